@@ -1,0 +1,78 @@
+"""minigrad: automatic differentiation one can read, with torch's names.
+
+>>> import minigrad
+>>> x = minigrad.tensor([1.0, 2.0], requires_grad=True)
+>>> (x**2).sum().backward()
+>>> x.grad
+tensor([2., 4.])
+"""
+
+from __future__ import annotations
+
+import math as _math
+import os as _os
+from typing import TYPE_CHECKING, Any
+
+if _os.environ.get("MINIGRAD_PURE", "0") not in ("", "0"):
+    from ._pure import prefer_sources as _prefer_sources
+
+    _prefer_sources()
+
+from .core.dtypes import (
+    bool_,
+    float16,
+    float32,
+    float64,
+    get_default_dtype,
+    int8,
+    int16,
+    int32,
+    int64,
+    promote_types,
+    result_type,
+    set_default_dtype,
+    uint8,
+)
+from .core.engine import backward as _backward
+from .core.modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .core.tensor import Tensor
+from .ops import *
+from .ops.convert import device
+
+if TYPE_CHECKING:
+    from . import autograd, io, nn, optim, utils
+    from .io import load, save
+
+__version__ = "0.1.0"
+
+half, float, double = float16, float32, float64
+short, int, long, bool = int16, int32, int64, bool_
+inf, nan, pi, e = _math.inf, _math.nan, _math.pi, _math.e
+strided, contiguous_format = "strided", "contiguous_format"
+
+_LAZY_MODULES = {"autograd", "data", "io", "nn", "ops", "optim", "testing", "utils"}
+_LAZY_NAMES = {
+    "save": "io", "load": "io",
+    "get_num_threads": "kernels.threads", "set_num_threads": "kernels.threads",
+}  # fmt: skip
+_FUNCTIONAL = (
+    "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "max_pool1d", "max_pool2d", "max_pool3d",
+    "avg_pool1d", "adaptive_avg_pool1d", "adaptive_max_pool1d", "dropout", "batch_norm", "layer_norm", "group_norm", "instance_norm",
+    "relu_", "selu", "celu", "prelu", "rrelu", "threshold", "hardshrink", "embedding", "cosine_similarity", "pairwise_distance",
+)  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """What a plain script may not need is imported when it is first asked for."""
+    from importlib import import_module
+
+    if name in _LAZY_MODULES:
+        return import_module(f".{name}", __name__)
+    home = _LAZY_NAMES.get(name, "nn.functional" if name in _FUNCTIONAL else None)
+    if home is None:
+        raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
+    return getattr(import_module(f".{home}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY_MODULES, *_LAZY_NAMES, *_FUNCTIONAL})

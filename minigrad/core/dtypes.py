@@ -1,0 +1,108 @@
+"""Result types: torch's rules, which differ from NumPy's where integers meet floats and where a 0-d tensor meets a larger one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy import dtype, generic
+
+float16 = dtype("float16")
+float32 = dtype("float32")
+float64 = dtype("float64")
+uint8 = dtype("uint8")
+int8 = dtype("int8")
+int16 = dtype("int16")
+int32 = dtype("int32")
+int64 = dtype("int64")
+bool_ = dtype("bool")
+
+_default = [float32]
+CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 3}
+
+
+def get_default_dtype() -> np.dtype[Any]:
+    """The dtype of tensors made from Python floats.
+
+    >>> import minigrad
+    >>> minigrad.get_default_dtype()
+    dtype('float32')
+    """
+    return _default[0]
+
+
+def set_default_dtype(d: Any) -> None:
+    """Sets the dtype of tensors made from Python floats: one of the floating-point types.
+
+    >>> import minigrad
+    >>> minigrad.set_default_dtype(minigrad.float64)
+    >>> minigrad.tensor(1.5).dtype
+    dtype('float64')
+    >>> minigrad.set_default_dtype(minigrad.float32)
+    """
+    chosen = dtype(d)
+    if chosen.kind != "f":
+        raise TypeError(f"set_default_dtype: expected a floating-point dtype, got {chosen}")
+    _default[0] = chosen
+
+
+def promote_types(type1: Any, type2: Any) -> np.dtype[Any]:
+    """The smallest dtype that holds both, by torch's table: an integer never widens a float.
+
+    >>> import minigrad
+    >>> minigrad.promote_types(minigrad.int64, minigrad.float16)
+    dtype('float16')
+    """
+    a, b = dtype(type1), dtype(type2)
+    if a.kind in "fc" and b.kind in "iub":
+        return a
+    if b.kind in "fc" and a.kind in "iub":
+        return b
+    return np.promote_types(a, b)
+
+
+def number_type(x: Any) -> np.dtype[Any]:
+    """The dtype torch gives a Python (or NumPy) number before it meets a tensor."""
+    if isinstance(x, (bool, np.bool_)):
+        return bool_
+    if isinstance(x, (int, np.integer)):
+        return int64
+    if isinstance(x, (float, np.floating)):
+        return _default[0]
+    return np.asarray(x).dtype
+
+
+def result_type(*operands: Any) -> np.dtype[Any]:
+    """The dtype of an operation on these tensors, arrays and numbers.
+
+    Arrays with axes decide; 0-d arrays, and after them Python numbers, count only where they are of a higher
+    category (bool < integer < float < complex).
+
+    >>> import minigrad
+    >>> minigrad.result_type(minigrad.ones(2, dtype=minigrad.int32), 1.5)
+    dtype('float32')
+    """
+    ranks: list[Any] = [None, None, None]  # arrays with axes, 0-d arrays, numbers
+    for x in operands:
+        x = getattr(x, "array", x)
+        if isinstance(x, generic) or not hasattr(x, "dtype"):
+            rank, kind = 2, number_type(x)
+        else:
+            rank, kind = (0 if x.ndim else 1), x.dtype
+        ranks[rank] = kind if ranks[rank] is None else promote_types(ranks[rank], kind)
+    result: Any = None
+    for kind in ranks:
+        if result is None or kind is not None and CATEGORY[kind.kind] > CATEGORY[result.kind]:
+            result = kind
+    return dtype(result)
+
+
+def promote(operands: list[Any], to_float: bool) -> list[Any]:
+    """Casts the arrays and numbers of one operation to their common dtype (with `to_float`, integers to the default float)."""
+    target = result_type(*operands)
+    if to_float and target.kind in "iub":
+        target = _default[0]
+    return [
+        np.asarray(x).astype(target) if isinstance(x, generic) or not hasattr(x, "astype") else x.astype(target, copy=False)
+        for x in operands
+    ]

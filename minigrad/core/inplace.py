@@ -1,0 +1,216 @@
+"""Writing in place: x.add_(y) is x = x + y that keeps the memory, seen from the graph.
+
+The tensor gets the node of the new value. If it is a view, the tensor it is a view of gets a node too, which says "the old
+base with this part replaced"; and its other views look up their nodes again when they are next used.
+"""
+
+from __future__ import annotations
+
+from types import MethodType
+from typing import Any
+
+import numpy as np
+
+from .modes import recording, set_recording
+from .primitive import Primitive, primitive
+from .source import here
+from .tensor import TABLE, Operation, Tensor, edge_of, make_tensor, needs_grad, register, save, version_of
+
+try:
+    import cython
+except ImportError:
+    from . import uncompiled as cython  # noqa: F401
+
+
+class InPlace(Operation):
+    """The in-place form of a primitive: `relu_` of `relu`."""
+
+    def __init__(self, op: Any) -> None:
+        self.op = op
+        self.__name__ = self.__qualname__ = op.__name__ + "_"
+        self.__module__ = op.__module__
+        self.__doc__ = f"The in-place form of `{op.__name__}`: writes the result into the first argument and returns it."
+
+    def __call__(self, *args: Any, **named: Any) -> Tensor:
+        op = self.op
+        tensors, static = op.bind(args, named) if isinstance(op, Primitive) else (args, ())
+        target = tensors[0] if tensors else None
+        if not isinstance(target, Tensor):
+            raise TypeError(f"{self.__name__}: expected a tensor to write into, got {type(target).__name__}")
+        check_writable(self.__name__, target)
+        before = alias(target)
+        if isinstance(op, Primitive):
+            if op.in_place is not None:
+                return write_directly(self, target, before, tensors, static)
+            result = op.call((before, *tensors[1:]), static)
+        else:
+            result = op(before, *args[1:], **named)
+        check_result(self.__name__, target, result)
+        target.array[...] = result.array
+        finish(self.__name__, target, result)
+        return target
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<in-place {self.op.__name__}>"
+
+
+def write_directly(operation: InPlace, target: Tensor, before: Tensor, tensors: tuple[Any, ...], static: tuple[Any, ...]) -> Tensor:
+    """Computes into the target's array, for primitives that know how, and records what the graph would have seen."""
+    op = operation.op
+    arrays = [t.array if isinstance(t, Tensor) else t for t in tensors[1:]]
+    tracked = recording() and any([needs_grad(t) for t in (before, *tensors[1:]) if isinstance(t, Tensor)])
+    result = make_tensor(target.array)
+    if tracked:
+        result.node = op.record((before, *tensors[1:]), static, result, None)
+        result.tracked = True
+    op.in_place(target.array, *arrays, *static)
+    finish(operation.__name__, target, result)
+    return target
+
+
+def alias(x: Tensor) -> Tensor:
+    """Another tensor with the same array and history: what x was before it is written to."""
+    out = make_tensor(x.array)
+    out.version = version_of(x)
+    if needs_grad(x):
+        out.node = edge_of(x)
+        out.tracked = True
+    return out
+
+
+def check_writable(name: str, target: Tensor) -> None:
+    root = target if target.base is None else target.base
+    if recording() and needs_grad(root) and root.is_leaf:
+        what = "a leaf" if root is target else "a view of a leaf"
+        raise RuntimeError(
+            f"{name}: {what} that needs a gradient cannot be written in place while the graph is recorded; "
+            "do it under no_grad(), or compute a new tensor"
+        )
+    if not target.array.flags.writeable:
+        raise RuntimeError(f"{name}: the tensor's array is read-only; use a copy (x.clone())")
+    if 0 in target.array.strides and target.array.size > 1 and overlaps(target.array):
+        raise RuntimeError(f"{name}: several elements share one place in memory (an expanded tensor); use a copy (x.clone())")
+
+
+def overlaps(array: Any) -> bool:
+    return any([n > 1 and s == 0 for n, s in zip(array.shape, array.strides, strict=True)])
+
+
+def check_result(name: str, target: Tensor, result: Tensor) -> None:
+    if result.shape != target.shape:
+        raise RuntimeError(f"{name}: the result has shape {result.shape}, which does not fit into the tensor's {target.shape}")
+    if not castable(result.dtype, target.dtype):
+        raise RuntimeError(f"{name}: the result has dtype {result.dtype}, which cannot be cast to the tensor's {target.dtype}")
+
+
+def castable(source: np.dtype[Any], target: np.dtype[Any]) -> bool:
+    """torch lets a result into a tensor of its own category or a higher one."""
+    order = "biufc".index
+    return source.kind == target.kind or order(source.kind) <= order(target.kind) or {source.kind, target.kind} == {"i", "u"}
+
+
+def finish(name: str, target: Tensor, result: Tensor) -> None:
+    """Counts the write, and gives the target (or the tensor it is a view of) the node of its new value."""
+    version = version_of(target)
+    version.writes += 1
+    version.writer = (name, here())
+    if result.tracked:
+        node = result.node
+        if node.output is not None:  # the output is now in the target's memory
+            node.output = save(target.array, None, version)
+        if target.base is None:
+            target.node = node
+            target.tracked = True
+        else:
+            rebase(target.base, target, result)
+        version.rebased += 1
+        if target.base is None:
+            target.seen = version.rebased
+
+
+def rebase(base: Tensor, view: Tensor, value: Tensor) -> None:
+    """Gives the base of a view the history "what it was, with the view's part replaced by the value"."""
+    new = write_view.call((alias(base), value), (steps(view), axis_order(base.array)))
+    base.node = new.node
+    base.tracked = True
+
+
+def steps(view: Tensor) -> tuple[Any, ...]:
+    """The primitives that lead from the base to the view, in order."""
+    found = []
+    path: Any = view.path
+    while path:
+        path, step = path
+        found.append(step)
+    return tuple(reversed(found))
+
+
+def follow(x: Any, path: tuple[Any, ...]) -> Any:
+    """Applies the steps to a tensor."""
+    for op, static, part in path:
+        x = op.call((x,), static)
+        if op.parts:
+            x = x[part]
+    return x
+
+
+def refresh(view: Tensor) -> None:
+    """Looks up the node of a view whose base has got a new history."""
+    base = view.base
+    view.seen = view.version.rebased
+    before = set_recording(True)
+    try:
+        again = follow(alias(base), steps(view))
+    finally:
+        set_recording(before)
+    view.node = again.node
+    view.tracked = again.tracked
+
+
+def axis_order(array: Any) -> tuple[int, ...]:
+    """The axes from the largest stride to the smallest."""
+    return tuple(sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis])))
+
+
+@primitive(method=False)
+def write_view(input, value, /, path, order):  # type: ignore[no-untyped-def]
+    """The input with the part that `path` leads to replaced by the value (which is there already: it was written in place)."""
+    return input
+
+
+@write_view.vjp("input")
+def _(g, path, order):  # type: ignore[no-untyped-def]
+    return clear_part(g, path, order)
+
+
+@write_view.vjp("value")
+def _(g, path):  # type: ignore[no-untyped-def]
+    return follow(g, path)
+
+
+@primitive(method=False)
+def clear_part(input, /, path, order):  # type: ignore[no-untyped-def]
+    """The input with zeros in the part that `path` leads to.
+
+    The copy has its axes in memory as the base had them (`order`), so that the steps of the path are views of it too.
+    """
+    out = make_tensor(input.transpose(order).copy().transpose([order.index(axis) for axis in range(input.ndim)]))
+    follow(out, path).array[...] = 0
+    return out.array
+
+
+@clear_part.vjp("input")
+def _(g, path, order):  # type: ignore[no-untyped-def]
+    return clear_part(g, path, order)
+
+
+def in_place(op: Any) -> None:
+    """Registers the in-place form of an operation: `add_` for `add`."""
+    form = InPlace(op)
+    register(form.__name__, form)
+
+
+TABLE["refresh"] = refresh

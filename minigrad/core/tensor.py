@@ -1,0 +1,476 @@
+"""Tensor: an array, its gradient, and the node of the graph that made it."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any, Callable, Iterator
+
+import numpy as np
+from numpy import ndarray
+
+from .dtypes import CATEGORY, get_default_dtype, number_type
+from .graph import Leaf, Node, Saved, Version, start
+
+try:
+    import cython
+except ImportError:
+    from . import uncompiled as cython
+
+
+@cython.freelist(1024)
+@cython.cclass
+class Tensor:
+    """An array that remembers how it was computed, so that `backward` can find its gradient.
+
+    `array` is the NumPy (or CuPy) array. `node` made it: None for a tensor without history, a `Leaf` for one whose
+    gradient was asked for, and `tracked` tells whether a gradient is needed at all. A view also knows the tensor it
+    is a view of (`base`) and the way there (`path`: primitives with their static arguments).
+
+    Args:
+        data: an array (shared, not copied), another tensor, or nested sequences of numbers (to the default float).
+        requires_grad: whether backward is to fill `.grad`.
+
+    >>> import minigrad
+    >>> x = minigrad.Tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+    """
+
+    __slots__ = (
+        "array", "grad", "node", "tracked", "version", "base", "path", "seen", "__weakref__",
+    )  # fmt: skip
+    __array_ufunc__ = None  # ndarray + tensor is then left to Tensor.__radd__
+    __hash__ = object.__hash__  # defining == would take it away
+
+    def __init__(self, data: Any = (), requires_grad: bool = False) -> None:
+        self.array = as_array(data) if isinstance(data, (Tensor, ndarray)) else np.asarray(data, get_default_dtype())
+        self.grad = None
+        self.node = None
+        self.version = None
+        self.base = None
+        self.path = ()
+        self.seen = 0
+        self.tracked = False
+        if requires_grad:
+            self.requires_grad = True
+
+    # --- what autograd is about -----------------------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a gradient is to be computed for this tensor."""
+        return needs_grad(self)
+
+    @requires_grad.setter
+    def requires_grad(self, on: bool) -> None:
+        if on and self.array.dtype.kind not in "fc":
+            raise RuntimeError(f"requires_grad: only floating-point tensors can have gradients, this one is {self.array.dtype}")
+        if not on and self.node is not None and not isinstance(self.node, Leaf):
+            raise RuntimeError("requires_grad: cannot be switched off on the result of an operation; use x.detach()")
+        if on != self.tracked:
+            self.tracked = on
+            if not on:
+                self.node = None
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Sets `requires_grad` in place and returns the tensor."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made this tensor."""
+        return not needs_grad(self) or self.node is None or isinstance(self.node, Leaf)
+
+    @property
+    def grad_fn(self) -> Any:
+        """The node of the graph that made this tensor; None for a leaf."""
+        return None if self.is_leaf else self.node
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether backward fills `.grad` of this result of an operation."""
+        return not self.is_leaf and self.node.retained is not None
+
+    def retain_grad(self) -> None:
+        """Asks backward to fill `.grad` although this tensor is not a leaf."""
+        if not needs_grad(self):
+            raise RuntimeError("retain_grad: this tensor needs no gradient (requires_grad is False)")
+        if not self.is_leaf:
+            self.node.retained = weakref.ref(self)
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+        """Calls `hook(grad)` when this tensor's gradient is known; what it returns, if anything, replaces the gradient."""
+        if not needs_grad(self):
+            raise RuntimeError("register_hook: this tensor needs no gradient (requires_grad is False)")
+        node = edge_of(self)
+        if node.hooks is None:
+            node.hooks = []
+        return RemovableHandle(node.hooks, hook)
+
+    def detach(self) -> Tensor:
+        """The same array without history. Writes to either are seen, and noticed, by both."""
+        out: Tensor = make_tensor(self.array)
+        out.version = version_of(self)
+        return out
+
+    def detach_(self) -> Tensor:
+        """Cuts this tensor off from its history, in place."""
+        if self.base is not None:
+            raise RuntimeError("detach_: this tensor is a view of another; use detach()")
+        self.node = None
+        self.tracked = False
+        return self
+
+    @property
+    def data(self) -> Tensor:
+        """The same array without history; writes to it go unnoticed by backward. `detach` is the safe form."""
+        return make_tensor(self.array)
+
+    @data.setter
+    def data(self, new: Any) -> None:
+        self.array = as_array(new)
+        self.version = None
+        if isinstance(self.node, Leaf):
+            self.node = None  # a new leaf: shape and dtype may have changed
+
+    def written(self) -> None:
+        """Says that the array was written to from outside, so that backward refuses values that are gone."""
+        version: Version = version_of(self)
+        version.writes += 1
+        version.writer = None
+
+    @property
+    def _version(self) -> int:
+        """How often the storage has been written to."""
+        return 0 if self.version is None else int(self.version.writes)
+
+    # --- the array ------------------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length along each axis."""
+        return self.array.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
+        return self.array.dtype  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.array.ndim  # type: ignore[no-any-return]
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self.array.itemsize  # type: ignore[no-any-return]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self.array.nbytes  # type: ignore[no-any-return]
+
+    def __len__(self) -> int:
+        if self.array.ndim == 0:
+            raise TypeError("len: a 0-d tensor has no length")
+        return self.array.shape[0]  # type: ignore[no-any-return]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.array.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor; use x.item() for its value")
+        return iter(OPERATORS.table["unbind"](self))
+
+    def item(self) -> Any:
+        """The value of a tensor with one element, as a Python number."""
+        if self.array.size != 1:
+            raise RuntimeError(f"item: expected a tensor with one element, got shape {self.array.shape}")
+        return self.array.item()
+
+    def __bool__(self) -> bool:
+        if self.array.size != 1:
+            raise RuntimeError(
+                f"bool: the truth of a tensor with {self.array.size} elements is ambiguous; use x.any() or x.all()"
+            )
+        return bool(self.array.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.array.dtype.kind not in "iub":
+            raise TypeError(f"only integer tensors of one element can be used as an index, this one is {self.array.dtype}")
+        return int(self.item())
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def numpy(self, *, force: bool = False) -> Any:
+        """The NumPy array of this tensor, sharing memory.
+
+        Raises:
+            RuntimeError: the tensor needs a gradient, which NumPy would not follow (`force=True` detaches).
+        """
+        if needs_grad(self) and not force:
+            raise RuntimeError("numpy: this tensor needs a gradient, which NumPy would lose; use x.detach().numpy()")
+        return self.array
+
+    def __repr__(self) -> str:
+        from .formatting import format_tensor
+
+        return format_tensor(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if self.array.ndim == 0 and spec else format(str(self), spec)
+
+    def __reduce__(self) -> Any:
+        if not self.is_leaf:
+            raise RuntimeError("only leaf tensors can be copied or pickled; use x.detach() (its history would be lost)")
+        return rebuild, (type(self), self.array, self.requires_grad, dict(vars(self)) if hasattr(self, "__dict__") else {})
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        function, (cls, array, requires_grad, state) = self.__reduce__()
+        out: Tensor = function(cls, array.copy(), requires_grad, state)
+        if self.grad is not None:
+            out.grad = self.grad.__deepcopy__(memo)
+        memo[id(self)] = out
+        return out
+
+    # --- operators: each is a primitive, or a composite, registered under its name --------------------------------
+
+    def __add__(self, other: Any) -> Any: return OPERATORS.add.operate(self, other)
+    def __radd__(self, other: Any) -> Any: return OPERATORS.add.operate(other, self)
+    def __sub__(self, other: Any) -> Any: return OPERATORS.sub.operate(self, other)
+    def __rsub__(self, other: Any) -> Any: return OPERATORS.sub.operate(other, self)
+    def __mul__(self, other: Any) -> Any: return OPERATORS.mul.operate(self, other)
+    def __rmul__(self, other: Any) -> Any: return OPERATORS.mul.operate(other, self)
+    def __truediv__(self, other: Any) -> Any: return OPERATORS.div.operate(self, other)
+    def __rtruediv__(self, other: Any) -> Any: return OPERATORS.div.operate(other, self)
+    def __pow__(self, other: Any) -> Any: return OPERATORS.pow.operate(self, other)
+    def __rpow__(self, other: Any) -> Any: return OPERATORS.pow.operate(other, self)
+    def __matmul__(self, other: Any) -> Any: return OPERATORS.matmul.operate(self, other)
+    def __rmatmul__(self, other: Any) -> Any: return OPERATORS.matmul.operate(other, self)
+    def __floordiv__(self, other: Any) -> Any: return OPERATORS.table["floor_divide"].operate(self, other)
+    def __rfloordiv__(self, other: Any) -> Any: return OPERATORS.table["floor_divide"].operate(other, self)
+    def __mod__(self, other: Any) -> Any: return OPERATORS.table["remainder"].operate(self, other)
+    def __rmod__(self, other: Any) -> Any: return OPERATORS.table["remainder"].operate(other, self)
+    def __and__(self, other: Any) -> Any: return OPERATORS.table["bitwise_and"].operate(self, other)
+    def __rand__(self, other: Any) -> Any: return OPERATORS.table["bitwise_and"].operate(other, self)
+    def __or__(self, other: Any) -> Any: return OPERATORS.table["bitwise_or"].operate(self, other)
+    def __ror__(self, other: Any) -> Any: return OPERATORS.table["bitwise_or"].operate(other, self)
+    def __xor__(self, other: Any) -> Any: return OPERATORS.table["bitwise_xor"].operate(self, other)
+    def __rxor__(self, other: Any) -> Any: return OPERATORS.table["bitwise_xor"].operate(other, self)
+    def __eq__(self, other: Any) -> Any: return OPERATORS.table["eq"].operate(self, other)
+    def __ne__(self, other: Any) -> Any: return OPERATORS.table["ne"].operate(self, other)
+    def __lt__(self, other: Any) -> Any: return OPERATORS.table["lt"].operate(self, other)
+    def __le__(self, other: Any) -> Any: return OPERATORS.table["le"].operate(self, other)
+    def __gt__(self, other: Any) -> Any: return OPERATORS.table["gt"].operate(self, other)
+    def __ge__(self, other: Any) -> Any: return OPERATORS.table["ge"].operate(self, other)
+    def __neg__(self) -> Any: return OPERATORS.table["neg"](self)
+    def __pos__(self) -> Any: return self
+    def __abs__(self) -> Any: return OPERATORS.table["abs"](self)
+    def __invert__(self) -> Any: return OPERATORS.table["bitwise_not"](self)
+    def __getitem__(self, key: Any) -> Any: return OPERATORS.table["getitem"](self, key)
+    def __setitem__(self, key: Any, value: Any) -> None: OPERATORS.table["setitem_"](self, value, key)
+    def __iadd__(self, other: Any) -> Any: return OPERATORS.table["add_"](self, other)
+    def __isub__(self, other: Any) -> Any: return OPERATORS.table["sub_"](self, other)
+    def __imul__(self, other: Any) -> Any: return OPERATORS.table["mul_"](self, other)
+    def __itruediv__(self, other: Any) -> Any: return OPERATORS.table["div_"](self, other)
+    def __ipow__(self, other: Any) -> Any: return OPERATORS.table["pow_"](self, other)
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self.array == as_array(value)).any())
+
+    if TYPE_CHECKING:  # the methods that primitives register
+
+        def __getattr__(self, name: str) -> Any: ...
+
+
+@cython.cclass
+class Operation:
+    """What an operator calls."""
+
+    __slots__ = ()
+
+    def operate(self, x: Any, y: Any) -> Any:
+        raise NotImplementedError
+
+
+class Operators:
+    """The operations behind Python's operators: the hot ones as fields, all of them in `table` by name."""
+
+    __slots__ = ("add", "sub", "mul", "div", "pow", "matmul", "table")
+
+
+OPERATORS: Operators = Operators()
+TABLE: dict[str, Any] = {}  # the same table for other modules: a name that is typed in a .pxd cannot be imported from Python
+OPERATORS.table = TABLE
+
+
+def register(name: str, operation: Any, method: bool = True) -> None:
+    """Gives Tensor the method of this name, and Python's operators what is behind them."""
+    OPERATORS.table[name] = operation
+    if name in ("add", "sub", "mul", "div", "pow", "matmul"):
+        setattr(OPERATORS, name, operation)
+    if method and name not in Tensor.__dict__:
+        setattr(Tensor, name, operation)
+
+
+class RemovableHandle:
+    """Takes a hook off again."""
+
+    def __init__(self, hooks: list[Any], hook: Any) -> None:
+        self.hooks = hooks
+        self.hook = hook
+        hooks.append(hook)
+
+    def remove(self) -> None:
+        """Removes the hook; a second call does nothing."""
+        if self.hook is not None:
+            self.hooks.remove(self.hook)
+            self.hook = None
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.remove()
+
+
+def make_tensor(array: Any) -> Tensor:
+    """A tensor around an array, without copying and without history."""
+    out: Tensor = Tensor.__new__(Tensor)
+    out.array = array
+    if not cython.compiled:
+        out.grad = out.node = out.version = out.base = None
+        out.path = ()
+        out.seen = 0
+        out.tracked = False
+    return out
+
+
+def as_array(x: Any) -> Any:
+    """The array of a tensor; an array or a number as it is, lists as arrays of torch's dtypes."""
+    if isinstance(x, Tensor):
+        t: Tensor = x
+        return t.array
+    if isinstance(x, (list, tuple)):
+        return tensor(x).array
+    return x
+
+
+def version_of(x: Tensor) -> Version:
+    """The write counter of a tensor's storage, made when it is first needed."""
+    if x.version is None:
+        x.version = Version()
+    return x.version
+
+
+def needs_grad(x: Tensor) -> bool:
+    """Is a gradient needed? A view first looks whether its base's history has changed."""
+    if x.base is not None and x.seen != x.version.rebased:
+        OPERATORS.table["refresh"](x)
+    return x.tracked
+
+
+def edge_of(a: Any) -> Any:
+    """Who gets the gradient of this argument: the node that made it, its leaf, or None."""
+    if isinstance(a, Tensor):
+        x: Tensor = a
+        if needs_grad(x):
+            if x.node is None:
+                x.node = make_leaf(x)
+            return x.node
+    return None
+
+
+def make_leaf(x: Tensor) -> Leaf:
+    leaf: Leaf = Leaf.__new__(Leaf)
+    start(leaf, x.array.shape, x.array.dtype)
+    leaf.tensor = weakref.ref(x)
+    return leaf
+
+
+def save(array: Any, node: Any, version: Version) -> Saved:
+    saved: Saved = Saved.__new__(Saved)
+    saved.array = array
+    saved.node = node
+    saved.version = version
+    saved.writes = version.writes
+    return saved
+
+
+def rebuild(cls: Any, array: Any, requires_grad: bool, state: dict[str, Any]) -> Tensor:
+    """Undoes pickling."""
+    out: Tensor = cls.__new__(cls)
+    Tensor.__init__(out, array, requires_grad)
+    if state:
+        vars(out).update(state)
+    return out
+
+
+def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor with a copy of `data`.
+
+    Args:
+        data: a number, nested sequences of numbers or tensors, an array or a tensor.
+        dtype: the element type; by default that of the array, the default float for Python floats, int64 for Python
+            integers, bool for truth values.
+        device: "cpu", or where the array is to live.
+        requires_grad: whether backward is to fill `.grad`.
+
+    Raises:
+        TypeError: `data` cannot be made into an array of numbers.
+        ValueError: the nested sequences have different lengths.
+
+    >>> import minigrad
+    >>> minigrad.tensor([[1, 2], [3, 4]]).dtype
+    dtype('int64')
+    """
+    check_device("tensor", device)
+    if isinstance(data, Tensor):
+        data = data.array
+    elif not isinstance(data, (ndarray, np.generic)):
+        data = from_numbers(data, dtype)
+    array = np.array(data, dtype=dtype)
+    if array.dtype.kind not in CATEGORY:
+        raise TypeError(f"tensor: expected numbers, got {array.dtype} (from {type(data).__name__})")
+    out: Tensor = make_tensor(array)
+    if requires_grad:
+        out.requires_grad = True
+    return out
+
+
+def from_numbers(data: Any, dtype: Any) -> Any:
+    """An array of nested sequences, which may hold tensors; Python floats become the default float."""
+    if isinstance(data, (list, tuple)):
+        data = [x.array if isinstance(x, Tensor) else as_nested(x) for x in data]
+    try:
+        array = np.array(data)
+    except ValueError as error:
+        raise ValueError(f"tensor: expected sequences of equal lengths: {error}") from None
+    if dtype is None and array.dtype == np.float64 and not holds_arrays(data):
+        return array.astype(get_default_dtype())
+    return array.astype(get_default_dtype()) if array.size == 0 and dtype is None else array
+
+
+def as_nested(x: Any) -> Any:
+    return [y.array if isinstance(y, Tensor) else as_nested(y) for y in x] if isinstance(x, (list, tuple)) else x
+
+
+def holds_arrays(x: Any) -> bool:
+    """Does the first element come from an array, with a dtype of its own?"""
+    while isinstance(x, (list, tuple)) and x:
+        x = x[0]
+    return isinstance(x, (ndarray, np.generic))
+
+
+def check_device(op: str, device: Any) -> None:
+    """Refuses a device that is not there."""
+    if device is not None and str(device).split(":")[0] != "cpu":
+        raise RuntimeError(f"{op}: device {str(device)!r} is not available; tensors live on 'cpu'")

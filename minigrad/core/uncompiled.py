@@ -1,0 +1,23 @@
+"""What the compiler's directives mean to the interpreter: nothing."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+compiled = False
+
+
+def freelist(size: int) -> Callable[[Any], Any]:
+    return lambda cls: cls
+
+
+def trashcan(on: bool) -> Callable[[Any], Any]:
+    return lambda cls: cls
+
+
+def cclass(cls: Any) -> Any:
+    return cls
+
+
+def final(cls: Any) -> Any:
+    return cls

@@ -1,0 +1,176 @@
+"""Comparisons and logic: truth values out, so there is nothing to differentiate."""
+
+from __future__ import annotations
+
+import operator
+
+from ..core.primitive import PROMOTE, function, primitive
+from ..core.tensor import Tensor
+from ..kernels import xp
+
+__all__ = [
+    "allclose", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "eq", "equal", "ge", "greater", "greater_equal", "gt", "isclose",
+    "isfinite", "isinf", "isnan", "le", "less", "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "ne",
+    "not_equal",
+]  # fmt: skip
+
+
+@primitive(promotion=PROMOTE, oracle=operator.eq)
+def eq(input, other, /):
+    """input == other."""
+    return xp(input).equal(input, other)
+
+
+@primitive(promotion=PROMOTE, oracle=operator.ne)
+def ne(input, other, /):
+    """input != other."""
+    return xp(input).not_equal(input, other)
+
+
+@primitive(promotion=PROMOTE, oracle=operator.lt)
+def lt(input, other, /):
+    """input < other."""
+    return xp(input).less(input, other)
+
+
+@primitive(promotion=PROMOTE, oracle=operator.le)
+def le(input, other, /):
+    """input <= other."""
+    return xp(input).less_equal(input, other)
+
+
+@primitive(promotion=PROMOTE, oracle=operator.gt)
+def gt(input, other, /):
+    """input > other."""
+    return xp(input).greater(input, other)
+
+
+@primitive(promotion=PROMOTE, oracle=operator.ge)
+def ge(input, other, /):
+    """input >= other."""
+    return xp(input).greater_equal(input, other)
+
+
+@primitive
+def logical_and(input, other, /):
+    """Whether both are true (not zero)."""
+    return xp(input).logical_and(input, other)
+
+
+@primitive
+def logical_or(input, other, /):
+    """Whether at least one is true (not zero)."""
+    return xp(input).logical_or(input, other)
+
+
+@primitive
+def logical_xor(input, other, /):
+    """Whether exactly one is true (not zero)."""
+    return xp(input).logical_xor(input, other)
+
+
+@primitive
+def logical_not(input, /):
+    """Whether the input is false (zero)."""
+    return xp(input).logical_not(input)
+
+
+@primitive(promotion=PROMOTE)
+def bitwise_and(input, other, /):
+    """The bits set in both, of integers or truth values."""
+    return xp(input).bitwise_and(input, other)
+
+
+@primitive(promotion=PROMOTE)
+def bitwise_or(input, other, /):
+    """The bits set in at least one, of integers or truth values."""
+    return xp(input).bitwise_or(input, other)
+
+
+@primitive(promotion=PROMOTE)
+def bitwise_xor(input, other, /):
+    """The bits set in exactly one, of integers or truth values."""
+    return xp(input).bitwise_xor(input, other)
+
+
+@primitive
+def bitwise_not(input, /):
+    """The bits that are not set, of integers or truth values."""
+    return xp(input).invert(input)
+
+
+@primitive
+def isnan(input, /):
+    """Whether each element is not a number."""
+    return xp(input).isnan(input)
+
+
+@primitive
+def isinf(input, /):
+    """Whether each element is infinite."""
+    return xp(input).isinf(input)
+
+
+@primitive
+def isfinite(input, /):
+    """Whether each element is neither infinite nor NaN."""
+    return xp(input).isfinite(input)
+
+
+@primitive(quiet=True)
+def isclose(input, other, /, rtol=1e-05, atol=1e-08, equal_nan=False):
+    """Whether |input - other| <= atol + rtol * |other|."""
+    return xp(input).isclose(input, other, rtol, atol, equal_nan)
+
+
+@function
+def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
+    """Whether all elements are close: see isclose."""
+    return bool(isclose(input, other, rtol, atol, equal_nan).all())
+
+
+@function
+def equal(input, other):
+    """Whether two tensors have the same shape and elements."""
+    if not isinstance(other, Tensor):
+        raise TypeError(f"equal: expected a tensor, got {type(other).__name__}")
+    return input.shape == other.shape and bool((input.array == other.array).all())
+
+
+greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne
+
+
+@eq.cases
+@ne.cases
+@lt.cases
+@le.cases
+@gt.cases
+@ge.cases
+@logical_and.cases
+@logical_or.cases
+@logical_xor.cases
+@isclose.cases
+def _(draw):
+    shape = draw.shape()
+    return (draw.array(shape), draw.array(draw.broadcastable(shape))), {}
+
+
+@bitwise_and.cases
+@bitwise_or.cases
+@bitwise_xor.cases
+def _(draw):
+    shape = draw.shape()
+    return (draw.booleans(shape), draw.booleans(draw.broadcastable(shape))), {}
+
+
+@bitwise_not.cases
+def _(draw):
+    return (draw.booleans(draw.shape()),), {}
+
+
+@isnan.cases
+@isinf.cases
+@isfinite.cases
+@logical_not.cases
+def _(draw):
+    return (draw.array(draw.shape()),), {}

@@ -1,0 +1,40 @@
+"""What the operations of a family have in common: promotion, the in-place form, and what tests need to know of their domain."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from ..core.inplace import in_place
+from ..core.primitive import PROMOTE, PROMOTE_TO_FLOAT, primitive
+
+
+class Domain:
+    """Where a function of one number is defined and smooth.
+
+    `low` and `high` bound it; `kinks` are points at which its derivative jumps or is infinite.
+    """
+
+    __slots__ = ("low", "high", "kinks")
+
+    def __init__(self, low: float = -4.0, high: float = 4.0, kinks: tuple[float, ...] = ()) -> None:
+        self.low = low
+        self.high = high
+        self.kinks = kinks
+
+
+REAL = Domain()
+POSITIVE = Domain(0.1, 4.0)
+NONZERO = Domain(kinks=(0.0,))
+INTEGER_KINKS = Domain(kinks=tuple(float(i) for i in range(-4, 5)))
+
+
+def elementwise(*domains: Domain, to_float: bool = True, **facts: Any) -> Callable[[Any], Any]:
+    """Declares an elementwise operation: operands are promoted, an in-place form exists, its arguments have these domains."""
+
+    def declare(function: Any) -> Any:
+        promotion = PROMOTE_TO_FLOAT if to_float else PROMOTE
+        op = primitive(promotion=promotion, laws="elementwise", domains=domains or (REAL,), **facts)(function)
+        in_place(op)
+        return op
+
+    return declare

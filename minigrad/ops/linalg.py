@@ -1,0 +1,223 @@
+"""Linear algebra: products of vectors and matrices."""
+
+from __future__ import annotations
+
+import math
+
+from ..core.primitive import PROMOTE, function, primitive
+from ..kernels import xp
+from .reduce import sum
+from .shape import permute, transpose
+
+__all__ = ["addmm", "baddbmm", "bmm", "dot", "einsum", "inner", "matmul", "mm", "mv", "outer", "tensordot", "trace"]
+
+
+@primitive(promotion=PROMOTE)
+def matmul(input, other, /):
+    """The matrix product over the last two axes, the axes before them being broadcast; vectors count as a row or a column.
+
+    >>> import minigrad
+    >>> (minigrad.ones(2, 3) @ minigrad.ones(3, 4)).shape
+    (2, 4)
+    """
+    if input.ndim == 0 or other.ndim == 0:
+        raise RuntimeError(f"matmul: both operands need at least 1 dimension, got shapes {input.shape} and {other.shape}")
+    n, m = input.shape[-1], other.shape[-2 if other.ndim > 1 else 0]
+    if n != m:
+        raise RuntimeError(f"matmul: the inner lengths differ: {n} in shape {input.shape}, {m} in shape {other.shape}")
+    return xp(input).matmul(input, other)
+
+
+@matmul.vjp("input")
+def _(g, other, input_shape):
+    if len(input_shape) == 1 and other.ndim == 1:
+        return g * other
+    if other.ndim == 1:
+        return g.unsqueeze(-1) * other
+    if len(input_shape) == 1:
+        product = matmul(other, g.unsqueeze(-1)).squeeze(-1)
+        return product.sum(tuple(range(product.ndim - 1))) if product.ndim > 1 else product
+    return matmul(g, transpose(other, -2, -1))
+
+
+@matmul.vjp("other")
+def _(g, input, other_shape):
+    if len(other_shape) == 1 and input.ndim == 1:
+        return g * input
+    if input.ndim == 1:
+        return input.unsqueeze(-1) * g.unsqueeze(-2)
+    if len(other_shape) == 1:
+        product = matmul(transpose(input, -2, -1), g.unsqueeze(-1)).squeeze(-1)
+        return product.sum(tuple(range(product.ndim - 1))) if product.ndim > 1 else product
+    return matmul(transpose(input, -2, -1), g)
+
+
+@matmul.cases
+def _(draw):
+    n, k, m = draw.size(), draw.size(), draw.size()
+    a, b = draw.choice(
+        ((n, k), (k, m)), ((k,), (k, m)), ((n, k), (k,)), ((k,), (k,)), ((2, 1, n, k), (3, k, m)), ((2, n, k), (k,)), ((k,), (2, k, m))
+    )
+    return (draw.array(a), draw.array(b)), {}
+
+
+def of_rank(op, *wanted):
+    """Refuses operands of other ranks than torch takes here."""
+    for name, x, rank in wanted:
+        if x.ndim != rank:
+            raise RuntimeError(f"{op}: expected {name} with {rank} dimensions, got shape {x.shape}; matmul broadcasts")
+
+
+@function
+def mm(input, mat2):
+    """The product of two matrices."""
+    of_rank("mm", ("input", input, 2), ("mat2", mat2, 2))
+    return matmul(input, mat2)
+
+
+@function
+def bmm(input, mat2):
+    """The products of a batch of pairs of matrices."""
+    of_rank("bmm", ("input", input, 3), ("mat2", mat2, 3))
+    if input.shape[0] != mat2.shape[0]:
+        raise RuntimeError(f"bmm: the batches differ: shapes {input.shape} and {mat2.shape}")
+    return matmul(input, mat2)
+
+
+@function
+def mv(input, vec):
+    """The product of a matrix and a vector."""
+    of_rank("mv", ("input", input, 2), ("vec", vec, 1))
+    return matmul(input, vec)
+
+
+@function
+def dot(input, tensor):
+    """The sum of the products of two vectors' elements."""
+    of_rank("dot", ("input", input, 1), ("tensor", tensor, 1))
+    return matmul(input, tensor)
+
+
+@function
+def outer(input, vec2):
+    """The matrix of all products of two vectors' elements."""
+    of_rank("outer", ("input", input, 1), ("vec2", vec2, 1))
+    return input.unsqueeze(1) * vec2
+
+
+@function
+def inner(input, other):
+    """The sums of products over the last axes."""
+    if input.ndim == 0 or other.ndim == 0:
+        return input * other
+    return tensordot(input, other, ([-1], [-1]))
+
+
+@function
+def addmm(input, mat1, mat2, *, beta=1, alpha=1):
+    """beta * input + alpha * (mat1 @ mat2)."""
+    product = mm(mat1, mat2)
+    product = product if alpha == 1 else product * alpha
+    return product if beta == 0 else (input if beta == 1 else input * beta) + product
+
+
+@function
+def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
+    """beta * input + alpha * (batch1 @ batch2), for each pair of matrices of a batch."""
+    product = bmm(batch1, batch2)
+    product = product if alpha == 1 else product * alpha
+    return product if beta == 0 else (input if beta == 1 else input * beta) + product
+
+
+@function(method=False)
+def tensordot(a, b, dims=2):
+    """The sum of products over several axes at once: the last `dims` of a with the first of b, or two lists of axes."""
+    if isinstance(dims, int):
+        dims = (list(range(a.ndim - dims, a.ndim)), list(range(dims)))
+    left, right = [d % a.ndim for d in dims[0]], [d % b.ndim for d in dims[1]]
+    if [a.shape[d] for d in left] != [b.shape[d] for d in right]:
+        raise RuntimeError(f"tensordot: the lengths of dimensions {left} of shape {a.shape} and {right} of shape {b.shape} differ")
+    keep_a = [d for d in range(a.ndim) if d not in left]
+    keep_b = [d for d in range(b.ndim) if d not in right]
+    shape_a, shape_b = tuple([a.shape[d] for d in keep_a]), tuple([b.shape[d] for d in keep_b])
+    n = 1
+    for d in left:
+        n *= a.shape[d]
+    rows = permute(a, (*keep_a, *left)).reshape(-1 if a.array.size else 0, n) if keep_a else permute(a, tuple(left)).reshape(1, n)
+    columns = permute(b, (*right, *keep_b)).reshape(n, -1 if b.array.size else 0) if keep_b else permute(b, tuple(right)).reshape(n, 1)
+    return matmul(rows, columns).reshape(shape_a + shape_b)
+
+
+@function
+def trace(input):
+    """The sum of a matrix's diagonal."""
+    of_rank("trace", ("input", input, 2))
+    return sum(input.diagonal())
+
+
+# --- einsum: diagonals, sums, then one batched matrix product for each pair -------------------------------------------
+
+
+def simplify(x, term, needed):
+    """Takes the diagonal of letters that repeat in one term, and sums over those that nothing else needs."""
+    for c in dict.fromkeys(term):
+        while term.count(c) > 1:
+            first = term.index(c)
+            second = term.index(c, first + 1)
+            x = x.diagonal(0, first, second)
+            term = term[:first] + term[first + 1 : second] + term[second + 1 :] + c
+    alone = tuple([i for i, c in enumerate(term) if c not in needed])
+    return (sum(x, alone) if alone else x), "".join([c for c in term if c in needed])
+
+
+def contract(x, a, y, b, needed):
+    """The product of two terms, summed over the letters that only they have."""
+    batch = [c for c in a if c in b and c in needed]
+    summed = [c for c in a if c in b and c not in needed]
+    only_a, only_b = [c for c in a if c not in b], [c for c in b if c not in a]
+    length = {**dict(zip(a, x.shape, strict=True)), **{c: n for c, n in zip(b, y.shape, strict=True) if n != 1 or c not in a}}
+
+    def grouped(z, term, *groups):
+        full = z.expand(tuple([length[c] for c in term]))
+        moved = permute(full, tuple([term.index(c) for group in groups for c in group])) if term else full
+        return moved.reshape([length[c] for c in batch] + [math.prod([length[c] for c in group]) for group in groups[1:]])
+
+    product = matmul(grouped(x, a, batch, only_a, summed), grouped(y, b, batch, summed, only_b))
+    term = batch + only_a + only_b
+    return product.reshape([length[c] for c in term]), "".join(term)
+
+
+@function(method=False)
+def einsum(equation, *operands):
+    """Sums of products, in Einstein's notation: "ij,jk->ik" is the matrix product. `...` stands for further, broadcast axes.
+
+    >>> import minigrad
+    >>> minigrad.einsum("ij,jk->ik", minigrad.ones(2, 3), minigrad.ones(3, 4)).shape
+    (2, 4)
+    """
+    if len(operands) == 1 and isinstance(operands[0], (tuple, list)):
+        operands = tuple(operands[0])
+    inputs, arrow, output = equation.replace(" ", "").partition("->")
+    terms = inputs.split(",")
+    if len(terms) != len(operands):
+        raise RuntimeError(f"einsum: {equation!r} has {len(terms)} terms but there are {len(operands)} operands")
+    spare = [c for c in "ZYXWVUTSRQPONMLKJIHGFEDCBA" if c not in inputs]
+    dots = [x.ndim - len(t.replace("...", "")) if "..." in t else 0 for x, t in zip(operands, terms, strict=True)]
+    terms = [t.replace("...", "".join(reversed(spare[:n]))) for t, n in zip(terms, dots, strict=True)]
+    dotted = "".join(reversed(spare[: max(dots)]))
+    if not arrow:
+        letters = "".join(terms)
+        output = dotted + "".join(sorted([c for c in set(letters) if letters.count(c) == 1 and c not in dotted]))
+    output = output.replace("...", dotted)
+    for x, t in zip(operands, terms, strict=True):
+        if len(t) != x.ndim:
+            raise RuntimeError(f"einsum: {equation!r}: term {t!r} names {len(t)} dimensions, the operand has shape {x.shape}")
+    if not set(output) <= set("".join(terms)) or len(set(output)) < len(output):
+        raise RuntimeError(f"einsum: {equation!r}: each letter of the output must appear in an input, and only once in the output")
+    result, term = simplify(operands[0], terms[0], output + "".join(terms[1:]))
+    for i in range(1, len(terms)):
+        later = output + "".join(terms[i + 1 :])
+        other, other_term = simplify(operands[i], terms[i], later + term)
+        result, term = contract(result, term, other, other_term, later)
+    result, term = simplify(result, term, output)
+    return permute(result, tuple([term.index(c) for c in output])) if output else result

@@ -1,0 +1,703 @@
+"""Shapes: the same elements seen, arranged or repeated differently."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..core.inplace import in_place
+from ..core.primitive import function, primitive
+from ..core.tensor import Tensor, register
+from ..kernels import xp
+
+__all__ = [
+    "atleast_1d", "atleast_2d", "broadcast_tensors", "broadcast_to", "cat", "chunk", "concat", "concatenate", "diag", "diagonal",
+    "dstack", "flatten", "flip", "fliplr", "flipud", "hstack", "meshgrid", "moveaxis", "movedim", "narrow", "permute", "ravel",
+    "repeat_interleave", "reshape", "roll", "rot90", "select", "split", "squeeze", "stack", "swapaxes", "swapdims", "t", "tensor_split",
+    "tile", "transpose", "tril", "triu", "unbind", "unflatten", "unsqueeze", "vstack",
+]  # fmt: skip
+
+
+# --- axes -------------------------------------------------------------------------------------------------------------
+
+
+def check_dim(op, dim, ndim):
+    """A non-negative axis; a 0-d tensor may be addressed as if it had one."""
+    n = ndim if ndim > 0 else 1
+    if not -n <= dim < n:
+        raise IndexError(f"{op}: expected a dimension from {-n} to {n - 1}, got {dim}")
+    return dim % n if ndim > 0 else 0
+
+
+def check_dims(op, dim, ndim):
+    """Non-negative axes, all of them for None; each may be named once."""
+    if dim is None or isinstance(dim, (tuple, list)) and len(dim) == 0:
+        return tuple(range(ndim))
+    dims = tuple([check_dim(op, d, ndim) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))])
+    if len(set(dims)) < len(dims):
+        raise RuntimeError(f"{op}: a dimension appears twice in {dim}")
+    return dims if ndim > 0 else ()
+
+
+def restore_dims(x, shape, dims, keepdim):
+    """Gives the result of a reduction its axes of length 1 back."""
+    if keepdim:
+        return x
+    return x.reshape(tuple([1 if i in dims else n for i, n in enumerate(shape)]))
+
+
+# --- views ------------------------------------------------------------------------------------------------------------
+
+
+def complete_shape(op, shape, size):
+    """The shape with a -1 replaced by what is left over."""
+    known = math.prod([n for n in shape if n != -1])
+    if list(shape).count(-1) > 1:
+        raise RuntimeError(f"{op}: only one length can be -1, got {tuple(shape)}")
+    if -1 in shape:
+        if known == 0 or size % known:
+            raise RuntimeError(f"{op}: {size} elements cannot be arranged as {tuple(shape)}")
+        return tuple([size // known if n == -1 else n for n in shape])
+    if known != size or any([n < 0 for n in shape]):
+        raise RuntimeError(f"{op}: {size} elements cannot be arranged as {tuple(shape)}")
+    return tuple(shape)
+
+
+@primitive(view=True, spread=True)
+def reshape(input, /, shape):
+    """The same elements, in the same order, in another shape; one length may be -1. A view where that is possible.
+
+    >>> import minigrad
+    >>> minigrad.arange(6).reshape(2, -1)
+    tensor([[0, 1, 2],
+            [3, 4, 5]])
+    """
+    return input.reshape(complete_shape("reshape", shape, input.size))
+
+
+@reshape.vjp("input")
+def _(g, input_shape):
+    return g.reshape(input_shape)
+
+
+@reshape.cases
+def _(draw):
+    x = draw.array(draw.shape())
+    return (x, draw.choice((-1,), (x.size,), (1, *x.shape)) if x.size else (x.shape,)), {}
+
+
+@primitive(view=True, spread=True)
+def view(input, /, shape):
+    """As reshape, but always a view of the same memory.
+
+    Raises:
+        RuntimeError: the elements are not in an order that allows it; use reshape.
+    """
+    if not isinstance(shape, (tuple, list)) or len(shape) == 1 and isinstance(shape[0], np.dtype):
+        raise TypeError(f"view: expected a shape, got {shape!r}")
+    out = input.reshape(complete_shape("view", shape, input.size))
+    if input.size and not xp(input).may_share_memory(out, input):
+        raise RuntimeError(f"view: the elements of shape {input.shape}, strides {input.strides}, cannot be seen as {tuple(shape)}; use reshape")
+    return out
+
+
+@view.vjp("input")
+def _(g, input_shape):
+    return g.reshape(input_shape)
+
+
+@view.cases
+def _(draw):
+    x = draw.contiguous(draw.shape())
+    return (x, (x.size,)), {}
+
+
+@primitive(view=True)
+def transpose(input, /, dim0, dim1):
+    """Two axes exchanged. A view."""
+    return input.swapaxes(check_dim("transpose", dim0, input.ndim), check_dim("transpose", dim1, input.ndim)) if input.ndim else input
+
+
+@transpose.vjp("input")
+def _(g, dim0, dim1):
+    return transpose(g, dim0, dim1)
+
+
+@transpose.cases
+def _(draw):
+    x = draw.array(draw.shape(min_dims=2))
+    return (x, 0, -1), {}
+
+
+@primitive(view=True, spread=True)
+def permute(input, /, dims):
+    """The axes in another order: axis i of the result is axis dims[i] of the input. A view."""
+    order = check_dims("permute", dims, input.ndim) if dims else ()
+    if len(order) != input.ndim:
+        raise RuntimeError(f"permute: expected {input.ndim} dimensions for shape {input.shape}, got {tuple(dims)}")
+    return input.transpose(order)
+
+
+@permute.vjp("input")
+def _(g, dims):
+    order = [d % len(dims) for d in dims]
+    return permute(g, tuple([order.index(axis) for axis in range(len(order))]))
+
+
+@permute.cases
+def _(draw):
+    x = draw.array(draw.shape())
+    return (x, tuple(draw.permutation(x.ndim))), {}
+
+
+@primitive(view=True, spread=True)
+def expand(input, /, size):
+    """The input broadcast to a shape; -1 keeps a length. A view, with several elements in one place in memory."""
+    extra = len(size) - input.ndim
+    if extra < 0:
+        raise RuntimeError(f"expand: {len(size)} lengths {tuple(size)} for a tensor of {input.ndim} dimensions")
+    full = tuple([input.shape[i - extra] if n == -1 and i >= extra else n for i, n in enumerate(size)])
+    for i, n in enumerate(full):
+        if n < 0 or i >= extra and input.shape[i - extra] not in (1, n):
+            raise RuntimeError(f"expand: a tensor of shape {input.shape} cannot be expanded to {tuple(size)}")
+    return xp(input).broadcast_to(input, full)
+
+
+@expand.vjp("input")
+def _(g):
+    return g  # the engine undoes broadcasting
+
+
+@expand.cases
+def _(draw):
+    shape = draw.shape()
+    return (draw.array(draw.broadcastable(shape)), shape), {}
+
+
+@primitive(laws="linear")
+def sum_to_size(input, /, size):
+    """The sum over the axes that broadcasting has added or stretched: the adjoint of expand."""
+    extra = input.ndim - len(size)
+    if extra < 0 or any([n != m and n != 1 for n, m in zip(size, input.shape[extra:], strict=True)]):
+        raise RuntimeError(f"sum_to_size: a tensor of shape {input.shape} cannot be summed to {tuple(size)}: it is not broadcast from it")
+    axes = tuple(range(extra)) + tuple([i + extra for i, n in enumerate(size) if n == 1 and input.shape[i + extra] != 1])
+    return input.sum(axes).reshape(size)
+
+
+@sum_to_size.vjp("input")
+def _(g, input_shape):
+    return expand(g, input_shape)
+
+
+@sum_to_size.cases
+def _(draw):
+    shape = draw.shape()
+    return (draw.array(shape), draw.broadcastable(shape)), {}
+
+
+@primitive(view=True, laws="linear")
+def squeeze(input, /, dim=None):
+    """The input without its axes of length 1, or without those named, where their length is 1. A view."""
+    return input.reshape([n for i, n in enumerate(input.shape) if n != 1 or i not in check_dims("squeeze", dim, input.ndim)])
+
+
+@squeeze.vjp("input")
+def _(g, input_shape):
+    return g.reshape(input_shape)
+
+
+@squeeze.cases
+def _(draw):
+    return (draw.array((1, *draw.shape())),), draw.choice({}, {"dim": 0}, {"dim": (0,)})
+
+
+@primitive(view=True, laws="linear")
+def unsqueeze(input, /, dim):
+    """The input with an axis of length 1 put in before axis `dim`. A view."""
+    at = check_dim("unsqueeze", dim, input.ndim + 1)
+    return input.reshape(input.shape[:at] + (1,) + input.shape[at:])
+
+
+@unsqueeze.vjp("input")
+def _(g, input_shape):
+    return g.reshape(input_shape)
+
+
+@unsqueeze.cases
+def _(draw):
+    return (draw.array(draw.shape()), draw.choice(0, -1)), {}
+
+
+@primitive(view=True, laws="linear")
+def diagonal(input, /, offset=0, dim1=0, dim2=1):
+    """The diagonal of two axes, as the last axis of the result. A view."""
+    check_dims("diagonal", (dim1, dim2), input.ndim)
+    return input.diagonal(offset, dim1, dim2)
+
+
+@diagonal.vjp("input")
+def _(g, input_shape, offset, dim1, dim2):
+    return place_diagonal(g, input_shape, offset, dim1, dim2)
+
+
+@diagonal.cases
+def _(draw):
+    return (draw.array(draw.shape(min_dims=2)),), {"offset": draw.choice(0, 1, -1)}
+
+
+@primitive(method=False, laws="linear")
+def place_diagonal(input, /, shape, offset, dim1, dim2):
+    """Zeros of a shape with the input on the diagonal of two axes: the adjoint of diagonal."""
+    m = xp(input)
+    out = m.zeros(shape, input.dtype)
+    moved = m.moveaxis(out, (dim1, dim2), (-2, -1))
+    n = m.arange(input.shape[-1])
+    moved[..., n - min(offset, 0), n + max(offset, 0)] = input
+    return out
+
+
+@place_diagonal.vjp("input")
+def _(g, offset, dim1, dim2):
+    return diagonal(g, offset, dim1, dim2)
+
+
+@place_diagonal.cases
+def _(draw):
+    return (draw.array((2, 3)), (3, 4, 2), 0, 0, 1), {}
+
+
+@primitive(view=True, spread=True, laws="linear")
+def flip(input, /, dims):
+    """The input with the order along these axes reversed."""
+    dims = check_dims("flip", dims, input.ndim)
+    return input[tuple([slice(None, None, -1) if i in dims else slice(None) for i in range(input.ndim)])]
+
+
+@flip.vjp("input")
+def _(g, dims):
+    return flip(g, dims)
+
+
+@flip.cases
+def _(draw):
+    return (draw.array(draw.shape(min_dims=1)), (0,)), {}
+
+
+# --- splitting: several views -----------------------------------------------------------------------------------------
+
+
+@primitive(method=False, parts=True, view=True, laws="linear")
+def split_sizes(input, /, sizes, dim):
+    """The input cut along an axis into pieces of these lengths. Views."""
+    dim = check_dim("split", dim, input.ndim)
+    if sum(sizes) != input.shape[dim] or any([n < 0 for n in sizes]):
+        raise RuntimeError(f"split: the sizes {tuple(sizes)} must add up to {input.shape[dim]}, the length of dimension {dim}")
+    ends = np.cumsum(sizes)
+    return tuple([input[(slice(None),) * dim + (slice(int(end) - n, int(end)),)] for n, end in zip(sizes, ends, strict=True)])
+
+
+@split_sizes.vjp("input")
+def _(g, dim):
+    return cat(g, dim)
+
+
+@split_sizes.cases
+def _(draw):
+    a, b = draw.size(), draw.size()
+    return (draw.array((a + b, 2)), (a, b), 0), {}
+
+
+@function
+def split(tensor, split_size_or_sections, dim=0):
+    """The tensor cut along an axis: into pieces of one size (the last may be smaller) or of the sizes given. Views."""
+    n = tensor.shape[check_dim("split", dim, tensor.ndim)]
+    sizes = split_size_or_sections
+    if not isinstance(sizes, (tuple, list)):
+        if sizes <= 0:
+            raise RuntimeError(f"split: expected a positive size, got {sizes}")
+        sizes = [sizes] * (n // sizes) + ([n % sizes] if n % sizes or n == 0 else [])
+    return split_sizes(tensor, tuple(sizes), dim)
+
+
+@function
+def chunk(input, chunks, dim=0):
+    """The input cut along an axis into at most so many pieces of equal size (the last may be smaller). Views."""
+    if chunks <= 0:
+        raise RuntimeError(f"chunk: expected a positive number of chunks, got {chunks}")
+    n = input.shape[check_dim("chunk", dim, input.ndim)]
+    return split(input, max(1, -(-n // chunks)), dim)
+
+
+@function
+def tensor_split(input, indices_or_sections, dim=0):
+    """The input cut along an axis: into so many nearly equal pieces, or before each of the indices given. Views."""
+    n = input.shape[check_dim("tensor_split", dim, input.ndim)]
+    if isinstance(indices_or_sections, int):
+        k = indices_or_sections
+        return split_sizes(input, tuple([n // k + (i < n % k) for i in range(k)]), dim)
+    ends = [min(max(i if i >= 0 else i + n, 0), n) for i in indices_or_sections]
+    starts = [0, *ends]
+    return split_sizes(input, tuple([b - a for a, b in zip(starts, [*ends, n], strict=True)]), dim)
+
+
+@primitive(parts=True, view=True, laws="linear")
+def unbind(input, /, dim=0):
+    """The slices of the input along an axis, without it. Views."""
+    if input.ndim == 0:
+        raise RuntimeError("unbind: a 0-d tensor cannot be taken apart")
+    return tuple(xp(input).moveaxis(input, check_dim("unbind", dim, input.ndim), 0))
+
+
+@unbind.vjp("input")
+def _(g, dim):
+    return stack(g, dim)
+
+
+@unbind.cases
+def _(draw):
+    return (draw.array((draw.size(1), 2)), 0), {}
+
+
+# --- joining ----------------------------------------------------------------------------------------------------------
+
+
+@primitive(method=False, laws="linear")
+def join(*tensors, dim):
+    """The tensors side by side along an axis."""
+    return xp(tensors[0]).concatenate(tensors, dim)
+
+
+@join.vjp("tensors")
+def _(g, tensors_shape, dim):
+    return split_sizes(g, tuple([s[dim] for s in tensors_shape]), dim)
+
+
+@join.cases
+def _(draw):
+    return tuple([draw.array((draw.size(), 2)) for _ in range(draw.size(1))]), {"dim": 0}
+
+
+@function(method=False, alias=("concat", "concatenate"))
+def cat(tensors, dim=0):
+    """The tensors side by side along an existing axis; all other lengths must agree.
+
+    >>> import minigrad
+    >>> minigrad.cat([minigrad.zeros(2, 1), minigrad.ones(2, 2)], dim=1).shape
+    (2, 3)
+    """
+    if isinstance(tensors, Tensor) or not tensors:
+        raise ValueError("cat: expected a non-empty sequence of tensors")
+    for i, x in enumerate(tensors):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"cat: expected tensors, got {type(x).__name__} at place {i}")
+    kept = [x for x in tensors if x.shape != (0,)] or [tensors[0]]  # torch lets empty 1-d tensors pass, whatever the others are
+    ndim = kept[0].ndim
+    if ndim == 0:
+        raise RuntimeError("cat: 0-d tensors cannot be concatenated; use stack")
+    dim = check_dim("cat", dim, ndim)
+    for i, x in enumerate(kept):
+        if x.shape[:dim] + x.shape[dim + 1 :] != kept[0].shape[:dim] + kept[0].shape[dim + 1 :]:
+            raise RuntimeError(
+                f"cat: all lengths but that of dimension {dim} must agree: tensor 0 has shape {kept[0].shape}, tensor {i} has {x.shape}"
+            )
+    return join(*kept, dim=dim)
+
+
+@function(method=False)
+def stack(tensors, dim=0):
+    """The tensors, all of one shape, along a new axis."""
+    tensors = list(tensors)
+    if not tensors:
+        raise RuntimeError("stack: expected a non-empty sequence of tensors")
+    for i, x in enumerate(tensors):
+        if x.shape != tensors[0].shape:
+            raise RuntimeError(f"stack: all shapes must agree: tensor 0 has {tensors[0].shape}, tensor {i} has {x.shape}")
+    return cat([unsqueeze(x, dim) for x in tensors], dim)
+
+
+@function(method=False)
+def hstack(tensors):
+    """The tensors side by side along the second axis (the first, for 1-d)."""
+    tensors = [atleast_1d(x) for x in tensors]
+    return cat(tensors, 0 if tensors[0].ndim == 1 else 1)
+
+
+@function(method=False)
+def vstack(tensors):
+    """The tensors below each other along the first axis."""
+    return cat([atleast_2d(x) for x in tensors], 0)
+
+
+@function(method=False)
+def dstack(tensors):
+    """The tensors behind each other along the third axis."""
+    tensors = [atleast_2d(x) for x in tensors]
+    return cat([unsqueeze(x, 2) if x.ndim == 2 else x for x in tensors], 2)
+
+
+# --- built on these ---------------------------------------------------------------------------------------------------
+
+
+@function
+def flatten(input, start_dim=0, end_dim=-1):
+    """The axes from `start_dim` to `end_dim` as one.
+
+    >>> import minigrad
+    >>> minigrad.zeros(2, 3, 4).flatten(1).shape
+    (2, 12)
+    """
+    first, last = check_dim("flatten", start_dim, input.ndim), check_dim("flatten", end_dim, input.ndim)
+    if first > last:
+        raise RuntimeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
+    if input.ndim == 0:
+        return reshape(input, (1,))
+    middle = math.prod(input.shape[first : last + 1])
+    return input if first == last else reshape(input, (*input.shape[:first], middle, *input.shape[last + 1 :]))
+
+
+@function
+def ravel(input):
+    """All elements along one axis."""
+    return reshape(input, (-1,))
+
+
+@function
+def unflatten(input, dim, sizes):
+    """One axis as several, of these lengths; one may be -1."""
+    at = check_dim("unflatten", dim, input.ndim)
+    sizes = complete_shape("unflatten", tuple(sizes), input.shape[at])
+    return reshape(input, (*input.shape[:at], *sizes, *input.shape[at + 1 :]))
+
+
+@function
+def reshape_as(self, other):
+    """This tensor in the other's shape."""
+    return reshape(self, other.shape)
+
+
+@function
+def view_as(self, other):
+    """This tensor seen in the other's shape."""
+    return view(self, other.shape)
+
+
+@function
+def expand_as(self, other):
+    """This tensor broadcast to the other's shape."""
+    return expand(self, other.shape)
+
+
+@function
+def broadcast_to(input, size):
+    """The input broadcast to a shape. A view."""
+    return expand(input, size)
+
+
+@function(method=False)
+def broadcast_tensors(*tensors):
+    """The tensors, all broadcast to their common shape. Views."""
+    try:
+        shape = np.broadcast_shapes(*[x.shape for x in tensors])
+    except ValueError:
+        raise RuntimeError(f"broadcast_tensors: the shapes {[x.shape for x in tensors]} cannot be broadcast together") from None
+    return tuple([expand(x, shape) for x in tensors])
+
+
+@function
+def movedim(input, source, destination):
+    """Axes moved to other places, the rest staying in order. A view."""
+    source = check_dims("movedim", source, input.ndim)
+    destination = check_dims("movedim", destination, input.ndim)
+    if len(source) != len(destination):
+        raise RuntimeError(f"movedim: {len(source)} sources but {len(destination)} destinations")
+    rest = iter([d for d in range(input.ndim) if d not in source])
+    return permute(input, tuple([source[destination.index(d)] if d in destination else next(rest) for d in range(input.ndim)]))
+
+
+@function
+def t(input):
+    """A matrix transposed; a vector as it is. A view."""
+    if input.ndim > 2:
+        raise RuntimeError(f"t: expected at most 2 dimensions, got shape {input.shape}; use transpose or mT")
+    return transpose(input, 0, 1) if input.ndim == 2 else input
+
+
+@function
+def repeat(self, *repeats):
+    """This tensor repeated so many times along each axis; more numbers than axes add axes in front."""
+    repeats = tuple(repeats[0]) if len(repeats) == 1 and isinstance(repeats[0], (tuple, list)) else repeats
+    extra = len(repeats) - self.ndim
+    if extra < 0:
+        raise RuntimeError(f"repeat: {len(repeats)} numbers {repeats} for a tensor of {self.ndim} dimensions")
+    shape = (1,) * extra + self.shape
+    apart = reshape(self, tuple([m for n in shape for m in (1, n)]))
+    repeated = expand(apart, tuple([m for r, n in zip(repeats, shape, strict=True) for m in (r, n)]))
+    return reshape(repeated, tuple([r * n for r, n in zip(repeats, shape, strict=True)]))
+
+
+@function
+def tile(input, dims):
+    """As repeat, but fewer numbers than axes leave the first axes alone."""
+    dims = tuple(dims) if isinstance(dims, (tuple, list)) else (dims,)
+    return repeat(input, *((1,) * (input.ndim - len(dims)) + dims))
+
+
+@function
+def roll(input, shifts, dims=None):
+    """The elements moved along axes, those that fall off the end coming in at the start."""
+    if dims is None:
+        return reshape(roll(ravel(input), shifts, 0), input.shape)
+    shifts = shifts if isinstance(shifts, (tuple, list)) else (shifts,)
+    dims = check_dims("roll", dims, input.ndim)
+    if len(shifts) != len(dims):
+        raise RuntimeError(f"roll: {len(shifts)} shifts for {len(dims)} dimensions")
+    for shift, dim in zip(shifts, dims, strict=True):
+        n = input.shape[dim]
+        if n and shift % n:
+            head, tail = split_sizes(input, (n - shift % n, shift % n), dim)
+            input = cat([tail, head], dim)
+    return input
+
+
+@function
+def fliplr(input):
+    """The second axis reversed: left and right exchanged."""
+    return flip(input, (1,))
+
+
+@function
+def flipud(input):
+    """The first axis reversed: up and down exchanged."""
+    return flip(input, (0,))
+
+
+@function
+def rot90(input, k=1, dims=(0, 1)):
+    """The input turned k times by 90 degrees, from the first of two axes towards the second."""
+    if len(dims) != 2 or dims[0] % input.ndim == dims[1] % input.ndim:
+        raise RuntimeError(f"rot90: expected two different dimensions, got {tuple(dims)}")
+    k %= 4
+    if k == 2:
+        return flip(input, dims)
+    if k == 1:
+        return transpose(flip(input, (dims[1],)), *dims)
+    return flip(transpose(input, *dims), (dims[1],)) if k == 3 else input
+
+
+@primitive(laws="linear")
+def tril(input, /, diagonal=0):
+    """The lower triangle of the last two axes, zeros above it."""
+    return xp(input).tril(input, diagonal)
+
+
+@primitive(laws="linear")
+def triu(input, /, diagonal=0):
+    """The upper triangle of the last two axes, zeros below it."""
+    return xp(input).triu(input, diagonal)
+
+
+@tril.vjp("input")
+def _(g, diagonal):
+    return tril(g, diagonal)
+
+
+@triu.vjp("input")
+def _(g, diagonal):
+    return triu(g, diagonal)
+
+
+@tril.cases
+@triu.cases
+def _(draw):
+    return (draw.array((3, 4)), draw.choice(0, 1, -1)), {}
+
+
+@function
+def diag(input, diagonal=0):
+    """The diagonal of a matrix, or the matrix with this vector on its diagonal."""
+    if input.ndim == 1:
+        n = input.shape[0] + abs(diagonal)
+        return place_diagonal(input, (n, n), diagonal, 0, 1)
+    if input.ndim == 2:
+        return globals()["diagonal"](input, diagonal)
+    raise RuntimeError(f"diag: expected 1 or 2 dimensions, got shape {input.shape}")
+
+
+@function(method=False)
+def meshgrid(*tensors, indexing="ij"):
+    """For vectors x, y, ...: tensors of the shape of their grid, each varying along its own axis."""
+    if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
+        tensors = tuple(tensors[0])
+    if indexing not in ("ij", "xy"):
+        raise RuntimeError(f"meshgrid: indexing must be 'ij' or 'xy', got {indexing!r}")
+    n = len(tensors)
+    axes = list(range(n))
+    if indexing == "xy" and n >= 2:
+        axes[:2] = [1, 0]
+    shape = [0] * n
+    for x, axis in zip(tensors, axes, strict=True):
+        shape[axis] = x.numel()
+    return tuple([
+        expand(reshape(x, tuple([-1 if i == axis else 1 for i in range(n)])), tuple(shape))
+        for x, axis in zip(tensors, axes, strict=True)
+    ])  # fmt: skip
+
+
+@function
+def narrow(input, dim, start, length):
+    """A stretch of an axis. A view."""
+    dim = check_dim("narrow", dim, input.ndim)
+    start = int(start) + (input.shape[dim] if start < 0 else 0)
+    if not 0 <= start <= start + length <= input.shape[dim]:
+        raise RuntimeError(f"narrow: {length} elements from {start} do not fit into dimension {dim} of length {input.shape[dim]}")
+    return input[(slice(None),) * dim + (slice(start, start + length),)]
+
+
+@function
+def select(input, dim, index):
+    """The slice at one place of an axis, without it. A view."""
+    return input[(slice(None),) * check_dim("select", dim, input.ndim) + (index,)]
+
+
+@function(method=False)
+def atleast_1d(input):
+    """The input, a 0-d one as one element along an axis."""
+    return reshape(input, (1,)) if input.ndim == 0 else input
+
+
+@function(method=False)
+def atleast_2d(input):
+    """The input with axes put in front until there are two."""
+    return reshape(input, (1, -1)) if input.ndim < 2 else input
+
+
+@function
+def repeat_interleave(input, repeats, dim=None):
+    """Each element along an axis so many times, one after the other."""
+    if dim is None:
+        input, dim = ravel(input), 0
+    dim = check_dim("repeat_interleave", dim, input.ndim)
+    repeats = repeats.array if isinstance(repeats, Tensor) else np.asarray(repeats)
+    places = np.repeat(np.arange(input.shape[dim]), repeats)
+    return input[(slice(None),) * dim + (places,)]
+
+
+for op in (tril, triu):
+    in_place(op)
+
+swapaxes = swapdims = transpose
+moveaxis = movedim
+concat = concatenate = cat
+for name, op in (("swapaxes", transpose), ("swapdims", transpose), ("moveaxis", movedim)):
+    register(name, op)
+
+
+def last_two(op, x):
+    if x.ndim < 2:
+        raise RuntimeError(f"{op}: expected at least 2 dimensions, got shape {x.shape}")
+    return transpose(x, -2, -1)
+
+
+register("T", property(lambda self: permute(self, tuple(reversed(range(self.ndim)))), doc="The axes in reverse order. A view."))
+register("mT", property(lambda self: last_two("mT", self), doc="The last two axes exchanged. A view."))
