@@ -6,8 +6,9 @@ The engine is then the text one reads: for debuggers, coverage and step-by-step 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib.machinery import FileFinder, ModuleSpec, SourceFileLoader
-from typing import Any, Sequence
+from typing import Any
 
 
 class SourceFinder:

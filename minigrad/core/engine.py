@@ -7,8 +7,9 @@ after everything that uses its result, when its gradient is complete. There is n
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from heapq import heappop, heappush
-from typing import Any, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,11 +17,6 @@ from .graph import Leaf, Node
 from .modes import set_recording
 from .primitive import PART, Primitive, Rule, pick
 from .tensor import TABLE, Tensor, edge_of, make_tensor, needs_grad, register
-
-try:
-    import cython
-except ImportError:
-    from . import uncompiled as cython
 
 
 class Walk:
@@ -103,11 +99,10 @@ class Walk:
             elif rule.joint:
                 if self.wants(rule, node):
                     self.deliver_all(rule.inputs, node, call_rule(rule, node, g))
-            elif node.edges[rule.first] is not None:
-                if self.useful is None or node.edges[rule.first] in self.useful:
-                    out = call_rule(rule, node, g)
-                    if out is not None:
-                        self.deliver(node.edges[rule.first], out)
+            elif self.wants(rule, node):
+                out = call_rule(rule, node, g)
+                if out is not None:
+                    self.deliver(node.edges[rule.first], out)
         if not self.retain:
             node.released = node.saved is not None or node.output is not None or node.aux is not None
             node.saved = None
@@ -115,7 +110,7 @@ class Walk:
             node.aux = None
 
     def wants(self, rule: Rule, node: Node) -> bool:
-        """Does one of the inputs that a joint rule serves need its gradient?"""
+        """Does one of the inputs that a rule serves need its gradient?"""
         for i in rule.inputs:
             edge = node.edges[i]
             if edge is not None and (self.useful is None or edge in self.useful):

@@ -6,7 +6,7 @@ the last tensor that needs it goes.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 try:
     import cython
@@ -37,6 +37,11 @@ class Saved:
     """An array kept for backward: who gets its gradient, and how often its storage had been written to by then."""
 
     __slots__ = ("array", "node", "version", "writes")
+    if TYPE_CHECKING:
+        array: Any
+        node: Any
+        version: Version
+        writes: int
 
 
 @cython.freelist(1024)
@@ -53,6 +58,21 @@ class Node:
         "sequence", "primitive", "edges", "saved", "output", "aux", "static", "shape", "dtype", "index", "place",
         "hooks", "retained", "released", "__weakref__",
     )  # fmt: skip
+    if TYPE_CHECKING:
+        sequence: int
+        primitive: Any
+        edges: Any
+        saved: Any
+        output: Any
+        aux: Any
+        static: Any
+        shape: Any
+        dtype: Any
+        index: int
+        place: Any
+        hooks: Any
+        retained: Any
+        released: bool
 
     def __lt__(self, other: Node) -> bool:
         """A heap then pops the latest node first."""
@@ -65,7 +85,7 @@ class Node:
         return self is other
 
     def __repr__(self) -> str:
-        return f"<{self.name()}Backward>" if self.primitive is not None else f"<Leaf {self.shape}>"
+        return f"<{self.name().title().replace('_', '')}Backward0>" if self.primitive is not None else f"<Leaf {self.shape}>"
 
     def name(self) -> str:
         """The operation's name, as in the pictures of the graph."""
@@ -80,12 +100,16 @@ class Leaf(Node):
     """
 
     __slots__ = ("tensor",)
+    if TYPE_CHECKING:
+        tensor: Any
 
 
 class Clock:
     """Numbers the nodes as they are made, so that every node has a higher number than all it depends on."""
 
     __slots__ = ("now",)
+    if TYPE_CHECKING:
+        now: int
 
 
 clock: Clock = Clock()

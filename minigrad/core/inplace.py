@@ -16,11 +16,6 @@ from .primitive import Primitive, primitive
 from .source import here
 from .tensor import TABLE, Operation, Tensor, edge_of, make_tensor, needs_grad, register, save, version_of
 
-try:
-    import cython
-except ImportError:
-    from . import uncompiled as cython  # noqa: F401
-
 
 class InPlace(Operation):
     """The in-place form of a primitive: `relu_` of `relu`."""

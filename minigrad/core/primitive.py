@@ -20,21 +20,17 @@ tensors, so it can be differentiated in turn. Its parameter names say what a cal
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import MethodType
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any
 
 from numpy import errstate, generic, ndarray
 
 from .dtypes import float32, float64, promote
 from .graph import Node, Saved, start
 from .modes import recording
-from .source import Place, here
+from .source import here
 from .tensor import Operation, Tensor, edge_of, make_tensor, needs_grad, register, save, version_of
-
-try:
-    import cython
-except ImportError:
-    from . import uncompiled as cython
 
 REGISTRY: dict[str, Primitive] = {}
 COMPOSITES: dict[str, Callable[..., Any]] = {}
@@ -56,6 +52,13 @@ class Rule:
     """One vjp: which inputs it serves, and where its arguments come from."""
 
     __slots__ = ("function", "inputs", "first", "joint", "variadic", "picks")
+    if TYPE_CHECKING:
+        function: Any
+        inputs: Any
+        first: int
+        joint: bool
+        variadic: bool
+        picks: Any
 
 
 class Primitive(Operation):
@@ -65,6 +68,27 @@ class Primitive(Operation):
         "name", "forward", "tensors", "n_tensors", "required", "variadic", "static_names", "n_positional", "defaults", "spread",
         "rules", "keeps", "keeps_output", "keeps_aux", "aux", "parts", "view", "promotion", "in_place", "facts", "__dict__",
     )  # fmt: skip
+    if TYPE_CHECKING:
+        name: str
+        forward: Any
+        tensors: Any
+        n_tensors: int
+        required: int
+        variadic: bool
+        static_names: Any
+        n_positional: int
+        defaults: Any
+        spread: bool
+        rules: Any
+        keeps: Any
+        keeps_output: bool
+        keeps_aux: bool
+        aux: int
+        parts: bool
+        view: bool
+        promotion: int
+        in_place: Any
+        facts: dict[str, Any]
 
     def __init__(self, function: Callable[..., Any], facts: dict[str, Any]) -> None:
         code = function.__code__
@@ -183,12 +207,12 @@ class Primitive(Operation):
                     f"{self.name}: expected at most {self.n_tensors + self.n_positional} positional arguments "
                     f"{(*self.tensors, *self.static_names[: self.n_positional])}, got {len(args)}"
                 )
+            for name in self.static_names[: len(positional)]:
+                if name in named:
+                    raise TypeError(f"{self.name}: argument {name!r} is given twice")
+            n = len(positional)
             values = list(positional)
-            for i in range(len(positional)):
-                if self.static_names[i] in named:
-                    raise TypeError(f"{self.name}: argument {self.static_names[i]!r} is given twice")
-            for i in range(len(positional), len(self.static_names)):
-                values.append(named.pop(self.static_names[i], self.defaults[i]))
+            values += [named.pop(name, default) for name, default in zip(self.static_names[n:], self.defaults[n:], strict=True)]
             if named:
                 raise TypeError(
                     f"{self.name}: unknown argument {next(iter(named))!r}; it takes {(*self.tensors, *self.static_names)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 try:
     import cython
@@ -18,6 +18,9 @@ class Place:
     """A place in a program: a code object and the offset of an instruction in it."""
 
     __slots__ = ("code", "offset")
+    if TYPE_CHECKING:
+        code: Any
+        offset: int
 
     def __str__(self) -> str:
         """For example ``train.py:12: loss = model(x)``."""
@@ -37,7 +40,7 @@ def here() -> Place:
     """The innermost place outside this package."""
     place: Place = Place.__new__(Place)
     if cython.compiled:  # source.pxd reads the interpreter's frames in about 50 ns
-        place.code = minigrad_caller(PACKAGE, cython.address(place.offset))  # type: ignore[name-defined]  # noqa: F821
+        place.code = minigrad_caller(PACKAGE, cython.address(place.offset))  # type: ignore[name-defined,attr-defined]  # noqa: F821
         return place
     frame: Any = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any, Callable, Iterator
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy import ndarray
 
-from .dtypes import CATEGORY, get_default_dtype, number_type
-from .graph import Leaf, Node, Saved, Version, start
+from .dtypes import CATEGORY, get_default_dtype
+from .graph import Leaf, Saved, Version, start
 
 try:
     import cython
@@ -40,6 +41,15 @@ class Tensor:
     __slots__ = (
         "array", "grad", "node", "tracked", "version", "base", "path", "seen", "__weakref__",
     )  # fmt: skip
+    if TYPE_CHECKING:
+        array: Any
+        grad: Any
+        node: Any
+        tracked: bool
+        version: Any
+        base: Any
+        path: Any
+        seen: int
     __array_ufunc__ = None  # ndarray + tensor is then left to Tensor.__radd__
     __hash__ = object.__hash__  # defining == would take it away
 
@@ -286,9 +296,14 @@ class Tensor:
     def __contains__(self, value: Any) -> bool:
         return bool((self.array == as_array(value)).any())
 
-    if TYPE_CHECKING:  # the methods that primitives register
+    def __getattr__(self, name: str) -> Any:
+        """Called for names that nothing has registered."""
+        hint = ""
+        if not name.startswith("_"):
+            from difflib import get_close_matches
 
-        def __getattr__(self, name: str) -> Any: ...
+            hint = "".join([f"; did you mean {near!r}?" for near in get_close_matches(name, dir(Tensor), 1)])
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
 
 
 @cython.cclass
@@ -305,6 +320,14 @@ class Operators:
     """The operations behind Python's operators: the hot ones as fields, all of them in `table` by name."""
 
     __slots__ = ("add", "sub", "mul", "div", "pow", "matmul", "table")
+    if TYPE_CHECKING:
+        add: Any
+        sub: Any
+        mul: Any
+        div: Any
+        pow: Any
+        matmul: Any
+        table: dict[str, Any]
 
 
 OPERATORS: Operators = Operators()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ..core.inplace import in_place
-from ..core.primitive import PROMOTE_TO_FLOAT, function, primitive
+from ..core.primitive import PROMOTE_TO_FLOAT, primitive
 from ..kernels import xp
 from .elementwise import exp, sigmoid, where
 from .families import NONZERO, REAL, elementwise

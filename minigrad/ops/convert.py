@@ -38,9 +38,7 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
             dtype = a.dtype
         elif isinstance(a, str) and not is_dtype_name(a) or type(a).__name__ == "device":
             device = a
-        elif isinstance(a, bool):
-            non_blocking = a
-        else:
+        elif not isinstance(a, bool):  # the booleans say whether to wait and whether to copy: here nothing waits
             dtype = a
     check_device("to", device)
     if dtype is not None and np.dtype(dtype) != self.dtype:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from ..core.inplace import in_place
 from ..core.primitive import PROMOTE, PROMOTE_TO_FLOAT, primitive

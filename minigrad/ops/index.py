@@ -133,13 +133,14 @@ def assign(self, value, key):
         value = self.new_tensor(value)
     if isinstance(key, np.ndarray) and key.dtype.kind == "b" and key.shape == self.shape and getattr(value, "shape", ()) == ():
         return TABLE["masked_fill_"](self, make_tensor(key), value)
-    shape = getattr(value, "shape", ())
-    if isinstance(value, Tensor) and len(shape) > 0 and shape[0] == 1 and len(shape) > self.ndim:
-        value = value.reshape(tuple(shape[len(shape) - self.ndim :]))
+    if isinstance(value, Tensor) and value.ndim > 0:  # further axes of length 1 in front are let pass, as NumPy and torch do
+        extra = value.ndim - self.array[key].ndim
+        if extra > 0 and value.shape[:extra] == (1,) * extra:
+            value = value.reshape(value.shape[extra:])
     try:
         return TABLE["setitem_inner"](self, value, key)
     except (ValueError, IndexError) as error:
-        raise type(error)(f"setitem: {error} (shape {self.shape}, key {key!r:.80}, value of shape {shape})") from None
+        raise type(error)(f"setitem: {error} (shape {self.shape}, key {key!r:.80}, value of shape {getattr(value, 'shape', ())})") from None
 
 
 in_place(setitem)

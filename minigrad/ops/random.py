@@ -34,8 +34,15 @@ class Generator:
         if not isinstance(seed, (int, np.integer)):
             raise TypeError(f"manual_seed: expected an integer, got {type(seed).__name__}")
         self._seed = int(seed)
-        self.numbers = np.random.Generator(np.random.Philox(self._seed % 2**64))
+        self._numbers = None
         return self
+
+    @property
+    def numbers(self):
+        """NumPy's generator, made at the first draw: importing numpy.random takes longer than importing this package."""
+        if self._numbers is None:
+            self._numbers = np.random.Generator(np.random.Philox(self._seed % 2**64))
+        return self._numbers
 
     def initial_seed(self):
         """The seed it started from."""

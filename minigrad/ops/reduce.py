@@ -185,7 +185,7 @@ def find_extremum(op, x, dim, keepdim):
     return getattr(x, op)(axis, keepdims=keepdim)
 
 
-class ValuesAndIndices(tuple):
+class ValuesAndIndices(tuple[Tensor, Tensor]):
     """What max, min, sort and their like return along an axis: a pair with names."""
 
     values = property(lambda self: self[0], doc="The elements chosen.")
