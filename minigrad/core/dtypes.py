@@ -69,7 +69,9 @@ def number_type(x: Any) -> np.dtype[Any]:
         return int64
     if isinstance(x, (float, np.floating)):
         return _default[0]
-    return np.asarray(x).dtype
+    if isinstance(x, (complex, np.complexfloating)):
+        return promote_types(_default[0], np.complex64)
+    raise TypeError(f"expected a tensor or a number, got {type(x).__name__}")
 
 
 def result_type(*operands: Any) -> np.dtype[Any]:

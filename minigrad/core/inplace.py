@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .graph import Saved, Version
 from .modes import recording, set_recording
 from .primitive import Primitive, primitive
 from .source import here
@@ -38,7 +39,10 @@ class InPlace(Operation):
             if op.in_place is not None:
                 return write_directly(self, target, before, tensors, static)
             result = op.call((before, *tensors[1:]), static)
+            keep_overwritten(result, target)
         else:
+            if recording():
+                before.array, before.version = target.array.copy(), None  # whatever of it is saved stays as it was
             result = op(before, *args[1:], **named)
         check_result(self.__name__, target, result)
         target.array[...] = result.array
@@ -74,6 +78,14 @@ def alias(x: Tensor) -> Tensor:
         out.node = edge_of(x)
         out.tracked = True
     return out
+
+
+def keep_overwritten(result: Tensor, target: Tensor) -> None:
+    """If the node of the new value has saved the old one for backward, lets it keep a copy: the write does not spoil its own gradient."""
+    if result.node is not None and result.node.saved is not None:
+        old = result.node.saved[0]
+        if isinstance(old, Saved) and old.array is target.array:
+            result.node.saved[0] = save(target.array.copy(), old.node, Version())
 
 
 def check_writable(name: str, target: Tensor) -> None:
@@ -170,7 +182,7 @@ def axis_order(array: Any) -> tuple[int, ...]:
     return tuple(sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis])))
 
 
-@primitive(method=False)
+@primitive(method=False, tested_by="core/test_inplace.py")
 def write_view(input, value, /, path, order):  # type: ignore[no-untyped-def]
     """The input with the part that `path` leads to replaced by the value (which is there already: it was written in place)."""
     return input
@@ -186,7 +198,7 @@ def _(g, path):  # type: ignore[no-untyped-def]
     return follow(g, path)
 
 
-@primitive(method=False)
+@primitive(method=False, laws="linear")
 def clear_part(input, /, path, order):  # type: ignore[no-untyped-def]
     """The input with zeros in the part that `path` leads to.
 
@@ -200,6 +212,12 @@ def clear_part(input, /, path, order):  # type: ignore[no-untyped-def]
 @clear_part.vjp("input")
 def _(g, path, order):  # type: ignore[no-untyped-def]
     return clear_part(g, path, order)
+
+
+@clear_part.cases
+def _(draw):  # type: ignore[no-untyped-def]
+    path = ((TABLE["transpose"], (0, 1), 0), (TABLE["get"], (draw.choice(0, slice(1, None)),), 0))
+    return (draw.array((2, 3)), path, draw.choice((0, 1), (1, 0))), {}
 
 
 def in_place(op: Any) -> None:

@@ -246,14 +246,20 @@ class Primitive(Operation):
         x: Tensor
         out: Tensor
         needed = False
+        found = False
         arrays = []
         for a in args:
             if isinstance(a, Tensor):
                 x = a
                 needed |= needs_grad(x)
+                found = True
                 arrays.append(x.array)
             else:
+                if a is not None and not is_operand(a):
+                    raise TypeError(f"{self.name}: expected tensors, got {type(a).__name__}; minigrad.tensor(...) makes one")
                 arrays.append(a)
+        if not found:
+            raise TypeError(f"{self.name}: expected a tensor, got {', '.join([type(a).__name__ for a in args])}")
         try:
             result = self.compute(arrays, static)
         except Exception as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..core.primitive import PROMOTE_TO_FLOAT, primitive
 from ..kernels import xp
 from .elementwise import exp, sigmoid, where
@@ -23,7 +25,7 @@ def _(g, out):
     return g * (out > 0)
 
 
-@elementwise(NONZERO, method=False, quiet=True)
+@elementwise(NONZERO, method=False, quiet=True, oracle=lambda x: x if x > 0 else 0.01 * x)
 def leaky_relu(input, /, negative_slope=0.01):
     """The input above 0, negative_slope times it below; its derivative at 0 is taken as the slope."""
     return xp(input).where(input > 0, input, input * input.dtype.type(negative_slope))
@@ -34,7 +36,7 @@ def _(g, input, negative_slope):
     return where(input > 0, g, g * negative_slope)
 
 
-@elementwise(REAL, method=False, quiet=True)
+@elementwise(REAL, method=False, quiet=True, oracle=lambda x: math.log1p(math.exp(x)))
 def softplus(input, /, beta=1.0, threshold=20.0):
     """log(1 + exp(beta * input)) / beta, a smooth relu; the input itself where beta * input exceeds the threshold."""
     m = xp(input)

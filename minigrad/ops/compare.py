@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 
 from ..core.primitive import PROMOTE, function, primitive
@@ -51,73 +52,73 @@ def ge(input, other, /):
     return xp(input).greater_equal(input, other)
 
 
-@primitive
+@primitive(oracle=lambda x, y: bool(x) and bool(y))
 def logical_and(input, other, /):
     """Whether both are true (not zero)."""
     return xp(input).logical_and(input, other)
 
 
-@primitive
+@primitive(oracle=lambda x, y: bool(x) or bool(y))
 def logical_or(input, other, /):
     """Whether at least one is true (not zero)."""
     return xp(input).logical_or(input, other)
 
 
-@primitive
+@primitive(oracle=lambda x, y: bool(x) != bool(y))
 def logical_xor(input, other, /):
     """Whether exactly one is true (not zero)."""
     return xp(input).logical_xor(input, other)
 
 
-@primitive
+@primitive(oracle=operator.not_)
 def logical_not(input, /):
     """Whether the input is false (zero)."""
     return xp(input).logical_not(input)
 
 
-@primitive(promotion=PROMOTE)
+@primitive(promotion=PROMOTE, oracle=operator.and_)
 def bitwise_and(input, other, /):
     """The bits set in both, of integers or truth values."""
     return xp(input).bitwise_and(input, other)
 
 
-@primitive(promotion=PROMOTE)
+@primitive(promotion=PROMOTE, oracle=operator.or_)
 def bitwise_or(input, other, /):
     """The bits set in at least one, of integers or truth values."""
     return xp(input).bitwise_or(input, other)
 
 
-@primitive(promotion=PROMOTE)
+@primitive(promotion=PROMOTE, oracle=operator.xor)
 def bitwise_xor(input, other, /):
     """The bits set in exactly one, of integers or truth values."""
     return xp(input).bitwise_xor(input, other)
 
 
-@primitive
+@primitive(oracle=operator.not_)
 def bitwise_not(input, /):
     """The bits that are not set, of integers or truth values."""
     return xp(input).invert(input)
 
 
-@primitive
+@primitive(oracle=math.isnan)
 def isnan(input, /):
     """Whether each element is not a number."""
     return xp(input).isnan(input)
 
 
-@primitive
+@primitive(oracle=math.isinf)
 def isinf(input, /):
     """Whether each element is infinite."""
     return xp(input).isinf(input)
 
 
-@primitive
+@primitive(oracle=math.isfinite)
 def isfinite(input, /):
     """Whether each element is neither infinite nor NaN."""
     return xp(input).isfinite(input)
 
 
-@primitive(quiet=True)
+@primitive(quiet=True, oracle=lambda x, y: abs(x - y) <= 1e-8 + 1e-5 * abs(y))
 def isclose(input, other, /, rtol=1e-05, atol=1e-08, equal_nan=False):
     """Whether |input - other| <= atol + rtol * |other|."""
     return xp(input).isclose(input, other, rtol, atol, equal_nan)
@@ -173,4 +174,4 @@ def _(draw):
 @isfinite.cases
 @logical_not.cases
 def _(draw):
-    return (draw.array(draw.shape()),), {}
+    return (draw.array(draw.shape(), special=True),), {}

@@ -525,7 +525,10 @@ def share_of_tie(x, y, chosen):
     return where(x == y, 0.5, where(x == chosen, 1.0, 0.0))
 
 
-@elementwise(Domain(kinks=(-1.0, 1.0)), to_float=False)
+@elementwise(
+    Domain(kinks=(-1.0, 1.0)), to_float=False,
+    oracle=lambda x, min, max: builtins.min(max, x if min is None else builtins.max(min, x)),
+)  # fmt: skip
 def clamp_between(input, /, min, max):
     """The input, with what lies outside [min, max] moved to its nearer end."""
     return xp(input).clip(input, min, max)
@@ -578,7 +581,7 @@ def clamp_max(input, max):
     return clamp(input, max=max)
 
 
-@primitive(method=False, laws="elementwise")
+@primitive(method=False, laws="elementwise", oracle=lambda condition, x, y: x if condition else y)
 def choose(condition, input, other, /):
     """The input where the condition holds, the other elsewhere."""
     target = result_type(input, other)
@@ -670,7 +673,7 @@ clip, fix, multiply, negative, subtract = clamp, trunc, mul, neg, sub
 # --- copies -----------------------------------------------------------------------------------------------------------
 
 
-@primitive
+@primitive(laws="linear")
 def clone(input, /, *, memory_format=None):
     """A copy, through which gradients flow."""
     return input.copy()

@@ -96,7 +96,7 @@ def getitem(self, key):
         raise IndexError(f"getitem: {error.__cause__ or error} (shape {self.shape}, key {key!r:.80})") from None
 
 
-@primitive(method=False)
+@primitive(method=False, laws="linear")
 def setitem(input, value, /, key):
     """The input with the elements at a key replaced by the value."""
     out = input.copy()

@@ -12,7 +12,7 @@ from .shape import permute, transpose
 __all__ = ["addmm", "baddbmm", "bmm", "dot", "einsum", "inner", "matmul", "mm", "mv", "outer", "tensordot", "trace"]
 
 
-@primitive(promotion=PROMOTE)
+@primitive(promotion=PROMOTE, laws="bilinear")
 def matmul(input, other, /):
     """The matrix product over the last two axes, the axes before them being broadcast; vectors count as a row or a column.
 

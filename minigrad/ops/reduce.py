@@ -51,7 +51,9 @@ def mean(input, /, dim=None, keepdim=False, *, dtype=None):
 @mean.vjp("input")
 def _(g, input_shape, dim, keepdim):
     dims = check_dims("mean", dim, len(input_shape))
-    return expand(restore_dims(g / count(input_shape, dims), input_shape, dims, keepdim), input_shape)
+    n = count(input_shape, dims)
+    share = g if math.isnan(n) else g / n  # there may be no elements to share it
+    return expand(restore_dims(share, input_shape, dims, keepdim), input_shape)
 
 
 def count(shape, dims):
@@ -185,6 +187,12 @@ def find_extremum(op, x, dim, keepdim):
     return getattr(x, op)(axis, keepdims=keepdim)
 
 
+@argmax.cases
+@argmin.cases
+def _(draw):
+    return (draw.array(draw.shape(min_dims=1)),), {"dim": draw.choice(None, 0, -1), "keepdim": draw.choice(False, True)}
+
+
 class ValuesAndIndices(tuple[Tensor, Tensor]):
     """What max, min, sort and their like return along an axis: a pair with names."""
 
@@ -261,6 +269,13 @@ def any(input, /, dim=None, keepdim=False):
 def count_nonzero(input, /, dim=None):
     """How many elements are not zero."""
     return (input != 0).sum(check_dims("count_nonzero", dim, input.ndim), dtype=int64)
+
+
+@all.cases
+@any.cases
+@count_nonzero.cases
+def _(draw):
+    return (draw.array(draw.shape(min_dims=1), 0, 1), draw.choice(None, 0, -1)), {}
 
 
 # --- statistics and norms ---------------------------------------------------------------------------------------------
@@ -343,7 +358,7 @@ def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
     return sum(abs(input) ** p, dim, keepdim) ** (1.0 / p)
 
 
-@primitive(method=False, laws="elementwise", quiet=True)
+@primitive(method=False, laws="elementwise", quiet=True, oracle=math.sqrt)
 def safe_sqrt(input, /):
     """The square root, with the derivative taken as 0 at 0: what the norm of a zero vector wants."""
     return xp(input).sqrt(input)

@@ -64,7 +64,7 @@ def complete_shape(op, shape, size):
     return tuple(shape)
 
 
-@primitive(view=True, spread=True)
+@primitive(view=True, spread=True, laws="linear")
 def reshape(input, /, shape):
     """The same elements, in the same order, in another shape; one length may be -1. A view where that is possible.
 
@@ -73,7 +73,10 @@ def reshape(input, /, shape):
     tensor([[0, 1, 2],
             [3, 4, 5]])
     """
-    return input.reshape(complete_shape("reshape", shape, input.size))
+    try:
+        return input.reshape(shape)
+    except (TypeError, ValueError):
+        return input.reshape(complete_shape("reshape", shape, input.size))  # says better what is wrong
 
 
 @reshape.vjp("input")
@@ -84,10 +87,10 @@ def _(g, input_shape):
 @reshape.cases
 def _(draw):
     x = draw.array(draw.shape())
-    return (x, draw.choice((-1,), (x.size,), (1, *x.shape)) if x.size else (x.shape,)), {}
+    return (x, draw.choice((-1,), (x.size,), (1, *x.shape)) if x.size else x.shape), {}
 
 
-@primitive(view=True, spread=True)
+@primitive(view=True, spread=True, laws="linear")
 def view(input, /, shape):
     """As reshape, but always a view of the same memory.
 
@@ -113,7 +116,7 @@ def _(draw):
     return (x, (x.size,)), {}
 
 
-@primitive(view=True)
+@primitive(view=True, laws="linear")
 def transpose(input, /, dim0, dim1):
     """Two axes exchanged. A view."""
     return input.swapaxes(check_dim("transpose", dim0, input.ndim), check_dim("transpose", dim1, input.ndim)) if input.ndim else input
@@ -130,7 +133,7 @@ def _(draw):
     return (x, 0, -1), {}
 
 
-@primitive(view=True, spread=True)
+@primitive(view=True, spread=True, laws="linear")
 def permute(input, /, dims):
     """The axes in another order: axis i of the result is axis dims[i] of the input. A view."""
     order = check_dims("permute", dims, input.ndim) if dims else ()
@@ -151,7 +154,7 @@ def _(draw):
     return (x, tuple(draw.permutation(x.ndim))), {}
 
 
-@primitive(view=True, spread=True)
+@primitive(view=True, spread=True, laws="linear")
 def expand(input, /, size):
     """The input broadcast to a shape; -1 keeps a length. A view, with several elements in one place in memory."""
     extra = len(size) - input.ndim

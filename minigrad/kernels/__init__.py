@@ -1,0 +1,17 @@
+"""Arrays in, arrays out: the computations beneath the tensors, one module for each kind of device, all with the same names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+from . import cpu, reference
+from .namespace import xp
+
+__all__ = ["cpu", "of", "reference", "xp"]
+
+
+def of(array: Any) -> Any:
+    """The kernels for this array: the CPU's, or the reference kernels, which run on every kind of array."""
+    return cpu if xp(array) is numpy else reference

@@ -1,0 +1,124 @@
+"""The kernels for NumPy arrays: compiled where they can be, else the reference.
+
+The compiled kernels take C-contiguous float32 and float64 arrays with one to three axes in the plane. The environment variable
+MINIGRAD_KERNELS, read once at import, forces one kind for tests: ``reference`` or ``compiled``.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Any
+
+from numpy import ascontiguousarray, dtype
+
+from . import reference
+from .geometry import Ints, Windows
+from .reference import unpool_gather as unpool_gather  # has no compiled form
+
+Array = Any  # numpy.ndarray
+COMPILED_DTYPES = (dtype("float32"), dtype("float64"))
+
+
+def _load_compiled() -> Any:
+    """The module of compiled kernels, or None."""
+    choice = os.environ.get("MINIGRAD_KERNELS", "")
+    if choice not in ("", "compiled", "reference"):
+        raise ImportError(f"minigrad: MINIGRAD_KERNELS must be 'reference' or 'compiled', but is {choice!r}")
+    if choice == "reference":
+        return None
+    try:
+        return import_module("minigrad._ext.kernels")
+    except ImportError as reason:
+        if choice == "compiled":
+            raise
+        import warnings
+
+        warnings.warn(
+            f"minigrad: its compiled kernels are not available ({reason}), so convolutions and pooling run on the "
+            f"reference kernels, which give the same results many times slower. To build them, install minigrad with "
+            f"`pip install .` from its source tree; to silence this warning, set MINIGRAD_KERNELS=reference.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None
+
+
+compiled = _load_compiled()
+
+
+def packed(x: Array) -> Array:
+    """The array in the layout that the compiled kernels read: a copy unless it has it."""
+    x = ascontiguousarray(x)
+    return x if x.flags.aligned else x.copy()
+
+
+def takes(x: Array, rank: int) -> bool:
+    """Can the compiled kernels compute with this array?"""
+    return compiled is not None and x.dtype in COMPILED_DTYPES and rank <= 3 and x.size > 0
+
+
+def conv(x: Array, w: Array, bias: Array | None, windows: Windows) -> Array:
+    """The convolution of x with the filters w."""
+    if takes(x, windows.rank):
+        bias = None if bias is None else packed(bias)
+        return compiled.conv(packed(x), packed(w), bias, windows)
+    return reference.conv(x, w, bias, windows)
+
+
+def conv_input(g: Array, w: Array, bias: Array | None, windows: Windows) -> Array:
+    """The adjoint of conv in x, the transposed convolution."""
+    if takes(g, windows.rank) and w.size:
+        bias = None if bias is None else packed(bias)
+        return compiled.conv_input(packed(g), packed(w), bias, windows)
+    return reference.conv_input(g, w, bias, windows)
+
+
+def conv_weight(x: Array, g: Array, windows: Windows) -> Array:
+    """The adjoint of conv in w."""
+    if takes(x, windows.rank):
+        return compiled.conv_weight(packed(x), packed(g), windows)
+    return reference.conv_weight(x, g, windows)
+
+
+def max_pool(x: Array, windows: Windows) -> tuple[Array, Array]:
+    """The largest value of each window and its flat index in the input plane."""
+    if takes(x, windows.rank):
+        found: tuple[Array, Array] = compiled.max_pool(packed(x), windows)
+        return found
+    return reference.max_pool(x, windows)
+
+
+def pool_scatter(g: Array, indices: Array, in_size: Ints) -> Array:
+    """Adds each value to the element of the plane that its index names."""
+    if takes(g, len(in_size)):
+        return compiled.pool_scatter(packed(g), packed(indices), in_size)
+    return reference.pool_scatter(g, indices, in_size)
+
+
+def max_unpool(x: Array, indices: Array, in_size: Ints) -> Array:
+    """Writes each value to the element of the plane that its index names; the last of several wins."""
+    if takes(x, len(in_size)):
+        return compiled.max_unpool(packed(x), packed(indices), in_size)
+    return reference.max_unpool(x, indices, in_size)
+
+
+def pool_gather(x: Array, indices: Array) -> Array:
+    """Reads the elements of the plane that the indices name."""
+    if takes(x, x.ndim - 2):
+        return compiled.pool_gather(packed(x), packed(indices))
+    return reference.pool_gather(x, indices)
+
+
+def sum_pool(x: Array, windows: Windows) -> Array:
+    """The sum of each window."""
+    if takes(x, windows.rank):
+        return compiled.sum_pool(packed(x), windows)
+    return reference.sum_pool(x, windows)
+
+
+def sum_pool_input(g: Array, windows: Windows) -> Array:
+    """The adjoint of sum_pool."""
+    if takes(g, windows.rank):
+        return compiled.sum_pool_input(packed(g), windows)
+    return reference.sum_pool_input(g, windows)

@@ -1,0 +1,211 @@
+"""Every kernel in plain array code that NumPy and CuPy share: the executable specification, and the oracle of the tests.
+
+A convolution is a matrix product with the unfolded input; its two adjoints follow from that one line. Pooling reads the same
+windows and takes a sum or a maximum. Nothing here depends on the number of axes or on the dtype.
+
+Shapes: x (N, C, *in), w (K, C / groups, *kernel), g and results in the windows' plane (N, K, *out) or (N, C, *out).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import wraps
+from itertools import product
+from math import prod
+from typing import Any, TypeVar
+
+from .geometry import Ints, Windows
+from .namespace import xp
+
+Array = Any  # numpy.ndarray or cupy.ndarray
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+
+def taps(windows: Windows) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """For each tap, the slice of the padded plane that all windows together read with it."""
+    for number, tap in enumerate(product(*map(range, windows.kernel))):
+        yield (
+            number,
+            (
+                ...,
+                *(
+                    slice(t * d, t * d + (out - 1) * s + 1, s)
+                    for t, d, s, out in zip(tap, windows.dilation, windows.stride, windows.out_size, strict=True)
+                ),
+            ),
+        )
+
+
+def padded(windows: Windows) -> tuple[Ints, tuple[Any, ...]]:
+    """The size of the plane with all that windows reach beyond it, and where in it the input lies."""
+    before = [pad[0] for pad in windows.padding]
+    size = [
+        max(b + n, (out - 1) * s + span)
+        for b, n, out, s, span in zip(
+            before, windows.in_size, windows.out_size, windows.stride, windows.span, strict=True
+        )
+    ]
+    inside = (..., *(slice(b, b + n) for b, n in zip(before, windows.in_size, strict=True)))
+    return tuple(size), inside
+
+
+def pad(x: Array, windows: Windows, fill: int = 0) -> Array:
+    """The input plane within its padding."""
+    size, inside = padded(windows)
+    if size == x.shape[2:]:
+        return x
+    out = xp(x).full((*x.shape[:2], *size), fill, x.dtype)
+    out[inside] = x
+    return out
+
+
+def in_wide_floats(kernel: Kernel) -> Kernel:
+    """Runs a kernel that adds up float16 values in float32, to round once instead of at each addition."""
+
+    @wraps(kernel)
+    def run(*args: Any) -> Any:
+        if args[0].dtype != "float16":
+            return kernel(*args)
+        wide = [a.astype("float32") if getattr(a, "dtype", None) == "float16" else a for a in args]
+        return kernel(*wide).astype("float16")
+
+    return run  # type: ignore[return-value]
+
+
+def unfold(x: Array, windows: Windows) -> Array:
+    """What each tap of each window reads: (N, C, *in) to (N, C, taps, *out). Also known as im2col."""
+    plane = pad(x, windows)
+    out = xp(x).empty((*x.shape[:2], prod(windows.kernel), *windows.out_size), x.dtype)
+    for number, window in taps(windows):
+        out[:, :, number] = plane[window]
+    return out
+
+
+@in_wide_floats
+def fold(columns: Array, windows: Windows) -> Array:
+    """Adds up what each tap of each window hands back: (N, C, taps, *out) to (N, C, *in). The adjoint of unfold."""
+    size, inside = padded(windows)
+    plane = xp(columns).zeros((*columns.shape[:2], *size), columns.dtype)
+    for number, window in taps(windows):
+        plane[window] += columns[:, :, number]
+    return xp(columns).ascontiguousarray(plane[inside])
+
+
+def filter_matrix(w: Array, groups: int) -> Array:
+    """(K, C / groups, *kernel) as one matrix a group: (groups, K / groups, C / groups * taps)."""
+    return w.reshape(groups, w.shape[0] // groups, prod(w.shape[1:]))
+
+
+def add_bias(out: Array, bias: Array | None) -> Array:
+    """Adds one number to each channel."""
+    return out if bias is None else out + bias.reshape(-1, *[1] * (out.ndim - 2))
+
+
+@in_wide_floats
+def conv(x: Array, w: Array, bias: Array | None, windows: Windows) -> Array:
+    """The convolution (cross-correlation, as in all neural networks) of x with the filters w."""
+    filters = filter_matrix(w, windows.groups)
+    columns = unfold(x, windows).reshape(x.shape[0], windows.groups, filters.shape[2], prod(windows.out_size))
+    out = xp(x).matmul(filters, columns)
+    return add_bias(out.reshape(x.shape[0], w.shape[0], *windows.out_size), bias)
+
+
+@in_wide_floats
+def conv_input(g: Array, w: Array, bias: Array | None, windows: Windows) -> Array:
+    """The adjoint of conv in x: each window's value spreads over its taps. Also known as transposed convolution."""
+    filters = filter_matrix(w, windows.groups)
+    rows = g.reshape(g.shape[0], windows.groups, filters.shape[1], prod(windows.out_size))
+    columns = xp(g).matmul(filters.swapaxes(1, 2), rows)
+    channels = w.shape[1] * windows.groups
+    columns = columns.reshape(g.shape[0], channels, prod(windows.kernel), *windows.out_size)
+    return add_bias(fold(columns, windows), bias)
+
+
+@in_wide_floats
+def conv_weight(x: Array, g: Array, windows: Windows) -> Array:
+    """The adjoint of conv in w: the correlation of the input with the cotangent of the output."""
+    groups, channels, filters = windows.groups, x.shape[1] // windows.groups, g.shape[1]
+    positions = prod(windows.out_size)
+    columns = unfold(x, windows).reshape(x.shape[0], groups, channels * prod(windows.kernel), positions)
+    rows = g.reshape(g.shape[0], groups, filters // groups, positions)
+    per_sample = xp(x).matmul(rows, columns.swapaxes(2, 3))
+    return per_sample.sum(axis=0, dtype=x.dtype).reshape(filters, channels, *windows.kernel)
+
+
+def max_pool(x: Array, windows: Windows) -> tuple[Array, Array]:
+    """The largest value of each window, and where it lies: its flat index in the input plane.
+
+    The first of equal maxima wins. A NaN beats all numbers, and a later NaN an earlier one, as in torch.
+    """
+    module = xp(x)
+    plane = pad(x, windows)
+    positions = module.arange(prod(windows.in_size)).reshape(1, 1, *windows.in_size)
+    positions = pad(positions, windows, fill=-1)  # padding is no candidate, whatever the values are
+    best = module.zeros((*x.shape[:2], *windows.out_size), x.dtype)
+    found = module.full(best.shape, -1, positions.dtype)
+    for _, window in taps(windows):
+        value, position = plane[window], positions[window]
+        is_nan = value != value  # isnan refuses integers
+        wins = (position >= 0) & ((value > best) | is_nan | (found < 0))
+        best = module.where(wins, value, best)
+        found = module.where(wins, position, found)
+    return best, found
+
+
+@in_wide_floats
+def pool_scatter(g: Array, indices: Array, in_size: Ints) -> Array:
+    """Adds each value to the element of the plane that its index names. The backward pass of max_pool."""
+    module = xp(g)
+    planes = prod(g.shape[:2])
+    out = module.zeros((planes, prod(in_size)), g.dtype)
+    module.add.at(out, (module.arange(planes)[:, None], flat_planes(indices)), flat_planes(g))
+    return out.reshape(*g.shape[:2], *in_size)
+
+
+def max_unpool(x: Array, indices: Array, in_size: Ints) -> Array:
+    """Writes each value to the element of the plane that its index names; the last of several wins, the rest is zero."""
+    module = xp(x)
+    planes = prod(x.shape[:2])
+    out = module.zeros((planes, prod(in_size)), x.dtype)
+    places = module.ascontiguousarray(flat_planes(indices))  # NumPy assigns in the order of memory
+    out[module.arange(planes)[:, None], places] = module.ascontiguousarray(flat_planes(x))
+    return out.reshape(*x.shape[:2], *in_size)
+
+
+def pool_gather(x: Array, indices: Array) -> Array:
+    """Reads the elements of the plane that the indices name. The adjoint of pool_scatter."""
+    return xp(x).take_along_axis(flat_planes(x), flat_planes(indices), axis=1).reshape(indices.shape)
+
+
+def unpool_gather(x: Array, indices: Array) -> Array:
+    """Reads what the indices name, but zero for a value that max_unpool would overwrite. The adjoint of max_unpool."""
+    module = xp(x)
+    values = module.arange(prod(indices.shape[2:])).reshape(1, 1, *indices.shape[2:])
+    values = module.broadcast_to(values, indices.shape)
+    written = pool_gather(max_unpool(values, indices, x.shape[2:]), indices)
+    return module.where(written == values, pool_gather(x, indices), module.zeros((), x.dtype))
+
+
+def flat_planes(x: Array) -> Array:
+    """(N, C, *plane) to (N * C, plane)."""
+    return x.reshape(prod(x.shape[:2]), prod(x.shape[2:]))
+
+
+@in_wide_floats
+def sum_pool(x: Array, windows: Windows) -> Array:
+    """The sum of each window."""
+    plane = pad(x, windows)
+    out = xp(x).zeros((*x.shape[:2], *windows.out_size), x.dtype)
+    for _, window in taps(windows):
+        out += plane[window]
+    return out
+
+
+@in_wide_floats
+def sum_pool_input(g: Array, windows: Windows) -> Array:
+    """The adjoint of sum_pool: each window's value goes to all of its taps."""
+    size, inside = padded(windows)
+    plane = xp(g).zeros((*g.shape[:2], *size), g.dtype)
+    for _, window in taps(windows):
+        plane[window] += g
+    return xp(g).ascontiguousarray(plane[inside])

@@ -1,0 +1,147 @@
+"""Pooling: maxima with their indices, sums, and the adjoint of each.
+
+max_pool finds an index for each window; all that follows only moves values to and from the elements that the indices name.
+Indices are flat positions in the plane (*in) of one sample and channel.
+"""
+
+from __future__ import annotations
+
+from ..core.primitive import primitive
+from ..kernels import of
+from ..kernels.geometry import Windows
+
+__all__ = ["max_pool", "max_unpool", "pool_gather", "pool_scatter", "sum_pool", "sum_pool_input", "unpool_gather"]
+
+
+@primitive(method=False, aux=1)
+def max_pool(input, /, windows):
+    """(N, C, *in) to the largest value of each window and its index, both (N, C, *out); the first of equal maxima."""
+    return of(input).max_pool(input, windows)
+
+
+@max_pool.vjp("input")
+def _(g, aux, windows):
+    return pool_scatter(g, aux, windows.in_size)
+
+
+@primitive(method=False, laws="linear")
+def pool_scatter(input, indices, /, in_size):
+    """(N, C, *out) to (N, C, *in): adds each value to the element that its index names."""
+    return of(input).pool_scatter(input, indices, in_size)
+
+
+@pool_scatter.vjp("input")
+def _(g, indices):
+    return pool_gather(g, indices)
+
+
+@primitive(method=False, laws="linear")
+def pool_gather(input, indices, /):
+    """(N, C, *in) to (N, C, *out): the elements that the indices name."""
+    return of(input).pool_gather(input, indices)
+
+
+@pool_gather.vjp("input")
+def _(g, indices, input_shape):
+    return pool_scatter(g, indices, input_shape[2:])
+
+
+@primitive(method=False, laws="linear")
+def max_unpool(input, indices, /, in_size):
+    """(N, C, *out) to (N, C, *in): writes each value to the element that its index names, zero elsewhere; the last wins."""
+    return of(input).max_unpool(input, indices, in_size)
+
+
+@max_unpool.vjp("input")
+def _(g, indices):
+    return unpool_gather(g, indices)
+
+
+@primitive(method=False, laws="linear")
+def unpool_gather(input, indices, /):
+    """(N, C, *in) to (N, C, *out): the elements that the indices name, zero for values that max_unpool overwrote."""
+    return of(input).unpool_gather(input, indices)
+
+
+@unpool_gather.vjp("input")
+def _(g, indices, input_shape):
+    return max_unpool(g, indices, input_shape[2:])
+
+
+@primitive(method=False, laws="linear")
+def sum_pool(input, /, windows):
+    """(N, C, *in) to the sum of each window, (N, C, *out)."""
+    return of(input).sum_pool(input, windows)
+
+
+@sum_pool.vjp("input")
+def _(g, windows):
+    return sum_pool_input(g, windows)
+
+
+@primitive(method=False, laws="linear")
+def sum_pool_input(input, /, windows):
+    """(N, C, *out) to (N, C, *in): each window's value goes to all of its elements. The adjoint of sum_pool."""
+    return of(input).sum_pool_input(input, windows)
+
+
+@sum_pool_input.vjp("input")
+def _(g, windows):
+    return sum_pool(g, windows)
+
+
+# --- how tests draw arguments -----------------------------------------------------------------------------------------
+
+
+def windows_to_test(draw):
+    """Windows of one to three axes that overlap, leave gaps, reach into padding or beyond the end."""
+    return draw.choice(
+        Windows((5,), (3,), (1,), (1,), ((1, 1),)),
+        Windows((4, 5), (2, 2), (1, 2), (2, 1), ((0, 0), (1, 1)), ceil_mode=True),
+        Windows((2, 3, 4), (2, 1, 3), (2, 2, 1), (1, 1, 1), ((1, 1), (0, 0), (1, 1))),
+    )
+
+
+def planes_to_test(draw, size):
+    """An array of planes whose elements all differ, so that no maximum is about to change."""
+    x = draw.array((draw.choice(1, 2), draw.choice(1, 2), *size))
+    return x.argsort(None).argsort().reshape(x.shape).astype(x.dtype)
+
+
+@max_pool.cases
+def _(draw):
+    windows = windows_to_test(draw)
+    return (planes_to_test(draw, windows.in_size), windows), {}
+
+
+@sum_pool.cases
+def _(draw):
+    windows = windows_to_test(draw)
+    return (planes_to_test(draw, windows.in_size), windows), {}
+
+
+@sum_pool_input.cases
+def _(draw):
+    windows = windows_to_test(draw)
+    return (planes_to_test(draw, windows.out_size), windows), {}
+
+
+def maxima_to_test(draw):
+    """Planes, the maxima of their windows, the indices of those (some several times), and the size of the planes."""
+    windows = windows_to_test(draw)
+    x = planes_to_test(draw, windows.in_size)
+    return x, *of(x).max_pool(x, windows), windows.in_size
+
+
+@pool_scatter.cases
+@max_unpool.cases
+def _(draw):
+    _, values, indices, in_size = maxima_to_test(draw)
+    return (values, indices, in_size), {}
+
+
+@pool_gather.cases
+@unpool_gather.cases
+def _(draw):
+    x, _, indices, _ = maxima_to_test(draw)
+    return (x, indices), {}
