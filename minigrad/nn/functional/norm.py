@@ -1,0 +1,246 @@
+"""Normalisations, written in differentiable operations, so that every order of derivative exists."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.core.modes import no_grad
+from minigrad.core.tensor import Tensor
+from minigrad.nn.functional.padding import pad
+
+
+def _along_channels(vector: Tensor, ndim: int) -> Any:
+    """A vector of channels (C) shaped to broadcast over (N, C, *)."""
+    return vector.reshape((1, -1) + (1,) * (ndim - 2))
+
+
+def _check_channels(op: str, channels: int, **vectors: Tensor | None) -> None:
+    for name, vector in vectors.items():
+        if vector is not None and vector.numel() != channels:
+            raise RuntimeError(f"{op}: {name} should contain {channels} elements not {vector.numel()}: one for each channel of the input")
+
+
+def _moments(input: Any, axes: tuple[int, ...]) -> tuple[Any, Any, Any]:
+    """The mean and the (biased) variance over the axes, and the input minus its mean."""
+    mean = input.mean(axes, True)
+    centred = input - mean
+    return mean, (centred * centred).mean(axes, True), centred
+
+
+def _standardised(input: Any, axes: tuple[int, ...], eps: float) -> Any:
+    """(input - mean) / sqrt(var + eps) over the axes."""
+    _, var, centred = _moments(input, axes)
+    return centred * (var + eps).rsqrt()
+
+
+def _update(running: Tensor | None, value: Any, momentum: float) -> None:
+    """Moves a running statistic towards a new value by the fraction momentum."""
+    if running is not None:
+        running.copy_((1 - momentum) * running + momentum * value.reshape(running.shape))
+
+
+def _affine(output: Any, weight: Tensor | None, bias: Tensor | None) -> Any:
+    if weight is not None:
+        output = output * weight
+    return output if bias is None else output + bias
+
+
+def _channel_affine(output: Any, weight: Tensor | None, bias: Tensor | None) -> Any:
+    return _affine(
+        output,
+        None if weight is None else _along_channels(weight, output.ndim),
+        None if bias is None else _along_channels(bias, output.ndim),
+    )
+
+
+def _scaled(centred: Any, var: Any, eps: float, weight: Tensor | None, bias: Tensor | None) -> Any:
+    """weight * centred / sqrt(var + eps) + bias, the weight applied to the few variances rather than to all elements."""
+    scale = (var + eps).rsqrt()
+    if weight is not None:
+        scale = scale * _along_channels(weight, centred.ndim)
+    return _channel_affine(centred * scale, None, bias)
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Each channel of input (N, C, *) brought to mean 0 and variance 1, then scaled by weight (C) and shifted by bias (C).
+
+    training: use the statistics of the batch and move the running ones, in place, towards them (the variance unbiased)
+    by the fraction momentum; otherwise use the running ones. Raises ValueError for a batch of one value per channel,
+    RuntimeError for statistics that are missing or of another length (Ioffe and Szegedy, 2015).
+
+    >>> import minigrad
+    >>> batch_norm(minigrad.tensor([[1.0], [3.0]]), None, None, training=True, eps=0)
+    tensor([[-1.],
+            [ 1.]])
+    """
+    if input.ndim < 2:
+        raise ValueError(f"batch_norm: expected input (N, C, *), got shape {tuple(input.shape)}")
+    channels = input.shape[1]
+    _check_channels("batch_norm", channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    if not training:
+        if running_mean is None or running_var is None:
+            raise RuntimeError("batch_norm: Expected running_mean and running_var to be defined when training=False")
+        scale: Any = (running_var + eps).rsqrt()
+        if weight is not None:
+            scale = scale * weight
+        shift = -running_mean * scale if bias is None else bias - running_mean * scale
+        return input * _along_channels(scale, input.ndim) + _along_channels(shift, input.ndim)
+    count = input.numel() // channels if channels else 0
+    if count == 1:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {tuple(input.shape)}")
+    mean, var, centred = _moments(input, (0, *range(2, input.ndim)))
+    with no_grad():
+        _update(running_mean, mean, momentum)
+        _update(running_var, var * (count / max(count - 1, 1)), momentum)
+    return _scaled(centred, var, eps, weight, bias)
+
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Each channel of each sample of input (N, C, *) brought to mean 0 and variance 1, then scaled and shifted.
+
+    use_input_stats: False takes the running statistics instead. Raises ValueError for planes of one element,
+    RuntimeError for statistics that are missing or of another length (Ulyanov et al., 2016).
+    """
+    if not use_input_stats:
+        if running_mean is None or running_var is None:
+            raise RuntimeError("instance_norm: Expected running_mean and running_var to be defined when use_input_stats is false")
+        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    if input.ndim < 3:
+        raise ValueError(f"instance_norm: expected input (N, C, *) with at least one axis after C, got shape {tuple(input.shape)}")
+    _check_channels("instance_norm", input.shape[1], running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    count = math.prod(input.shape[2:])
+    if count == 1:
+        raise ValueError(f"Expected more than 1 spatial element when training, got input size {tuple(input.shape)}")
+    mean, var, centred = _moments(input, tuple(range(2, input.ndim)))
+    with no_grad():
+        _update(running_mean, mean.mean(0), momentum)
+        _update(running_var, var.mean(0) * (count / max(count - 1, 1)), momentum)
+    return _scaled(centred, var, eps, weight, bias)
+
+
+def _normalised_axes(op: str, input: Tensor, normalized_shape: Sequence[int]) -> tuple[int, ...]:
+    """The last axes, which must have this shape."""
+    shape = tuple(normalized_shape)
+    if not shape:
+        raise RuntimeError(f"{op}: Expected normalized_shape to be at least 1-dimensional, got {shape}")
+    if tuple(input.shape[-len(shape) :]) != shape:
+        expected = ", ".join(["*", *map(str, shape)])
+        raise RuntimeError(
+            f"{op}: Given normalized_shape={list(shape)}, expected input with shape [{expected}], but got input of size {list(input.shape)}"
+        )
+    return tuple(range(-len(shape), 0))
+
+
+def _check_shape(op: str, shape: Sequence[int], **tensors: Tensor | None) -> None:
+    for name, tensor in tensors.items():
+        if tensor is not None and tuple(tensor.shape) != tuple(shape):
+            raise RuntimeError(
+                f"{op}: Expected {name} to be of same shape as normalized_shape {list(shape)}, but got {name} of shape {list(tensor.shape)}"
+            )
+
+
+def layer_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """The last axes, of shape normalized_shape, brought to mean 0 and variance 1, then scaled and shifted.
+
+    weight, bias: of shape normalized_shape. Raises RuntimeError if the shapes do not match (Ba et al., 2016).
+
+    >>> import minigrad
+    >>> layer_norm(minigrad.tensor([1.0, 3.0]), (2,), eps=0)
+    tensor([-1.,  1.])
+    """
+    axes = _normalised_axes("layer_norm", input, normalized_shape)
+    _check_shape("layer_norm", normalized_shape, weight=weight, bias=bias)
+    return _affine(_standardised(input, axes, eps), weight, bias)
+
+
+def rms_norm(
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
+) -> Tensor:
+    """The last axes, of shape normalized_shape, divided by their root mean square, then scaled (Zhang and Sennrich, 2019).
+
+    eps: added to the mean square; by default the machine epsilon of input's dtype.
+    """
+    axes = _normalised_axes("rms_norm", input, normalized_shape)
+    _check_shape("rms_norm", normalized_shape, weight=weight)
+    if eps is None:
+        eps = float(np.finfo(input.dtype).eps)
+    scale: Any = ((input * input).mean(axes, True) + eps).rsqrt()
+    return _affine(input * scale, weight, None)
+
+
+def group_norm(
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    """Each group of channels of each sample of input (N, C, *) brought to mean 0 and variance 1, then scaled and shifted.
+
+    weight, bias: (C). Raises RuntimeError if num_groups does not divide C (Wu and He, 2018).
+    """
+    if input.ndim < 2:
+        raise RuntimeError(f"group_norm: expected input (N, C, *), got shape {tuple(input.shape)}")
+    samples, channels = input.shape[:2]
+    if num_groups <= 0 or channels % num_groups != 0:
+        raise RuntimeError(
+            "group_norm: Expected number of channels in input to be divisible by num_groups, but got input of shape "
+            f"{list(input.shape)} and num_groups={num_groups}"
+        )
+    _check_channels("group_norm", channels, weight=weight, bias=bias)
+    if samples * channels // num_groups * math.prod(input.shape[2:]) == 1:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {tuple(input.shape)}")
+    grouped = input.reshape(samples, num_groups, math.prod(input.shape[1:]) // num_groups)
+    output = _standardised(grouped, (2,), eps).reshape(input.shape)
+    return _channel_affine(output, weight, bias)
+
+
+def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
+    """input / (k + alpha * mean of the squares of the size nearest channels)^beta (Krizhevsky et al., 2012).
+
+    input: (N, C, *). Raises ValueError for an input with less than 3 axes.
+    """
+    if input.ndim < 3:
+        raise ValueError(f"Expected 3D or higher dimensionality input (got {input.ndim} dimensions)")
+    if input.numel() == 0:
+        return input
+    channels = input.shape[1]
+    squares = pad(input * input, (0, 0) * (input.ndim - 2) + (size // 2, (size - 1) // 2))
+    total: Any = squares.narrow(1, 0, channels)
+    for offset in range(1, size):
+        total = total + squares.narrow(1, offset, channels)
+    return input / (total * (alpha / size) + k) ** beta
+
+
+def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:
+    """Vectors along dim divided by their p-norm, or by eps if that is larger.
+
+    >>> import minigrad
+    >>> normalize(minigrad.tensor([3.0, 4.0]), dim=0)
+    tensor([0.6000, 0.8000])
+    """
+    return input / input.norm(p, dim, True).clamp_min(eps)
