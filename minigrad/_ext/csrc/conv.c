@@ -1,0 +1,164 @@
+#include "conv.h"
+
+#include "implicit.h"
+#include "scratch.h"
+#include "weight.h"
+
+/* The taps of a convolution in the filter's order: where each reads at window 0, and where it stands in the filter. */
+typedef struct {
+    ptrdiff_t count;
+    ptrdiff_t (*position)[AXES];
+    ptrdiff_t *index;
+} tap_list;
+
+static status allocate_taps(const conv_shape *shape, tap_list *taps)
+{
+    const size_t most = (size_t)volume(shape->kernel);
+    taps->count = 0;
+    taps->position = scratch(SCRATCH_TAPS, most * (sizeof *taps->position + sizeof *taps->index));
+    taps->index = (ptrdiff_t *)(taps->position + most);
+    return taps->position ? OK : NO_MEMORY;
+}
+
+static status list_taps(const conv_shape *shape, tap_list *taps)
+{
+    if (allocate_taps(shape, taps) != OK)
+        return NO_MEMORY;
+    for (ptrdiff_t z = 0; z < shape->kernel[0]; z++)
+        for (ptrdiff_t y = 0; y < shape->kernel[1]; y++)
+            for (ptrdiff_t x = 0; x < shape->kernel[2]; x++) {
+                const ptrdiff_t place[AXES] = {z, y, x}, tap = taps->count++;
+                for (int axis = 0; axis < AXES; axis++)
+                    taps->position[tap][axis] = place[axis] * shape->dilation[axis] - shape->before[axis];
+                taps->index[tap] = tap;
+            }
+    return OK;
+}
+
+/* The windows of x as columns. */
+static gather input_columns(const conv_shape *shape, const tap_list *taps)
+{
+    gather from = {.image_pitch = shape->groups * shape->in_channels * volume(shape->in), .taps = taps->count};
+    from.total = shape->batch * from.image_pitch;
+    from.tap = (const ptrdiff_t (*)[AXES])taps->position;
+    for (int axis = 0; axis < AXES; axis++) {
+        from.grid[axis] = shape->out[axis];
+        from.plane[axis] = shape->in[axis];
+        from.step[axis] = shape->stride[axis];
+    }
+    return from;
+}
+
+status NAME(conv)(const conv_shape *shape, const void *x, const void *w, const void *bias, void *y)
+{
+    tap_list taps;
+    if (list_taps(shape, &taps) != OK)
+        return NO_MEMORY;
+    implicit product = {
+        .from = input_columns(shape, &taps),
+        .batch = shape->batch,
+        .groups = shape->groups,
+        .rows = shape->out_channels,
+        .channels = shape->in_channels,
+        .source = x,
+        .filter = w,
+        .filter_tap = taps.index,
+        .bias = bias,
+        .target = y,
+    };
+    product.filter_pitch[2] = taps.count;
+    product.filter_pitch[1] = shape->in_channels * product.filter_pitch[2];
+    product.filter_pitch[0] = shape->out_channels * product.filter_pitch[1];
+    for (int axis = 0; axis < AXES; axis++) {
+        product.target_plane[axis] = shape->out[axis];
+        product.target_step[axis] = 1;
+        product.target_start[axis] = 0;
+    }
+    return implicit_product(&product);
+}
+
+/* Input positions with equal remainders by the stride form a phase. Window o and tap t touch position o * stride + t *
+ * dilation - before, so all of a phase is touched by the same taps, and as its positions advance by one stride the
+ * windows advance by one: each phase is a convolution of stride 1. Every input is gathered from the windows that
+ * touched it, so nothing is scattered and no sum depends on the order of threads. */
+static status convolve_phase(implicit *product, const conv_shape *shape, const ptrdiff_t phase[AXES], tap_list *taps)
+{
+    taps->count = 0;
+    for (ptrdiff_t z = 0; z < shape->kernel[0]; z++)
+        for (ptrdiff_t y = 0; y < shape->kernel[1]; y++)
+            for (ptrdiff_t x = 0; x < shape->kernel[2]; x++) {
+                const ptrdiff_t place[AXES] = {z, y, x};
+                int touches = 1;
+                for (int axis = 0; axis < AXES; axis++) {
+                    const ptrdiff_t distance = phase[axis] + shape->before[axis] - place[axis] * shape->dilation[axis];
+                    touches &= distance % shape->stride[axis] == 0;
+                    taps->position[taps->count][axis] = distance / shape->stride[axis];
+                }
+                if (touches)
+                    taps->index[taps->count++] = (z * shape->kernel[1] + y) * shape->kernel[2] + x;
+            }
+    product->from.taps = taps->count;
+    for (int axis = 0; axis < AXES; axis++) {
+        product->from.grid[axis] = ceil_div(shape->in[axis] - phase[axis], shape->stride[axis]);
+        product->target_start[axis] = phase[axis];
+    }
+    return implicit_product(product);
+}
+
+status NAME(conv_input)(const conv_shape *shape, const void *g, const void *w, const void *bias, void *x)
+{
+    tap_list taps;
+    if (allocate_taps(shape, &taps) != OK)
+        return NO_MEMORY;
+    implicit product = {
+        .batch = shape->batch,
+        .groups = shape->groups,
+        .rows = shape->in_channels,
+        .channels = shape->out_channels,
+        .source = g,
+        .filter = w,
+        .filter_tap = taps.index,
+        .bias = bias,
+        .target = x,
+    };
+    product.from.image_pitch = shape->groups * shape->out_channels * volume(shape->out);
+    product.from.total = shape->batch * product.from.image_pitch;
+    product.from.tap = (const ptrdiff_t (*)[AXES])taps.position;
+    product.filter_pitch[1] = volume(shape->kernel);
+    product.filter_pitch[2] = shape->in_channels * product.filter_pitch[1];
+    product.filter_pitch[0] = shape->out_channels * product.filter_pitch[2];
+    for (int axis = 0; axis < AXES; axis++) {
+        product.from.plane[axis] = shape->out[axis];
+        product.from.step[axis] = 1;
+        product.target_plane[axis] = shape->in[axis];
+        product.target_step[axis] = shape->stride[axis];
+    }
+    status result = OK;
+    ptrdiff_t phase[AXES], phases[AXES];
+    for (int axis = 0; axis < AXES; axis++)
+        phases[axis] = smaller(shape->stride[axis], shape->in[axis]);
+    for (phase[0] = 0; phase[0] < phases[0]; phase[0]++)
+        for (phase[1] = 0; phase[1] < phases[1]; phase[1]++)
+            for (phase[2] = 0; phase[2] < phases[2]; phase[2]++)
+                if (result == OK)
+                    result = convolve_phase(&product, shape, phase, &taps);
+    return result;
+}
+
+status NAME(conv_weight)(const conv_shape *shape, const void *x, const void *g, void *w)
+{
+    tap_list taps;
+    if (list_taps(shape, &taps) != OK)
+        return NO_MEMORY;
+    const weight_gradient gradient = {
+        .from = input_columns(shape, &taps),
+        .batch = shape->batch,
+        .groups = shape->groups,
+        .channels = shape->in_channels,
+        .filters = shape->out_channels,
+        .source = x,
+        .cotangent = g,
+        .target = w,
+    };
+    return weight_product(&gradient);
+}

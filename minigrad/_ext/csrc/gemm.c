@@ -1,0 +1,101 @@
+#include "gemm.h"
+
+/* Inlined with constant `rows` and `vectors`, so that the accumulators live in registers and every loop over them is
+ * unrolled. */
+INLINE void multiply(const int rows, const int vectors, ptrdiff_t depth, const real *a, const ptrdiff_t a_row,
+                     const ptrdiff_t a_step, const real *b, const int32_t *b_rows, const ptrdiff_t b_step, real *c,
+                     ptrdiff_t pitch, const real *start, int accumulate)
+{
+    vec sums[TILE_ROWS][TILE_VECTORS];
+    if (accumulate) {
+        UNROLL
+        for (int i = 0; i < rows; i++) {
+            UNROLL
+            for (int j = 0; j < vectors; j++)
+                sums[i][j] = load(c + i * pitch + j * LANES);
+        }
+    } else {
+        UNROLL
+        for (int i = 0; i < rows; i++) {
+            vec first = start ? broadcast(start[i]) : zero_vector();
+            UNROLL
+            for (int j = 0; j < vectors; j++)
+                sums[i][j] = first;
+        }
+    }
+    for (ptrdiff_t k = 0; k < depth; k++) {
+        const real *row = b_rows ? b + b_rows[k] : b + k * TILE_COLUMNS;
+        const real *ahead = b_rows ? b + b_rows[k + PREFETCH_STEPS] : row + PREFETCH_STEPS * TILE_COLUMNS;
+        vec right[TILE_VECTORS];
+        UNROLL
+        for (int j = 0; j < vectors; j++) {
+            right[j] = load(row + j * b_step);
+            __builtin_prefetch(ahead + j * b_step);
+        }
+        UNROLL
+        for (int i = 0; i < rows; i++) {
+            vec left = broadcast(a[i * a_row]);
+            UNROLL
+            for (int j = 0; j < vectors; j++)
+                sums[i][j] += left * right[j];
+        }
+        a += a_step;
+    }
+    UNROLL
+    for (int i = 0; i < rows; i++) {
+        UNROLL
+        for (int j = 0; j < vectors; j++)
+            store(c + i * pitch + j * LANES, sums[i][j]);
+    }
+}
+
+#define DEFINE_TILE(rows, vectors)                                                                                     \
+    static void packed_##rows##x##vectors(ptrdiff_t depth, const real *a, const real *b, const int32_t *b_rows,        \
+                                          ptrdiff_t b_step, real *c, ptrdiff_t pitch, const real *start,               \
+                                          int accumulate)                                                              \
+    {                                                                                                                  \
+        multiply(rows, vectors, depth, a, 1, rows, b, b_rows, b_step, c, pitch, start, accumulate);                    \
+    }                                                                                                                  \
+    static void strided_##rows##x##vectors(ptrdiff_t depth, const real *a, const real *b, real *c, ptrdiff_t pitch,    \
+                                           int accumulate)                                                             \
+    {                                                                                                                  \
+        multiply(rows, vectors, depth, a, STRIDED_PITCH, 1, b, NULL, LANES, c, pitch, NULL, accumulate);               \
+    }
+
+#if TILE_VECTORS == 3
+#define DEFINE_TILES(rows) DEFINE_TILE(rows, 1) DEFINE_TILE(rows, 2) DEFINE_TILE(rows, 3)
+#define TILES(form, rows) {form##_##rows##x1, form##_##rows##x2, form##_##rows##x3}
+#else
+#define DEFINE_TILES(rows) DEFINE_TILE(rows, 1) DEFINE_TILE(rows, 2)
+#define TILES(form, rows) {form##_##rows##x1, form##_##rows##x2}
+#endif
+
+DEFINE_TILES(1)
+DEFINE_TILES(2)
+DEFINE_TILES(3)
+DEFINE_TILES(4)
+DEFINE_TILES(5)
+DEFINE_TILES(6)
+#define TO_6(form) TILES(form, 1), TILES(form, 2), TILES(form, 3), TILES(form, 4), TILES(form, 5), TILES(form, 6)
+#if TILE_ROWS >= 8
+DEFINE_TILES(7)
+DEFINE_TILES(8)
+#define TO_8(form) TO_6(form), TILES(form, 7), TILES(form, 8)
+#endif
+#if TILE_ROWS == 14
+DEFINE_TILES(9)
+DEFINE_TILES(10)
+DEFINE_TILES(11)
+DEFINE_TILES(12)
+DEFINE_TILES(13)
+DEFINE_TILES(14)
+#define ALL_TILES(form)                                                                                                \
+    TO_8(form), TILES(form, 9), TILES(form, 10), TILES(form, 11), TILES(form, 12), TILES(form, 13), TILES(form, 14)
+#elif TILE_ROWS == 8
+#define ALL_TILES TO_8
+#else
+#define ALL_TILES TO_6
+#endif
+
+const packed_tile_kernel packed_tile[TILE_ROWS][TILE_VECTORS] = {ALL_TILES(packed)};
+const strided_tile_kernel strided_tile[TILE_ROWS][TILE_VECTORS] = {ALL_TILES(strided)};

@@ -1,0 +1,49 @@
+/* The matrix-multiply microkernels: the only place where convolutions multiply. */
+#ifndef MINIGRAD_GEMM_H
+#define MINIGRAD_GEMM_H
+
+#include "simd.h"
+
+#define packed_tile NAME(packed_tile)
+#define strided_tile NAME(strided_tile)
+
+enum {
+    PREFETCH_STEPS = 8,  /* how far ahead of the multiplication the right operand is fetched */
+    STRIDED_STEPS = 256, /* longest product of a strided tile */
+    STRIDED_PITCH = STRIDED_STEPS +
+        16, /* off the powers of two, so that the rows of a tile fall into different cache sets */
+};
+
+/* C[rows, columns] = start or C, plus sum over k < depth of A[row, k] B[k, column].
+ *
+ * a: A packed, A[row, k] at a[k * rows + row].
+ * b, b_rows, b_step: vector j of row k of B is at b[b_rows[k] + j * b_step]; b_rows has PREFETCH_STEPS valid entries
+ * more than `depth`. c, pitch: C[row, column] at c[row * pitch + column], written in whole vectors. start: the initial
+ * value of each row, NULL for zero; not used if `accumulate`, when C itself is. */
+typedef void (*packed_tile_kernel)(ptrdiff_t depth, const real *a, const real *b, const int32_t *b_rows,
+                                   ptrdiff_t b_step, real *c, ptrdiff_t pitch, const real *start, int accumulate);
+
+/* The same with A[row, k] at a[row * STRIDED_PITCH + k] and row k of B at b[k * TILE_COLUMNS]. */
+typedef void (*strided_tile_kernel)(ptrdiff_t depth, const real *a, const real *b, real *c, ptrdiff_t pitch,
+                                    int accumulate);
+
+/* Indexed by [rows - 1] and [vectors of columns - 1]. */
+extern const packed_tile_kernel packed_tile[TILE_ROWS][TILE_VECTORS];
+extern const strided_tile_kernel strided_tile[TILE_ROWS][TILE_VECTORS];
+
+/* A matrix's rows in panels of nearly equal height: 64 rows are 4 x 13 + 12, not 4 x 14 + 8. */
+typedef struct {
+    ptrdiff_t count, height, taller; /* the first `taller` panels have one row more than `height` */
+} row_panels;
+
+INLINE row_panels split_rows(ptrdiff_t rows)
+{
+    ptrdiff_t count = ceil_div(rows, TILE_ROWS);
+    return (row_panels){count, count ? rows / count : 0, count ? rows % count : 0};
+}
+INLINE ptrdiff_t panel_begin(row_panels panels, ptrdiff_t panel)
+{
+    return panel * panels.height + smaller(panel, panels.taller);
+}
+
+#endif

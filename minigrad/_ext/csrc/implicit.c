@@ -1,0 +1,124 @@
+#include "implicit.h"
+
+#include "columns.h"
+#include "gemm.h"
+#include "scratch.h"
+#include "threads.h"
+
+enum { SERIAL_WORK = 2 * 1000 * 1000 }; /* multiplications below which waking a thread costs more than it saves */
+
+/* A product and how it is cut into tasks: each block of columns times each of `parts` ranges of row panels. */
+typedef struct {
+    const implicit *product;
+    column_plan columns;
+    row_panels panels; /* of one group */
+    ptrdiff_t parts;
+    ptrdiff_t depth; /* channels * taps, taps fastest */
+    real *packed;    /* the filter: for each group and row panel [depth, rows of the panel] */
+} plan;
+
+static status pack_panel(void *context, ptrdiff_t unit)
+{
+    const plan *cut = context;
+    const implicit *product = cut->product;
+    const ptrdiff_t group = unit / cut->panels.count, panel = unit % cut->panels.count;
+    const ptrdiff_t first = panel_begin(cut->panels, panel), rows = panel_begin(cut->panels, panel + 1) - first;
+    const ptrdiff_t *pitch = product->filter_pitch;
+    const real *filter = product->filter + group * pitch[0] + first * pitch[1];
+    real *packed = cut->packed + (group * product->rows + first) * cut->depth;
+    for (ptrdiff_t channel = 0; channel < product->channels; channel++)
+        for (ptrdiff_t tap = 0; tap < product->from.taps; tap++) {
+            const real *from = filter + channel * pitch[2] + product->filter_tap[tap];
+            for (ptrdiff_t row = 0; row < rows; row++)
+                *packed++ = from[row * pitch[1]];
+        }
+    return OK;
+}
+
+/* Copies one row of the buffer to where it belongs. */
+static void write_runs(const column_block *block, ptrdiff_t step, const real *from, real *to)
+{
+    for (const run *r = block->runs; r < block->runs + block->run_count; r++) {
+        const real *read = from + r->buffer;
+        real *write = to + r->target;
+        ptrdiff_t i = 0;
+        if (step == 1)
+            for (; i + LANES <= r->count; i += LANES)
+                store(write + i, load(read + i));
+        for (; i < r->count; i++)
+            write[i * step] = read[i];
+    }
+}
+
+/* Multiplies one block of columns with one range of row panels. */
+static status multiply_block(void *context, ptrdiff_t task)
+{
+    const plan *cut = context;
+    const implicit *product = cut->product;
+    const ptrdiff_t rows = product->rows, panels = cut->panels.count, target_volume = volume(product->target_plane);
+    const ptrdiff_t units = product->groups * panels, part = task % cut->parts;
+    const ptrdiff_t unit_begin = units * part / cut->parts, unit_end = units * (part + 1) / cut->parts;
+
+    column_block block;
+    const status prepared = prepare_columns(&cut->columns, task / cut->parts, &block);
+    if (prepared != OK)
+        return prepared;
+    const ptrdiff_t buffer_pitch = block.buffer + LANES; /* off the powers of two */
+    real *buffer = scratch(SCRATCH_TILES, (size_t)(rows * buffer_pitch) * sizeof(real));
+    if (!buffer)
+        return NO_MEMORY;
+
+    for (ptrdiff_t unit = unit_begin, next; unit < unit_end; unit = next) {
+        const ptrdiff_t group = unit / panels;
+        next = smaller(unit_end, (group + 1) * panels);
+        real *target = product->target + group * rows * target_volume;
+        ptrdiff_t done = 0;
+        do {
+            const ptrdiff_t depth = smaller(cut->columns.depth_block, cut->depth - done);
+            fill_columns(&cut->columns, &block, group, done, depth);
+            for (ptrdiff_t panel = unit - group * panels; panel < next - group * panels; panel++) {
+                const ptrdiff_t row = panel_begin(cut->panels, panel),
+                                height = panel_begin(cut->panels, panel + 1) - row;
+                const real *packed = cut->packed + (group * rows + row) * cut->depth + done * height;
+                const real *bias = product->bias ? product->bias + group * rows + row : NULL;
+                for (const tile *t = block.tiles; t < block.tiles + block.tile_count; t++) {
+                    const int direct = t->target >= 0;
+                    packed_tile[height - 1][t->vectors - 1](
+                        depth, packed, block.elements + t->offset, block.row_offset, t->step,
+                        direct ? target + row * target_volume + t->target : buffer + row * buffer_pitch + t->buffer,
+                        direct ? target_volume : buffer_pitch, bias, done > 0);
+                }
+            }
+            done += depth;
+        } while (done < cut->depth);
+        const ptrdiff_t row_begin = panel_begin(cut->panels, unit - group * panels);
+        const ptrdiff_t row_end = panel_begin(cut->panels, next - group * panels);
+        for (ptrdiff_t row = row_begin; row < row_end; row++)
+            write_runs(&block, product->target_step[2], buffer + row * buffer_pitch, target + row * target_volume);
+    }
+    return OK;
+}
+
+status implicit_product(const implicit *product)
+{
+    plan cut = {.product = product, .panels = split_rows(product->rows)};
+    const ptrdiff_t units = product->groups * cut.panels.count, windows = product->batch * volume(product->from.grid);
+    if (windows == 0 || units == 0)
+        return OK;
+    cut.depth = product->channels * product->from.taps;
+    cut.packed = scratch(SCRATCH_FILTER, (size_t)(product->groups * product->rows * cut.depth) * sizeof(real));
+    void *shift_memory = scratch(SCRATCH_SHIFTS, shifts_bytes(&product->from));
+    if (!cut.packed || !shift_memory)
+        return NO_MEMORY;
+
+    const double work = (double)windows * (double)product->groups * (double)product->rows * (double)cut.depth;
+    const int serial = work < SERIAL_WORK;
+    const ptrdiff_t threads = serial ? 1 : get_num_threads();
+    cut_columns(product, threads, shift_memory, &cut.columns);
+    const ptrdiff_t blocks = cut.columns.blocks;
+    cut.parts = blocks % threads == 0 || blocks > 2 * threads ? 1 : smaller(units, threads);
+
+    status (*run)(ptrdiff_t, task_body, void *) = serial ? serial_for : parallel_for;
+    const status packed = run(units, pack_panel, &cut);
+    return packed != OK ? packed : run(blocks * cut.parts, multiply_block, &cut);
+}

@@ -1,0 +1,317 @@
+#include "pool.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "planes.h"
+#include "scratch.h"
+#include "simd.h"
+
+/* Along the last axis a vector holds either one tap of many windows or many taps of one window, whichever are more.
+ * Line i begins at position i * pitch - before and has `length` elements, `step` apart. */
+typedef struct {
+    ptrdiff_t lines, pitch, length, step;
+} line_shape;
+
+static line_shape windows_in_lines(const pool_shape *shape)
+{
+    return (line_shape){shape->kernel[2], shape->dilation[2], shape->out[2], shape->stride[2]};
+}
+static line_shape taps_in_lines(const pool_shape *shape)
+{
+    return (line_shape){shape->out[2], shape->stride[2], shape->kernel[2], shape->dilation[2]};
+}
+static int has_wide_windows(const pool_shape *shape) { return shape->out[2] < shape->kernel[2]; }
+
+/* The elements begin .. end - 1 of a line, the first of which would be at position `start`, lie inside of the plane. */
+typedef struct {
+    ptrdiff_t begin, end, start;
+} reach;
+
+static reach reach_of(const pool_shape *shape, line_shape along, ptrdiff_t line)
+{
+    const ptrdiff_t start = line * along.pitch - shape->before[2], in = shape->in[2];
+    reach r = {start < 0 ? ceil_div(-start, along.step) : 0, start < in ? ceil_div(in - start, along.step) : 0, start};
+    r.begin = smaller(r.begin, along.length);
+    r.end = larger(r.begin, smaller(r.end, along.length));
+    return r;
+}
+
+/* row[i] = from[i * step + start] where that is inside, `fill` elsewhere up to the next multiple of LANES; reads below
+ * `end` only. */
+static void read_line(const real *from, const real *end, const reach *r, const line_shape *along, real fill, real *row)
+{
+    const ptrdiff_t step = along->step;
+    const vec filling = broadcast(fill);
+    for (ptrdiff_t i = 0; i < r->begin; i += LANES)
+        store(row + i, filling);
+    const ptrdiff_t taken = r->end - r->begin, vectors = round_up(taken, LANES);
+    const real *read = from + r->begin * step + r->start;
+    real *to = row + r->begin;
+    if (step <= 2 && vectors * step <= end - read) {
+        if (step == 1)
+            for (ptrdiff_t i = 0; i < taken; i += LANES)
+                store(to + i, load(read + i));
+        else
+            for (ptrdiff_t i = 0; i < taken; i += LANES)
+                store(to + i, load_even(read + 2 * i));
+    } else {
+        for (ptrdiff_t i = 0; i < taken; i++)
+            to[i] = read[i * step];
+    }
+    for (ptrdiff_t i = r->end; i < round_up(along->length, LANES); i += LANES)
+        store(row + i, filling);
+}
+
+/* Where a window's tap reads along one axis; 0 if that is padding. */
+static int inside(const pool_shape *shape, int axis, ptrdiff_t window, ptrdiff_t tap, ptrdiff_t *position)
+{
+    *position = window * shape->stride[axis] + tap * shape->dilation[axis] - shape->before[axis];
+    return *position >= 0 && *position < shape->in[axis];
+}
+
+/* Where the first tap of a window that falls inside of the input reads; -1 if none does. */
+static ptrdiff_t first_inside(const pool_shape *shape, int axis, ptrdiff_t window)
+{
+    ptrdiff_t position;
+    for (ptrdiff_t tap = 0; tap < shape->kernel[axis]; tap++)
+        if (inside(shape, axis, window, tap, &position))
+            return position;
+    return -1;
+}
+
+/* The lines that a row of windows reads, one after another in `line`. */
+typedef struct {
+    const pool_shape *shape;
+    line_shape along;
+    reach *reaches;  /* of each line: finding one takes divisions */
+    const real *end; /* of the input */
+    real *line, *result;
+    lane_int *found;
+} line_reader;
+
+static status open_lines(const plane_job *work, line_reader *reader)
+{
+    const pool_shape *shape = work->shape;
+    reader->shape = shape;
+    reader->along = has_wide_windows(shape) ? taps_in_lines(shape) : windows_in_lines(shape);
+    reader->end = work->from + work->planes * work->in;
+    const size_t lines = (size_t)reader->along.lines;
+    const size_t width = (size_t)round_up(reader->along.length, LANES) + LANES; /* read_line may write a vector more */
+    reader->line = scratch(SCRATCH_ROWS, width * (2 * sizeof(real) + sizeof(lane_int)) + lines * sizeof(reach));
+    if (!reader->line)
+        return NO_MEMORY;
+    reader->result = reader->line + width;
+    reader->found = (lane_int *)(reader->result + width);
+    reader->reaches = (reach *)(reader->found + width);
+    for (ptrdiff_t line = 0; line < reader->along.lines; line++)
+        reader->reaches[line] = reach_of(shape, reader->along, line);
+    return OK;
+}
+
+/* Calls use(reader, position of the line's start) for lines first .. last - 1 of each line of the plane that windows
+ * (z, y) read, in order of position. */
+INLINE void for_lines(line_reader *reader, const real *plane, ptrdiff_t z, ptrdiff_t y, ptrdiff_t first, ptrdiff_t last,
+                      real fill, void (*use)(line_reader *reader, ptrdiff_t position))
+{
+    const pool_shape *shape = reader->shape;
+    ptrdiff_t at_z, at_y;
+    for (ptrdiff_t tap_z = 0; tap_z < shape->kernel[0]; tap_z++)
+        for (ptrdiff_t tap_y = 0; tap_y < shape->kernel[1]; tap_y++)
+            if (inside(shape, 0, z, tap_z, &at_z) && inside(shape, 1, y, tap_y, &at_y))
+                for (ptrdiff_t i = first; i < last; i++) {
+                    const ptrdiff_t base = (at_z * shape->in[1] + at_y) * shape->in[2];
+                    const reach *r = reader->reaches + i;
+                    read_line(plane + base, reader->end, r, &reader->along, fill, reader->line);
+                    use(reader, base + r->start);
+                }
+}
+
+/* The largest values so far and where they lie, against those of one line. */
+static void take_larger(line_reader *reader, ptrdiff_t position)
+{
+    const ptrdiff_t step = reader->along.step;
+    int_vec here, advance;
+    for (int lane = 0; lane < LANES; lane++) {
+        here[lane] = (lane_int)(position + lane * step);
+        advance[lane] = (lane_int)(LANES * step);
+    }
+    for (ptrdiff_t i = 0; i < reader->along.length; i += LANES) {
+        const vec value = load(reader->line + i), best = load(reader->result + i);
+        const int_vec found = load_ints(reader->found + i), wins = (value > best) | (value != value);
+        store(reader->result + i, (vec)(((int_vec)value & wins) | ((int_vec)best & ~wins)));
+        store_ints(reader->found + i, (here & wins) | (found & ~wins));
+        here += advance;
+    }
+}
+
+static void add_line(line_reader *reader, ptrdiff_t position)
+{
+    (void)position;
+    for (ptrdiff_t i = 0; i < reader->along.length; i += LANES)
+        store(reader->result + i, load(reader->result + i) + load(reader->line + i));
+}
+
+/* Windows (z, y) with a vector for many windows, which start from the first element that each reads: comparisons alone
+ * would never take -inf. */
+static void max_of_windows(line_reader *reader, const real *plane, ptrdiff_t z, ptrdiff_t y, real *values,
+                           int64_t *indices)
+{
+    const pool_shape *shape = reader->shape;
+    const ptrdiff_t *in = shape->in, out = shape->out[2], first_z = first_inside(shape, 0, z),
+                    first_y = first_inside(shape, 1, y);
+    for (ptrdiff_t x = 0; x < out; x++) {
+        const ptrdiff_t first_x = first_inside(shape, 2, x);
+        const int none = first_z < 0 || first_y < 0 || first_x < 0;
+        reader->result[x] = -(real)INFINITY;
+        reader->found[x] = none ? -1 : (lane_int)((first_z * in[1] + first_y) * in[2] + first_x);
+    }
+    for_lines(reader, plane, z, y, 0, reader->along.lines, -(real)INFINITY, take_larger);
+    memcpy(values, reader->result, (size_t)out * sizeof(real));
+    for (ptrdiff_t x = 0; x < out; x++)
+        indices[x] = reader->found[x];
+}
+
+/* The same with a vector for many taps of one window, the lanes of which are compared at the end. */
+static void max_of_taps(line_reader *reader, const real *plane, ptrdiff_t z, ptrdiff_t y, real *values,
+                        int64_t *indices)
+{
+    const pool_shape *shape = reader->shape;
+    const ptrdiff_t first_z = first_inside(shape, 0, z), first_y = first_inside(shape, 1, y);
+    const ptrdiff_t first_line = (first_z * shape->in[1] + first_y) * shape->in[2];
+    for (ptrdiff_t x = 0; x < shape->out[2]; x++) {
+        const reach r = reader->reaches[x];
+        for (ptrdiff_t tap = r.begin; tap < r.end; tap++) {
+            reader->result[tap] = -(real)INFINITY;
+            reader->found[tap] = (lane_int)(first_line + r.start + tap * reader->along.step);
+        }
+        for_lines(reader, plane, z, y, x, x + 1, -(real)INFINITY, take_larger);
+        values[x] = -(real)INFINITY;
+        indices[x] = -1;
+        if (first_z < 0 || first_y < 0)
+            continue;
+        for (ptrdiff_t tap = r.begin; tap < r.end; tap++) {
+            const real value = reader->result[tap];
+            const lane_int found = reader->found[tap];
+            const int both_nan = value != value && values[x] != values[x];
+            if (indices[x] < 0 || value > values[x] || (value != value && !both_nan) ||
+                (both_nan && found > indices[x]) || (value == values[x] && found < indices[x])) {
+                values[x] = value;
+                indices[x] = found;
+            }
+        }
+    }
+}
+
+static status max_pool_planes(void *context, ptrdiff_t task)
+{
+    const plane_job *work = context;
+    const pool_shape *shape = work->shape;
+    line_reader reader;
+    if (open_lines(work, &reader) != OK)
+        return NO_MEMORY;
+    for (ptrdiff_t plane = first_plane(work, task); plane < last_plane(work, task); plane++) {
+        real *values = work->to + plane * work->out;
+        int64_t *indices = work->to_indices + plane * work->out;
+        for (ptrdiff_t z = 0; z < shape->out[0]; z++)
+            for (ptrdiff_t y = 0; y < shape->out[1]; y++, values += shape->out[2], indices += shape->out[2])
+                (has_wide_windows(shape) ? max_of_taps : max_of_windows)(&reader, work->from + plane * work->in, z, y,
+                                                                         values, indices);
+    }
+    return OK;
+}
+
+static status sum_pool_planes(void *context, ptrdiff_t task)
+{
+    const plane_job *work = context;
+    const pool_shape *shape = work->shape;
+    line_reader reader;
+    if (open_lines(work, &reader) != OK)
+        return NO_MEMORY;
+    const ptrdiff_t length = round_up(reader.along.length, LANES);
+    for (ptrdiff_t plane = first_plane(work, task); plane < last_plane(work, task); plane++) {
+        const real *from = work->from + plane * work->in;
+        real *sums = work->to + plane * work->out;
+        for (ptrdiff_t z = 0; z < shape->out[0]; z++)
+            for (ptrdiff_t y = 0; y < shape->out[1]; y++, sums += shape->out[2])
+                if (has_wide_windows(shape)) {
+                    for (ptrdiff_t x = 0; x < shape->out[2]; x++) {
+                        memset(reader.result, 0, (size_t)length * sizeof(real));
+                        for_lines(&reader, from, z, y, x, x + 1, 0, add_line);
+                        vec total = load(reader.result);
+                        for (ptrdiff_t i = LANES; i < length; i += LANES)
+                            total += load(reader.result + i);
+                        sums[x] = sum_lanes(total);
+                    }
+                } else {
+                    memset(reader.result, 0, (size_t)length * sizeof(real));
+                    for_lines(&reader, from, z, y, 0, reader.along.lines, 0, add_line);
+                    memcpy(sums, reader.result, (size_t)shape->out[2] * sizeof(real));
+                }
+    }
+    return OK;
+}
+
+static status sum_pool_input_planes(void *context, ptrdiff_t task)
+{
+    const plane_job *work = context;
+    const pool_shape *shape = work->shape;
+    const ptrdiff_t *in = shape->in, *out = shape->out, *kernel = shape->kernel;
+    const int wide = has_wide_windows(shape);
+    line_reader reader;
+    if (open_lines(work, &reader) != OK)
+        return NO_MEMORY;
+    const line_shape along = reader.along;
+    for (ptrdiff_t plane = first_plane(work, task); plane < last_plane(work, task); plane++) {
+        const real *from = work->from + plane * work->out;
+        real *to = work->to + plane * work->in;
+        memset(to, 0, (size_t)work->in * sizeof(real));
+        for (ptrdiff_t z = 0; z < out[0]; z++)
+            for (ptrdiff_t y = 0; y < out[1]; y++, from += out[2]) {
+                ptrdiff_t at_z, at_y;
+                for (ptrdiff_t tap_z = 0; tap_z < kernel[0]; tap_z++)
+                    for (ptrdiff_t tap_y = 0; tap_y < kernel[1]; tap_y++)
+                        if (inside(shape, 0, z, tap_z, &at_z) && inside(shape, 1, y, tap_y, &at_y))
+                            for (ptrdiff_t line = 0; line < along.lines; line++) {
+                                const reach r = reader.reaches[line];
+                                real *row = to + (at_z * in[1] + at_y) * in[2] + r.start;
+                                if (wide)
+                                    for (ptrdiff_t tap = r.begin; tap < r.end; tap++)
+                                        row[tap * along.step] += from[line];
+                                else
+                                    for (ptrdiff_t x = r.begin; x < r.end; x++)
+                                        row[x * along.step] += from[x];
+                            }
+            }
+    }
+    return OK;
+}
+
+static plane_job windows_job(const pool_shape *shape, const void *from, void *to)
+{
+    return (plane_job){.shape = shape,
+                       .planes = shape->planes,
+                       .in = volume(shape->in),
+                       .out = volume(shape->out),
+                       .from = from,
+                       .to = to};
+}
+
+status NAME(max_pool)(const pool_shape *shape, const void *x, void *values, int64_t *indices)
+{
+    plane_job work = windows_job(shape, x, values);
+    work.to_indices = indices;
+    return for_planes(max_pool_planes, &work);
+}
+
+status NAME(sum_pool)(const pool_shape *shape, const void *x, void *sums)
+{
+    plane_job work = windows_job(shape, x, sums);
+    return for_planes(sum_pool_planes, &work);
+}
+
+status NAME(sum_pool_input)(const pool_shape *shape, const void *g, void *x)
+{
+    plane_job work = windows_job(shape, g, x);
+    return for_planes(sum_pool_input_planes, &work);
+}

@@ -1,0 +1,23 @@
+/* Geometry as the kernels take it: three spatial axes; lower ranks come with leading axes of size 1. */
+#ifndef MINIGRAD_SHAPES_H
+#define MINIGRAD_SHAPES_H
+
+#include <stddef.h>
+
+enum { AXES = 3 };
+
+typedef struct {
+    ptrdiff_t batch, groups;
+    ptrdiff_t in_channels, out_channels; /* of one group */
+    ptrdiff_t in[AXES], out[AXES], kernel[AXES], stride[AXES], dilation[AXES];
+    ptrdiff_t before[AXES]; /* padding; what follows the input is implied by `out` */
+} conv_shape;
+
+typedef struct {
+    ptrdiff_t planes; /* batch * channels */
+    ptrdiff_t in[AXES], out[AXES], kernel[AXES], stride[AXES], dilation[AXES], before[AXES];
+} pool_shape;
+
+static inline ptrdiff_t volume(const ptrdiff_t size[AXES]) { return size[0] * size[1] * size[2]; }
+
+#endif

@@ -1,0 +1,11 @@
+/* What kernels return. */
+#ifndef MINIGRAD_STATUS_H
+#define MINIGRAD_STATUS_H
+
+typedef enum {
+    OK,
+    NO_MEMORY, /* for scratch buffers */
+    BAD_INDEX, /* an index lies outside of its plane */
+} status;
+
+#endif

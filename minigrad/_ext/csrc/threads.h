@@ -1,0 +1,22 @@
+/* The thread pool: a parallel loop whose caller always works too. */
+#ifndef MINIGRAD_THREADS_H
+#define MINIGRAD_THREADS_H
+
+#include <stddef.h>
+
+#include "status.h"
+
+/* One iteration of a parallel loop. */
+typedef status (*task_body)(void *context, ptrdiff_t task);
+
+/* Runs body(context, 0 .. tasks - 1) in any order on up to get_num_threads() threads; returns the status
+ * of one that failed, if any did. */
+status parallel_for(ptrdiff_t tasks, task_body body, void *context);
+
+/* The same on the calling thread alone, for loops too short to be worth waking anybody. */
+status serial_for(ptrdiff_t tasks, task_body body, void *context);
+
+void set_num_threads(int threads);
+int get_num_threads(void);
+
+#endif

@@ -1,0 +1,218 @@
+#include "weight.h"
+
+#include <string.h>
+
+#include "dot.h"
+#include "region.h"
+#include "scratch.h"
+#include "threads.h"
+
+enum {
+    LANE_SUMS_BYTES = 256 * 1024,   /* the sums of one split, lane by lane, stay in the second-level cache */
+    SPLITS_BYTES = 4 * 1024 * 1024, /* of all splits */
+    MOST_SPLITS = 32,
+    SPLIT_WORK = 2 * 1000 * 1000, /* multiplications that are worth a split */
+    BLOCK_WINDOWS = 64 * LANES,
+    REGION_BYTES = 256 * 1024,
+    TILE_STEPS = 64, /* vectors that a tile shall run over at least */
+    SERIAL_WORK = 2 * 1000 * 1000,
+};
+
+/* The blocks of windows are cut into `splits`, which depends on the shape only, so that the order of summation does
+ * too. */
+typedef struct {
+    const weight_gradient *gradient;
+    ptrdiff_t rows;                   /* channels * taps */
+    ptrdiff_t size[AXES], cuts[AXES]; /* windows of a block, and blocks along each axis of the grid */
+    ptrdiff_t blocks, splits, channels_at_once;
+    ptrdiff_t slabs; /* images of a block */
+    gather lines;    /* the cotangent, line by line */
+    shifts taps;
+    real *sums; /* [splits, groups, filters, rows, LANES] */
+} plan;
+
+int dots_take(const weight_gradient *gradient)
+{
+    const gather *from = &gradient->from;
+    const double sums =
+        (double)gradient->groups * (double)gradient->filters * (double)gradient->channels * (double)from->taps;
+    /* Windows that are far apart for what they read are better gathered one tap at a time. */
+    double copied = 1;
+    for (int axis = 0; axis < AXES; axis++) {
+        const double span = (double)(from->tap[from->taps - 1][axis] - from->tap[0][axis]) / (double)from->step[axis];
+        copied *= (span + (double)from->grid[axis]) / (double)from->grid[axis] *
+                  (double)smaller(from->step[axis], from->taps);
+    }
+    return sums * VECTOR_BYTES <= LANE_SUMS_BYTES && copied <= 2 * (double)from->taps;
+}
+
+/* A block of windows in some images: the copies of its source and of its cotangent, laid out alike for each image, and
+ * where each row (channel, tap) begins in the first. */
+typedef struct {
+    ptrdiff_t slabs, size[AXES];
+    region copy, lines;
+    int32_t *offset;
+} block;
+
+/* The cotangent is not shifted; each of its lines is filled with zeros up to the next whole vector. */
+static shifts line_shifts(ptrdiff_t width)
+{
+    static ptrdiff_t none[1][AXES], first[1];
+    return (shifts){
+        .reach = {0, 0, round_up(width, LANES) - width}, .phases = 1, .residue = none, .shift = none, .phase = first};
+}
+
+static void place_block(const plan *cut, ptrdiff_t number, block *part)
+{
+    const gather *from = &cut->gradient->from;
+    const ptrdiff_t *cuts = cut->cuts, image = number / volume(cuts) * cut->slabs;
+    part->slabs = smaller(cut->slabs, cut->gradient->batch - image);
+    ptrdiff_t first[AXES] = {number / cuts[2] / cuts[1] % cuts[0], number / cuts[2] % cuts[1], number % cuts[2]};
+    for (int axis = 0; axis < AXES; axis++) {
+        first[axis] *= cut->size[axis];
+        part->size[axis] = smaller(cut->size[axis], from->grid[axis] - first[axis]);
+    }
+    const shifts line_end = line_shifts(part->size[2]);
+    place_region(from, &cut->taps, image, first, part->size, &part->copy);
+    place_region(&cut->lines, &line_end, image, first, part->size, &part->lines);
+    int32_t *offset = part->offset;
+    for (ptrdiff_t channel = 0; channel < cut->channels_at_once; channel++)
+        for (ptrdiff_t tap = 0; tap < from->taps; tap++)
+            *offset++ = (int32_t)(channel * part->copy.channel_pitch + tap_in_region(&cut->taps, &part->copy, tap));
+}
+
+/* Adds the products of one group's channels and filters over a block. */
+static void add_block(const plan *cut, const block *part, ptrdiff_t group, real *source, real *cotangent, real *sums)
+{
+    const weight_gradient *gradient = cut->gradient;
+    const region *copy = &part->copy, *lines = &part->lines;
+    const shifts line_end = line_shifts(part->size[2]);
+    const ptrdiff_t taps = gradient->from.taps, filters = gradient->filters;
+    const ptrdiff_t plane = volume(gradient->from.plane), area = volume(gradient->from.grid);
+    const dot_shape shape = {
+        .slabs = part->slabs,
+        .left_slab = filters * lines->channel_pitch,
+        .right_slab = cut->channels_at_once * copy->channel_pitch,
+        .lines = part->size[1],
+        .width = part->size[2],
+        .left_line = lines->extent[2],
+        .right_line = copy->extent[2],
+        .left_pitch = lines->channel_pitch,
+        .sums_pitch = cut->rows * LANES,
+    };
+    for (ptrdiff_t slab = 0; slab < part->slabs; slab++)
+        fill_region(&cut->lines, &line_end, lines, gradient->cotangent,
+                    slab * cut->lines.image_pitch + group * filters * area, filters,
+                    cotangent + slab * shape.left_slab);
+    for (ptrdiff_t channel = 0; channel < gradient->channels; channel += cut->channels_at_once) {
+        const ptrdiff_t channels = smaller(cut->channels_at_once, gradient->channels - channel), rows = channels * taps;
+        for (ptrdiff_t slab = 0; slab < part->slabs; slab++)
+            fill_region(&gradient->from, &cut->taps, copy, gradient->source,
+                        slab * gradient->from.image_pitch + (group * gradient->channels + channel) * plane, channels,
+                        source + slab * shape.right_slab);
+        for (ptrdiff_t filter = 0; filter < filters; filter += DOT_LEFT)
+            for (ptrdiff_t row = 0; row < rows; row += DOT_RIGHT) {
+                const ptrdiff_t lefts = smaller(DOT_LEFT, filters - filter), rights = smaller(DOT_RIGHT, rows - row);
+                real *to = sums + ((group * filters + filter) * cut->rows + channel * taps + row) * LANES;
+                dot_tile[lefts - 1][rights - 1](&shape, cotangent + filter * lines->channel_pitch, source,
+                                                part->offset + row, to);
+            }
+    }
+}
+
+static status sum_split(void *context, ptrdiff_t split)
+{
+    const plan *cut = context;
+    const weight_gradient *gradient = cut->gradient;
+    const ptrdiff_t taps = gradient->from.taps, filters = gradient->filters;
+    const shifts line_end = line_shifts(cut->size[2]);
+    /* The largest block; those at the end of an axis may be smaller. */
+    block part = {.copy = region_of(&cut->taps, cut->size), .lines = region_of(&line_end, cut->size)};
+
+    const size_t copy_pieces = (size_t)(cut->taps.phases * part.copy.most_pieces),
+                 line_pieces = (size_t)part.lines.most_pieces;
+    const size_t phases = (size_t)cut->taps.phases, rows = (size_t)(cut->channels_at_once * taps);
+    part.copy.pieces =
+        scratch(SCRATCH_PIECES, (copy_pieces + line_pieces) * sizeof(piece) + (phases + 1 + rows) * sizeof(int32_t));
+    /* gather_row may write, and a tile may read, beyond the end. */
+    real *source =
+        scratch(SCRATCH_COLUMNS,
+                (size_t)(cut->slabs * cut->channels_at_once * part.copy.channel_pitch + 2 * LANES) * sizeof(real));
+    real *cotangent =
+        scratch(SCRATCH_TILES, (size_t)(cut->slabs * filters * part.lines.channel_pitch + 2 * LANES) * sizeof(real));
+    if (!part.copy.pieces || !source || !cotangent)
+        return NO_MEMORY;
+    part.lines.pieces = part.copy.pieces + copy_pieces;
+    part.copy.piece_count = (int32_t *)(part.lines.pieces + line_pieces);
+    part.lines.piece_count = part.copy.piece_count + phases;
+    part.offset = part.lines.piece_count + 1;
+
+    const ptrdiff_t sums_size = gradient->groups * filters * cut->rows * LANES;
+    real *sums = cut->sums + split * sums_size;
+    memset(sums, 0, (size_t)sums_size * sizeof(real));
+    for (ptrdiff_t number = cut->blocks * split / cut->splits; number < cut->blocks * (split + 1) / cut->splits;
+         number++) {
+        place_block(cut, number, &part);
+        for (ptrdiff_t group = 0; group < gradient->groups; group++)
+            add_block(cut, &part, group, source, cotangent, sums);
+    }
+    return OK;
+}
+
+static status add_splits(void *context, ptrdiff_t filter)
+{
+    const plan *cut = context;
+    const ptrdiff_t split_pitch = cut->gradient->groups * cut->gradient->filters * cut->rows * LANES;
+    for (ptrdiff_t row = 0; row < cut->rows; row++) {
+        const real *sums = cut->sums + (filter * cut->rows + row) * LANES;
+        vec total = load(sums);
+        for (ptrdiff_t split = 1; split < cut->splits; split++)
+            total += load(sums + split * split_pitch);
+        cut->gradient->target[filter * cut->rows + row] = sum_lanes(total);
+    }
+    return OK;
+}
+
+status weight_by_dots(const weight_gradient *gradient)
+{
+    const gather *from = &gradient->from;
+    plan cut = {.gradient = gradient, .rows = gradient->channels * from->taps, .lines = *from};
+    cut.lines.image_pitch = gradient->groups * gradient->filters * volume(from->grid);
+    cut.lines.total = gradient->batch * cut.lines.image_pitch;
+    for (int axis = 0; axis < AXES; axis++) {
+        cut.lines.plane[axis] = from->grid[axis];
+        cut.lines.step[axis] = 1;
+    }
+    void *shift_memory = scratch(SCRATCH_SHIFTS, shifts_bytes(from));
+    if (!shift_memory)
+        return NO_MEMORY;
+    find_shifts(from, shift_memory, &cut.taps);
+
+    cut.size[0] = 1;
+    cut.size[2] = smaller(from->grid[2], BLOCK_WINDOWS); /* if not the whole line, then whole vectors */
+    cut.size[1] = larger(1, BLOCK_WINDOWS / cut.size[2]);
+    cut.size[1] = ceil_div(from->grid[1], ceil_div(from->grid[1], cut.size[1]));
+    for (int axis = 0; axis < AXES; axis++)
+        cut.cuts[axis] = ceil_div(from->grid[axis], cut.size[axis]);
+    const ptrdiff_t channel_bytes = region_of(&cut.taps, cut.size).channel_pitch * (ptrdiff_t)sizeof(real);
+    cut.channels_at_once = larger(1, smaller(gradient->channels, REGION_BYTES / channel_bytes));
+    /* Small images share a block, so that the sums are not fetched and stored again after a few steps. */
+    const shifts line_end = line_shifts(cut.size[2]);
+    const ptrdiff_t line_bytes = region_of(&line_end, cut.size).channel_pitch * (ptrdiff_t)sizeof(real);
+    const ptrdiff_t image_bytes = cut.channels_at_once * channel_bytes + gradient->filters * line_bytes;
+    const ptrdiff_t steps = cut.size[1] * ceil_div(cut.size[2], LANES);
+    cut.slabs = volume(cut.cuts) > 1 ? 1 : smaller(ceil_div(TILE_STEPS, steps), REGION_BYTES / image_bytes);
+    cut.slabs = larger(1, smaller(cut.slabs, gradient->batch));
+    cut.blocks = ceil_div(gradient->batch, cut.slabs) * volume(cut.cuts);
+
+    const ptrdiff_t sums_bytes = gradient->groups * gradient->filters * cut.rows * VECTOR_BYTES;
+    const double work = weight_work(gradient);
+    cut.splits = smaller(smaller(MOST_SPLITS, cut.blocks),
+                         smaller(SPLITS_BYTES / sums_bytes, 1 + (ptrdiff_t)(work / SPLIT_WORK)));
+    cut.sums = scratch(SCRATCH_SUMS, (size_t)(cut.splits * sums_bytes));
+    if (!cut.sums)
+        return NO_MEMORY;
+    status (*run)(ptrdiff_t, task_body, void *) = work < SERIAL_WORK ? serial_for : parallel_for;
+    const status summed = run(cut.splits, sum_split, &cut);
+    return summed != OK ? summed : serial_for(gradient->groups * gradient->filters, add_splits, &cut);
+}

@@ -1,0 +1,49 @@
+from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport int64_t
+
+
+cdef extern from "csrc/status.h" nogil:
+    ctypedef enum status:
+        OK
+        NO_MEMORY
+        BAD_INDEX
+
+
+cdef extern from "csrc/shapes.h" nogil:
+    ctypedef struct conv_shape:
+        ptrdiff_t batch, groups
+        ptrdiff_t in_channels, out_channels
+        ptrdiff_t[3] input "in"
+        ptrdiff_t[3] out, kernel, stride, dilation, before
+
+    ctypedef struct pool_shape:
+        ptrdiff_t planes
+        ptrdiff_t[3] input "in"
+        ptrdiff_t[3] out, kernel, stride, dilation, before
+
+
+cdef extern from "csrc/kernels.h" nogil:
+    ctypedef struct kernel_table:
+        status (*conv)(const conv_shape *, const void *, const void *, const void *, void *) noexcept nogil
+        status (*conv_input)(const conv_shape *, const void *, const void *, const void *, void *) noexcept nogil
+        status (*conv_weight)(const conv_shape *, const void *, const void *, void *) noexcept nogil
+        status (*max_pool)(const pool_shape *, const void *, void *, int64_t *) noexcept nogil
+        status (*sum_pool)(const pool_shape *, const void *, void *) noexcept nogil
+        status (*sum_pool_input)(const pool_shape *, const void *, void *) noexcept nogil
+        status (*pool_scatter)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const void *, const int64_t *, void *) noexcept nogil
+        status (*max_unpool)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const void *, const int64_t *, void *) noexcept nogil
+        status (*pool_gather)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const void *, const int64_t *, void *) noexcept nogil
+
+    ctypedef struct instruction_set:
+        const char *name
+        int (*supported)() noexcept nogil
+        const kernel_table *kernels_float
+        const kernel_table *kernels_double
+
+    const instruction_set *instruction_sets
+    const int instruction_set_count
+
+
+cdef extern from "csrc/threads.h" nogil:
+    void c_set_num_threads "set_num_threads"(int threads)
+    int c_get_num_threads "get_num_threads"()

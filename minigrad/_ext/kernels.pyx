@@ -1,0 +1,378 @@
+"""The compiled kernels: arrays in, arrays out.
+
+Arrays are C-contiguous, all of them float32 or all float64, indices int64, with one to three axes in the plane. These
+functions are the last line of defence before C: they check every size that C relies on and raise rather than read out
+of bounds. Other Python threads run while C computes.
+"""
+
+import os
+
+import numpy
+
+from .cpus import default_num_threads
+
+cimport numpy as cnp
+
+cnp.import_array()
+
+cdef ptrdiff_t LARGEST_SIZE = 2**31 - 1  # C multiplies and adds such numbers in 64 bits
+
+cdef const instruction_set *chosen = NULL
+
+
+def conv(x, w, bias, windows):
+    """The convolution of x (N, C, *in) with the filters w (K, C / groups, *kernel), plus bias (K,) or None.
+
+    Shapes: (N, K, *out). Raises TypeError and ValueError for arrays that do not fit the windows.
+    """
+    cdef conv_shape shape
+    cdef const kernel_table *kernels = _kernels_for("conv", "x", x)
+    _check_array("conv", "w", w, x)
+    y = numpy.empty((x.shape[0], w.shape[0], *windows.out_size), x.dtype)
+    _read_conv_shape("conv", windows, x, w, y, &shape)
+    cdef void *x_data = cnp.PyArray_DATA(x)
+    cdef void *w_data = cnp.PyArray_DATA(w)
+    cdef void *bias_data = _bias_data("conv", bias, w.shape[0], x)
+    cdef void *y_data = cnp.PyArray_DATA(y)
+    cdef status result
+    with nogil:
+        result = kernels.conv(&shape, x_data, w_data, bias_data, y_data)
+    _check_status("conv", result)
+    return y
+
+
+def conv_input(g, w, bias, windows):
+    """The adjoint of conv in x: each value of g (N, K, *out) spreads over its window, plus bias (C,) or None.
+
+    Shapes: w (K, C / groups, *kernel), the result (N, C, *in). Raises as conv does.
+    """
+    cdef conv_shape shape
+    cdef const kernel_table *kernels = _kernels_for("conv_input", "g", g)
+    _check_array("conv_input", "w", w, g)
+    x = numpy.empty((g.shape[0], w.shape[1] * windows.groups, *windows.in_size), g.dtype)
+    _read_conv_shape("conv_input", windows, x, w, g, &shape)
+    cdef void *g_data = cnp.PyArray_DATA(g)
+    cdef void *w_data = cnp.PyArray_DATA(w)
+    cdef void *bias_data = _bias_data("conv_input", bias, x.shape[1], g)
+    cdef void *x_data = cnp.PyArray_DATA(x)
+    cdef status result
+    with nogil:
+        result = kernels.conv_input(&shape, g_data, w_data, bias_data, x_data)
+    _check_status("conv_input", result)
+    return x
+
+
+def conv_weight(x, g, windows):
+    """The adjoint of conv in w: the correlation of x (N, C, *in) with g (N, K, *out).
+
+    Shapes: (K, C / groups, *kernel). Raises as conv does.
+    """
+    cdef conv_shape shape
+    cdef const kernel_table *kernels = _kernels_for("conv_weight", "x", x)
+    _check_array("conv_weight", "g", g, x)
+    if windows.groups < 1:
+        raise ValueError(f"conv_weight: groups must be positive, but got {windows.groups}")
+    w = numpy.empty((g.shape[1], x.shape[1] // windows.groups, *windows.kernel), x.dtype)
+    _read_conv_shape("conv_weight", windows, x, w, g, &shape)
+    cdef void *x_data = cnp.PyArray_DATA(x)
+    cdef void *g_data = cnp.PyArray_DATA(g)
+    cdef void *w_data = cnp.PyArray_DATA(w)
+    cdef status result
+    with nogil:
+        result = kernels.conv_weight(&shape, x_data, g_data, w_data)
+    _check_status("conv_weight", result)
+    return w
+
+
+def max_pool(x, windows):
+    """The largest value of each window of x (N, C, *in) and its flat index in the plane.
+
+    The first of equal maxima wins; a NaN beats every number and every NaN before it.
+    Shapes: twice (N, C, *out). Raises TypeError and ValueError for an array that does not fit the windows.
+    """
+    cdef pool_shape shape
+    cdef const kernel_table *kernels = _kernels_for("max_pool", "x", x)
+    values = numpy.empty((*x.shape[:2], *windows.out_size), x.dtype)
+    indices = numpy.empty(values.shape, numpy.int64)
+    _read_pool_shape("max_pool", windows, x, values, &shape)
+    if shape.input[0] * shape.input[1] > LARGEST_SIZE // shape.input[2]:
+        raise ValueError(f"max_pool: a plane must have fewer than 2**31 elements, but has {windows.in_size}")
+    cdef void *x_data = cnp.PyArray_DATA(x)
+    cdef void *values_data = cnp.PyArray_DATA(values)
+    cdef int64_t *indices_data = <int64_t *> cnp.PyArray_DATA(indices)
+    cdef status result
+    with nogil:
+        result = kernels.max_pool(&shape, x_data, values_data, indices_data)
+    _check_status("max_pool", result)
+    return values, indices
+
+
+def sum_pool(x, windows):
+    """The sum of each window of x (N, C, *in).
+
+    Shapes: (N, C, *out). Raises TypeError and ValueError for an array that does not fit the windows.
+    """
+    cdef pool_shape shape
+    cdef const kernel_table *kernels = _kernels_for("sum_pool", "x", x)
+    sums = numpy.empty((*x.shape[:2], *windows.out_size), x.dtype)
+    _read_pool_shape("sum_pool", windows, x, sums, &shape)
+    cdef void *x_data = cnp.PyArray_DATA(x)
+    cdef void *sums_data = cnp.PyArray_DATA(sums)
+    cdef status result
+    with nogil:
+        result = kernels.sum_pool(&shape, x_data, sums_data)
+    _check_status("sum_pool", result)
+    return sums
+
+
+def sum_pool_input(g, windows):
+    """The adjoint of sum_pool: each value of g (N, C, *out) goes to every element of its window.
+
+    Shapes: (N, C, *in). Raises TypeError and ValueError for an array that does not fit the windows.
+    """
+    cdef pool_shape shape
+    cdef const kernel_table *kernels = _kernels_for("sum_pool_input", "g", g)
+    x = numpy.empty((*g.shape[:2], *windows.in_size), g.dtype)
+    _read_pool_shape("sum_pool_input", windows, x, g, &shape)
+    cdef void *g_data = cnp.PyArray_DATA(g)
+    cdef void *x_data = cnp.PyArray_DATA(x)
+    cdef status result
+    with nogil:
+        result = kernels.sum_pool_input(&shape, g_data, x_data)
+    _check_status("sum_pool_input", result)
+    return x
+
+
+def pool_scatter(g, indices, in_size):
+    """Adds each value of g (N, C, *out) to the element of its plane that the index names.
+
+    Shapes: indices as g, the result (N, C, *in_size). Raises IndexError for an index outside of the plane.
+    """
+    cdef const kernel_table *kernels = _kernels_for("pool_scatter", "g", g)
+    cdef const int64_t *indices_data = _index_data("pool_scatter", indices, g)
+    x = numpy.empty((*g.shape[:2], *in_size), g.dtype)
+    _check_equal("pool_scatter", "shape of indices", indices.shape, g.shape)
+    cdef ptrdiff_t planes = g.shape[0] * g.shape[1]
+    cdef ptrdiff_t in_elements = _plane_elements(x)
+    cdef ptrdiff_t out_elements = _plane_elements(g)
+    cdef void *g_data = cnp.PyArray_DATA(g)
+    cdef void *x_data = cnp.PyArray_DATA(x)
+    cdef status result
+    with nogil:
+        result = kernels.pool_scatter(planes, in_elements, out_elements, g_data, indices_data, x_data)
+    _check_status("pool_scatter", result, in_size)
+    return x
+
+
+def max_unpool(x, indices, in_size):
+    """Writes each value of x (N, C, *out) to the element of its plane that the index names; the last of several wins.
+
+    Shapes: indices as x, the result (N, C, *in_size), zero where nothing was written.
+    Raises IndexError for an index outside of the plane.
+    """
+    cdef const kernel_table *kernels = _kernels_for("max_unpool", "x", x)
+    cdef const int64_t *indices_data = _index_data("max_unpool", indices, x)
+    plane = numpy.empty((*x.shape[:2], *in_size), x.dtype)
+    _check_equal("max_unpool", "shape of indices", indices.shape, x.shape)
+    cdef ptrdiff_t planes = x.shape[0] * x.shape[1]
+    cdef ptrdiff_t in_elements = _plane_elements(plane)
+    cdef ptrdiff_t out_elements = _plane_elements(x)
+    cdef void *x_data = cnp.PyArray_DATA(x)
+    cdef void *plane_data = cnp.PyArray_DATA(plane)
+    cdef status result
+    with nogil:
+        result = kernels.max_unpool(planes, in_elements, out_elements, x_data, indices_data, plane_data)
+    _check_status("max_unpool", result, in_size)
+    return plane
+
+
+def pool_gather(x, indices):
+    """Reads the elements of each plane of x (N, C, *in) that the indices (N, C, *out) name.
+
+    Shapes: as indices. Raises IndexError for an index outside of the plane.
+    """
+    cdef const kernel_table *kernels = _kernels_for("pool_gather", "x", x)
+    cdef const int64_t *indices_data = _index_data("pool_gather", indices, x)
+    values = numpy.empty(indices.shape, x.dtype)
+    _check_equal("pool_gather", "batch and channels of indices", indices.shape[:2], x.shape[:2])
+    cdef ptrdiff_t planes = x.shape[0] * x.shape[1]
+    cdef ptrdiff_t in_elements = _plane_elements(x)
+    cdef ptrdiff_t out_elements = _plane_elements(values)
+    cdef void *x_data = cnp.PyArray_DATA(x)
+    cdef void *values_data = cnp.PyArray_DATA(values)
+    cdef status result
+    with nogil:
+        result = kernels.pool_gather(planes, in_elements, out_elements, x_data, indices_data, values_data)
+    _check_status("pool_gather", result, x.shape[2:])
+    return values
+
+
+def isa():
+    """The name of the instruction set in use."""
+    return chosen.name.decode()
+
+
+def available_isas():
+    """The names of the instruction sets that this build has and this processor supports, the best one last."""
+    cdef int i
+    return [instruction_sets[i].name.decode() for i in range(instruction_set_count) if instruction_sets[i].supported()]
+
+
+def set_isa(name):
+    """Chooses the instruction set by its name; raises ValueError if it is not available."""
+    global chosen
+    cdef int i
+    for i in range(instruction_set_count):
+        if instruction_sets[i].name.decode() == name and instruction_sets[i].supported():
+            chosen = &instruction_sets[i]
+            return
+    raise ValueError(
+        f"the instruction set {name!r} (from MINIGRAD_ISA or set_isa) is not available: this build has for this "
+        f"processor {', '.join(available_isas())}"
+    )
+
+
+def set_num_threads(threads):
+    """Sets how many threads a kernel may use, the calling one included; raises ValueError unless it is 1 to 4096."""
+    if not 1 <= threads <= 4096:
+        raise ValueError(f"set_num_threads: expected a number from 1 to 4096, but got {threads}")
+    c_set_num_threads(threads)
+
+
+def get_num_threads():
+    """How many threads a kernel may use, the calling one included."""
+    return c_get_num_threads()
+
+
+# These checks come before anything looks at a shape: without bounds checks, indexing a short tuple is a crash.
+
+cdef const kernel_table *_kernels_for(str op, str name, array) except NULL:
+    """The kernels for the dtype of an operation's first array."""
+    if not isinstance(array, numpy.ndarray):
+        raise TypeError(f"{op}: expected {name} to be a numpy.ndarray, but got {type(array).__name__}")
+    if not 3 <= array.ndim <= 5:
+        raise ValueError(f"{op}: expected {name} to have 3 to 5 axes, but got shape {array.shape}")
+    _check_layout(op, name, array)
+    if cnp.PyArray_TYPE(array) == cnp.NPY_FLOAT32:
+        return chosen.kernels_float
+    if cnp.PyArray_TYPE(array) == cnp.NPY_FLOAT64:
+        return chosen.kernels_double
+    raise TypeError(f"{op}: expected {name} to be float32 or float64, but got {array.dtype}")
+
+
+cdef int _check_array(str op, str name, array, like) except -1:
+    """Another array must have the dtype and the number of axes of the first."""
+    if not isinstance(array, numpy.ndarray) or array.dtype != like.dtype:
+        raise TypeError(f"{op}: expected {name} to be an array of {like.dtype}, but got {_kind(array)}")
+    if array.ndim != like.ndim:
+        raise ValueError(f"{op}: expected {name} to have {like.ndim} axes, but got shape {array.shape}")
+    return _check_layout(op, name, array)
+
+
+cdef _kind(value):
+    return value.dtype if isinstance(value, numpy.ndarray) else type(value).__name__
+
+
+cdef int _check_layout(str op, str name, array) except -1:
+    if not cnp.PyArray_ISCARRAY_RO(array):
+        raise ValueError(f"{op}: expected {name} to be C-contiguous, aligned and in native byte order")
+    return 0
+
+
+cdef const int64_t *_index_data(str op, indices, like) except? NULL:
+    if not isinstance(indices, numpy.ndarray) or indices.dtype != numpy.int64:
+        raise TypeError(f"{op}: expected indices to be an array of int64, but got {_kind(indices)}")
+    if indices.ndim != like.ndim:
+        raise ValueError(f"{op}: expected indices to have {like.ndim} axes, but got shape {indices.shape}")
+    _check_layout(op, "indices", indices)
+    return <const int64_t *> cnp.PyArray_DATA(indices)
+
+
+cdef void *_bias_data(str op, bias, channels, like) except? NULL:
+    if bias is None:
+        return NULL
+    if not isinstance(bias, numpy.ndarray) or bias.dtype != like.dtype:
+        raise TypeError(f"{op}: expected bias to be an array of {like.dtype}, but got {_kind(bias)}")
+    _check_layout(op, "bias", bias)
+    _check_equal(op, "shape of bias", bias.shape, (channels,))
+    return cnp.PyArray_DATA(bias)
+
+
+cdef int _read_conv_shape(str op, windows, x, w, y, conv_shape *shape) except -1:
+    """The windows for C, after checking that the shapes of x (N, C, *in), w and y (N, K, *out) agree with them."""
+    cdef ptrdiff_t groups = windows.groups
+    if groups < 1 or x.shape[1] % groups != 0 or w.shape[0] % groups != 0:
+        raise ValueError(f"{op}: {x.shape[1]} and {w.shape[0]} channels cannot be split into {groups} groups")
+    _read_axes(op, windows, shape.input, shape.out, shape.kernel, shape.stride, shape.dilation, shape.before)
+    shape.batch = x.shape[0]
+    shape.groups = groups
+    shape.in_channels = x.shape[1] // groups
+    shape.out_channels = w.shape[0] // groups
+    _check_equal(op, "shape of the input", x.shape, (y.shape[0], x.shape[1], *windows.in_size))
+    _check_equal(op, "shape of the filters", w.shape, (w.shape[0], shape.in_channels, *windows.kernel))
+    _check_equal(op, "shape of the output", y.shape, (x.shape[0], w.shape[0], *windows.out_size))
+    return 0
+
+
+cdef int _read_pool_shape(str op, windows, x, y, pool_shape *shape) except -1:
+    """The windows for C, after checking that the shapes of x (N, C, *in) and y (N, C, *out) agree with them."""
+    _read_axes(op, windows, shape.input, shape.out, shape.kernel, shape.stride, shape.dilation, shape.before)
+    shape.planes = x.shape[0] * x.shape[1]
+    _check_equal(op, "shape of the input", x.shape, (*y.shape[:2], *windows.in_size))
+    _check_equal(op, "shape of the output", y.shape, (*x.shape[:2], *windows.out_size))
+    return 0
+
+
+cdef int _read_axes(str op, windows, ptrdiff_t *in_size, ptrdiff_t *out_size, ptrdiff_t *kernel, ptrdiff_t *stride,
+                    ptrdiff_t *dilation, ptrdiff_t *before) except -1:
+    cdef size_t rank = len(windows.in_size)
+    if not 1 <= rank <= 3:
+        raise ValueError(f"{op}: expected windows with 1 to 3 axes, but got {rank}")
+    _read_sizes(op, "in_size", windows.in_size, rank, 1, in_size)
+    _read_sizes(op, "out_size", windows.out_size, rank, 1, out_size)
+    _read_sizes(op, "kernel", windows.kernel, rank, 1, kernel)
+    _read_sizes(op, "stride", windows.stride, rank, 1, stride)
+    _read_sizes(op, "dilation", windows.dilation, rank, 1, dilation)
+    _read_sizes(op, "padding", [before_axis for before_axis, _ in windows.padding], rank, 0, before)
+    return 0
+
+
+cdef int _read_sizes(str op, str name, sizes, size_t rank, ptrdiff_t least, ptrdiff_t *to) except -1:
+    """One number for each axis, behind leading axes that have the neutral size `least`."""
+    cdef size_t axis
+    cdef size_t leading = 3 - rank
+    if <size_t> len(sizes) != rank:
+        raise ValueError(f"{op}: windows.{name} must have {rank} entries, but is {sizes}")
+    for axis in range(leading):
+        to[axis] = least
+    for axis in range(rank):
+        to[leading + axis] = sizes[axis]
+        if not least <= to[leading + axis] <= LARGEST_SIZE:
+            raise ValueError(f"{op}: windows.{name} must lie between {least} and {LARGEST_SIZE}, but is {sizes}")
+    return 0
+
+
+cdef ptrdiff_t _plane_elements(array) except -1:
+    cdef ptrdiff_t count = 1
+    for size in array.shape[2:]:
+        count *= size
+    return count
+
+
+cdef int _check_equal(str op, str what, got, expected) except -1:
+    if got != expected:
+        raise ValueError(f"{op}: expected the {what} to be {expected}, but got {got}")
+    return 0
+
+
+cdef int _check_status(str op, status result, in_size=None) except -1:
+    if result == NO_MEMORY:
+        raise MemoryError(f"{op}: no memory for its working buffers")
+    if result == BAD_INDEX:
+        raise IndexError(f"{op}: an index lies outside of its plane of size {tuple(in_size)}")
+    return 0
+
+
+*_, best_isa = available_isas()
+set_isa(os.environ.get("MINIGRAD_ISA") or best_isa)
+set_num_threads(default_num_threads())
