@@ -1,0 +1,103 @@
+"""The command: python -m bench."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from .cases import CASES, Case
+from .compare import REFERENCE, SUBJECT, Result, Worker, WorkerError, measure
+from .report import HEADING, as_json, row
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The options of the command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Times minigrad and PyTorch in turn, each in a process of its own, on the same code. "
+        "The ratio is PyTorch's time over minigrad's, so more than 1 means that minigrad is faster; "
+        "PyTorch computes in the faster of its two memory layouts.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, and only the cases that take little time")
+    parser.add_argument("--only", action="append", metavar="TEXT", help="only cases whose name or group contains this (repeatable)")
+    parser.add_argument("--threads", type=_at_least_one, default=2, metavar="N", help="threads of each")
+    parser.add_argument("--rounds", type=_at_least_one, metavar="N", help="samples of each (default: 15, with --quick 5)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples there")
+    parser.add_argument("--list", action="store_true", help="name the cases and stop")
+    return parser.parse_args(arguments)
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"should be at least 1, but is {number}")
+    return number
+
+
+def main() -> int:
+    """Runs the comparison; returns the exit status."""
+    options = parse()
+    wanted = [text.lower() for text in options.only or [""]]
+    cases = [
+        case
+        for case in CASES
+        if any(text in f"{case.group}: {case.name}".lower() for text in wanted) and (case.quick or not options.quick)
+    ]
+    if not cases:
+        return _fail("no case has such a name; --list names them")
+    if options.list:
+        print("\n".join(f"{case.group}: {case.name}" for case in cases))
+        return 0
+    if find_spec("torch") is None:
+        return _fail("PyTorch is not installed: pip install 'minigrad[parity]'")
+    if options.json is not None and not options.json.resolve().parent.is_dir():
+        return _fail(f"--json: there is no folder {options.json.resolve().parent}")
+
+    workers = []
+    try:
+        workers = [Worker(SUBJECT, options.threads)]
+        workers.append(Worker(REFERENCE, options.threads))
+        results, failures = _compare(cases, *workers, options.rounds or (5 if options.quick else 15))
+    except WorkerError as error:
+        return _fail(str(error))
+    finally:
+        for worker in workers:
+            worker.close()
+    if options.json is not None:
+        identities = {worker.framework: worker.identity for worker in workers}
+        options.json.write_text(json.dumps(as_json(results, failures, identities), indent=1) + "\n", encoding="utf-8")
+    return 1 if failures else 0
+
+
+def _compare(cases: list[Case], subject: Worker, reference: Worker, rounds: int) -> tuple[list[Result], dict[str, str]]:
+    """Measures and prints case by case."""
+    for worker in (subject, reference):
+        print(worker.framework, ", ".join(f"{key} {value}" for key, value in worker.identity.items()))
+    print(HEADING)
+    results: list[Result] = []
+    failures: dict[str, str] = {}
+    group = ""
+    for case in cases:
+        if case.group != group:
+            group = case.group
+            print(f"{group}:")
+        try:
+            results.append(measure(case, subject, reference, rounds))
+            print(row(results[-1]), flush=True)
+        except WorkerError as error:
+            failures[case.name] = str(error)
+            print(f"{case.name:46} failed: {error}", flush=True)
+    return results, failures
+
+
+def _fail(message: str) -> int:
+    print(f"bench: {message}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

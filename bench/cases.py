@@ -1,0 +1,154 @@
+"""What is measured. A case builds, for a framework, a function without arguments whose calls are timed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from . import networks
+
+Step = Callable[[], Any]
+Arrange = Callable[[Any], Any]  # brings a module or a tensor of 4 axes into the memory layout that is measured
+
+
+class Case(NamedTuple):
+    """One thing to measure."""
+
+    name: str
+    group: str  # a heading of the table
+    build: Callable[[Any, Arrange], Step]  # of the framework and the layout
+    has_layouts: bool  # whether channels_last is another way to compute it
+    quick: bool  # whether --quick measures it
+
+
+def training(network: Callable[[Any], Any], shape: tuple[int, ...], classes: int, torch: Any, arrange: Arrange) -> Step:
+    """A step of SGD on the cross entropy; with an output of 4 axes, of each pixel."""
+    model = arrange(network(torch))
+    images = arrange(torch.randn(*shape)) if len(shape) == 4 else torch.randn(*shape)
+    with torch.no_grad():
+        scores = model(images)
+    labels = torch.randint(0, classes, (scores.shape[0], *scores.shape[2:]))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    loss_of = torch.nn.functional.cross_entropy
+
+    def step() -> None:
+        optimizer.zero_grad()
+        loss_of(model(images), labels).backward()
+        optimizer.step()
+
+    return step
+
+
+def gan_training(width: int, batch: int, torch: Any, arrange: Arrange) -> Step:
+    """A step of the discriminator and one of the generator, each with Adam."""
+    generator = arrange(networks.dcgan_generator(torch, width))
+    discriminator = arrange(networks.dcgan_discriminator(torch, width))
+    adams = [torch.optim.Adam(model.parameters(), lr=2e-4, betas=(0.5, 0.999)) for model in (discriminator, generator)]
+    real = arrange(torch.randn(batch, 3, 64, 64))
+    ones, zeros = torch.ones(batch, 1), torch.zeros(batch, 1)
+    loss_of = torch.nn.functional.binary_cross_entropy_with_logits
+
+    def step() -> None:
+        fake = generator(torch.randn(batch, 100, 1, 1))
+        adams[0].zero_grad()
+        (loss_of(discriminator(real), ones) + loss_of(discriminator(fake.detach()), zeros)).backward()
+        adams[0].step()
+        adams[1].zero_grad()
+        loss_of(discriminator(fake), ones).backward()
+        adams[1].step()
+
+    return step
+
+
+def inference(network: Callable[[Any], Any], shape: tuple[int, ...], torch: Any, arrange: Arrange) -> Step:
+    """A forward pass that records nothing."""
+    model = arrange(network(torch)).eval()
+    images = arrange(torch.randn(*shape))
+
+    def step() -> None:
+        with torch.no_grad():
+            model(images)
+
+    return step
+
+
+def one_pass(layer: Callable[[Any], Any], shape: tuple[int, ...], which: str, torch: Any, arrange: Arrange) -> Step:
+    """Of one layer: "forward", or from the output's gradient to that of the "input" or of the "weight"."""
+    module, x = arrange(layer(torch.nn)), arrange(torch.randn(*shape))
+    if which == "forward":
+
+        def forward() -> None:
+            with torch.no_grad():
+                module(x)
+
+        return forward
+
+    module.requires_grad_(which == "weight")
+    x.requires_grad_(which == "input")
+    receiver = x if which == "input" else module.weight
+    out = module(x)
+    cotangent = arrange(torch.randn(*out.shape))
+
+    def backward() -> None:
+        receiver.grad = None
+        out.backward(cotangent, retain_graph=True)
+
+    return backward
+
+
+def tiny_chain(length: int, torch: Any, arrange: Arrange) -> Step:
+    """Forward and backward through operations on four numbers: what an operation costs besides its arithmetic."""
+    start, factor = torch.randn(4, requires_grad=True), torch.randn(4)
+
+    def step() -> None:
+        x = start
+        for _ in range(length // 2):
+            x = x * factor + 1.0
+        start.grad = None
+        x.sum().backward()
+
+    return step
+
+
+def _conv(*arguments: Any, **options: Any) -> Callable[[Any], Any]:
+    return lambda nn: nn.Conv2d(*arguments, bias=False, **options)
+
+
+def _conv_transpose(*arguments: Any, **options: Any) -> Callable[[Any], Any]:
+    return lambda nn: nn.ConvTranspose2d(*arguments, bias=False, **options)
+
+
+def _passes(name: str, layer: Callable[[Any], Any], shape: tuple[int, ...], quick: bool = False) -> list[Case]:
+    return [
+        Case(f"{name} {which}", "layers", partial(one_pass, layer, shape, which), True, quick)
+        for which in ("forward", "input", "weight")
+    ]
+
+
+def _net(width: int, network: Callable[..., Any]) -> Callable[[Any], Any]:
+    return lambda torch: network(torch, width)
+
+
+CASES = [
+    Case("mlp 784-256-10, batch 64", "training step", partial(training, networks.mlp, (64, 784), 10), False, True),
+    Case("lenet, batch 64", "training step", partial(training, networks.lenet, (64, 1, 28, 28), 10), True, True),
+    Case("resnet18/16, 32x32, batch 16", "training step", partial(training, _net(16, networks.resnet18), (16, 3, 32, 32), 10), True, True),
+    Case("resnet18, 32x32, batch 32", "training step", partial(training, networks.resnet18, (32, 3, 32, 32), 10), True, False),
+    Case("unet/16, 64x64, batch 4", "training step", partial(training, _net(16, networks.unet), (4, 3, 64, 64), 2), True, True),
+    Case("unet, 128x128, batch 4", "training step", partial(training, networks.unet, (4, 3, 128, 128), 2), True, False),
+    Case("dcgan/16, batch 16", "training step", partial(gan_training, 16, 16), True, True),
+    Case("dcgan, batch 32", "training step", partial(gan_training, 64, 32), True, False),
+    Case("resnet18, 32x32, batch 1", "inference", partial(inference, networks.resnet18, (1, 3, 32, 32)), True, False),
+    *_passes("conv 5x5 1-6 @28, batch 64", _conv(1, 6, 5, padding=2), (64, 1, 28, 28), quick=True),
+    *_passes("conv 5x5 6-16 @14, batch 64", _conv(6, 16, 5), (64, 6, 14, 14), quick=True),
+    *_passes("conv 3x3 64-64 @32, batch 32", _conv(64, 64, 3, padding=1), (32, 64, 32, 32)),
+    *_passes("conv 3x3 256-256 @8, batch 32", _conv(256, 256, 3, padding=1), (32, 256, 8, 8)),
+    *_passes("conv 3x3 s2 64-128 @32, batch 32", _conv(64, 128, 3, stride=2, padding=1), (32, 64, 32, 32)),
+    *_passes("conv 1x1 256-64 @28, batch 16", _conv(256, 64, 1), (16, 256, 28, 28)),
+    *_passes("conv 3x3 depthwise 128 @28, batch 16", _conv(128, 128, 3, padding=1, groups=128), (16, 128, 28, 28)),
+    *_passes("conv_transpose 4x4 s2 128-64 @16, batch 32", _conv_transpose(128, 64, 4, 2, 1), (32, 128, 16, 16)),
+    Case("max_pool 2x2 64 @32, batch 32 forward", "layers", partial(one_pass, lambda nn: nn.MaxPool2d(2), (32, 64, 32, 32), "forward"), True, True),
+    Case("max_pool 2x2 64 @32, batch 32 input", "layers", partial(one_pass, lambda nn: nn.MaxPool2d(2), (32, 64, 32, 32), "input"), True, True),
+    Case("chain of 200 operations on 4 floats", "dispatch", partial(tiny_chain, 200), False, True),
+]

@@ -1,0 +1,83 @@
+"""The comparison with PyTorch: its cases run on minigrad, its two processes answer, and its numbers are what they say."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import minigrad
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PYTHONPATH": str(Path(minigrad.__file__).parents[1]), **environment}
+    return subprocess.run([sys.executable, *arguments], cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=300)
+
+
+def test_every_quick_case_runs_on_minigrad() -> None:
+    done = run(
+        "-W", "error", "-P", "-c",
+        "import sys; sys.path.append('.'); import minigrad; from bench.cases import CASES\n"
+        "for case in CASES:\n"
+        "    if case.quick:\n"
+        "        case.build(minigrad, lambda x: x)(); print(case.name)",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) > 10
+
+
+def test_a_pass_of_a_layer_gives_only_the_gradient_it_is_named_for() -> None:
+    done = run(
+        "-P", "-c",
+        "import sys; sys.path.append('.'); import minigrad; from bench.cases import one_pass\n"
+        "made = []\n"
+        "def layer(nn): made.append(nn.Conv2d(2, 3, 3)); return made[-1]\n"
+        "inputs = []\n"
+        "def keep(x): inputs.append(x); return x\n"
+        "for which in ('forward', 'input', 'weight'):\n"
+        "    one_pass(layer, (1, 2, 5, 5), which, minigrad, keep)()\n"
+        "print([module.weight.grad is not None for module in made])\n"
+        "print([x.grad is not None for x in inputs if isinstance(x, minigrad.Tensor) and tuple(x.shape) == (1, 2, 5, 5)])",
+    )  # fmt: skip
+    assert done.stdout.splitlines() == ["[False, False, True]", "[False, True, False]"], done.stderr
+
+
+def test_the_list_names_the_cases_that_are_wanted() -> None:
+    done = run("-m", "bench", "--list", "--only", "LeNet", "--only", "dispatch")
+    assert done.stdout.splitlines() == ["training step: lenet, batch 64", "dispatch: chain of 200 operations on 4 floats"]
+
+
+def test_bad_requests_get_one_line(tmp_path: Path) -> None:
+    done = run("-m", "bench", "--only", "no such case")
+    assert (done.returncode, done.stderr) == (2, "bench: no case has such a name; --list names them\n")
+    if find_spec("torch") is None:
+        done = run("-m", "bench", "--quick")
+        assert (done.returncode, done.stderr) == (2, "bench: PyTorch is not installed: pip install 'minigrad[parity]'\n")
+
+
+def test_it_compares(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    done = run("-m", "bench", "--quick", "--rounds", "2", "--only", "chain", "--threads", "1", "--json", str(tmp_path / "r.json"))
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^chain of 200 operations on 4 floats .* (ms|us)  +\d+\.\d\d  +\d+\.\d\d-\d+\.\d\d$", done.stdout, re.MULTILINE)
+    written = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    (case,) = written["cases"]
+    assert written["minigrad"]["version"] == minigrad.__version__ and written["torch"]["threads"] == 1
+    ratios = sorted(theirs / ours for ours, theirs in zip(case["minigrad_seconds"], case["torch_seconds"]["contiguous"], strict=True))
+    assert case["ratio"] == pytest.approx(sum(ratios) / 2)
+    assert written["failures"] == {}
+
+
+def test_minigrad_without_compiled_kernels_is_not_compared() -> None:
+    pytest.importorskip("torch")
+    done = run("-m", "bench", "--quick", "--only", "chain", MINIGRAD_KERNELS="reference")
+    assert done.returncode == 2
+    assert re.fullmatch(r"bench: minigrad: the minigrad at .* has no compiled kernels; pip install \. builds them\n", done.stderr)
