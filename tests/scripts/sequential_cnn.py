@@ -34,7 +34,7 @@ def train(models, numbers):
     scheduler = optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5)
     criterion = nn.NLLLoss()
     losses = []
-    for epoch in range(3):
+    for _ in range(3):
         net.train()
         for data, target in loader:
             optimizer.zero_grad()
