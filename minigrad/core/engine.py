@@ -77,7 +77,7 @@ class Walk:
         if x is None:
             return
         if x.grad is None:
-            x.grad = g if mine or self.create else make_tensor(g.array.copy())
+            x.grad = g if mine else TABLE["clone"](g) if self.create else make_tensor(g.array.copy())
         elif self.create:
             x.grad = x.grad + g
         else:

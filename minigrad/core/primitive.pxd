@@ -26,6 +26,7 @@ cdef class Primitive(Operation):
     cdef public tuple tensors
     cdef public Py_ssize_t n_tensors
     cdef public Py_ssize_t required
+    cdef public Py_ssize_t n_unbound
     cdef public bint variadic
     cdef public tuple static_names
     cdef public Py_ssize_t n_positional

@@ -65,7 +65,7 @@ class Primitive(Operation):
     """A function on arrays which, called with tensors, also records itself."""
 
     __slots__ = (
-        "name", "forward", "tensors", "n_tensors", "required", "variadic", "static_names", "n_positional", "defaults", "spread",
+        "name", "forward", "tensors", "n_tensors", "required", "n_unbound", "variadic", "static_names", "n_positional", "defaults", "spread",
         "rules", "keeps", "keeps_output", "keeps_aux", "aux", "parts", "view", "promotion", "in_place", "facts", "__dict__",
     )  # fmt: skip
     if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class Primitive(Operation):
         tensors: Any
         n_tensors: int
         required: int
+        n_unbound: int
         variadic: bool
         static_names: Any
         n_positional: int
@@ -107,6 +108,8 @@ class Primitive(Operation):
         all_defaults = (MISSING,) * (code.co_argcount - len(defaults)) + defaults
         self.required = len([d for d in all_defaults[:n_only] if d is MISSING])
         self.defaults = all_defaults[n_only:] + tuple([named.get(n, MISSING) for n in arguments[code.co_argcount :]])
+        # How many arguments make a call with nothing to sort: the tensors, if all else has a default.
+        self.n_unbound = -1 if self.variadic or MISSING in self.defaults else self.n_tensors
         self.rules = ()
         self.keeps = ()
         self.keeps_output = False
@@ -131,6 +134,9 @@ class Primitive(Operation):
         def add_rule(function: Callable[..., Any]) -> Callable[..., Any]:
             rule: Rule = Rule()
             rule.function = function
+            for name in inputs:
+                if name not in self.tensors:
+                    raise TypeError(f"{self.name}.vjp: no input is called {name!r}; the inputs are {self.tensors}")
             rule.inputs = tuple([self.tensors.index(name) for name in inputs])
             rule.first = rule.inputs[0]
             rule.joint = len(inputs) > 1
@@ -176,7 +182,7 @@ class Primitive(Operation):
     # --- calls ----------------------------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **named: Any) -> Any:
-        if not named and len(args) == self.n_tensors and not self.variadic:
+        if not named and len(args) == self.n_unbound:
             return self.call(args, self.defaults)
         return self.call(*self.bind(args, named))
 

@@ -1,12 +1,54 @@
 """The operations, by family. Importing this package registers them all."""
 
+from . import (
+    activation,
+    compare,
+    convert,
+    creation,
+    decompositions,
+    elementwise,
+    index,
+    linalg,
+    order,
+    pieces,
+    random,
+    reduce,
+    scattering,
+    shape,
+    special,
+    statistics,
+)
 from .activation import *
 from .compare import *
 from .convert import *
 from .creation import *
+from .decompositions import *
 from .elementwise import *
 from .index import *
 from .linalg import *
+from .order import *
+from .pieces import *
 from .random import *
 from .reduce import *
+from .scattering import *
 from .shape import *
+from .special import *
+from .statistics import *
+
+__all__: list[str] = []  # the names of the operations, without the modules': minigrad.linalg is another one
+__all__ += activation.__all__
+__all__ += compare.__all__
+__all__ += convert.__all__
+__all__ += creation.__all__
+__all__ += decompositions.__all__
+__all__ += elementwise.__all__
+__all__ += index.__all__
+__all__ += linalg.__all__
+__all__ += order.__all__
+__all__ += pieces.__all__
+__all__ += random.__all__
+__all__ += reduce.__all__
+__all__ += scattering.__all__
+__all__ += shape.__all__
+__all__ += special.__all__
+__all__ += statistics.__all__

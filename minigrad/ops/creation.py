@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.dtypes import get_default_dtype, result_type
+from ..core.dtypes import get_default_dtype, int64, result_type
 from ..core.primitive import function
 from ..core.tensor import Tensor, check_device, make_tensor, tensor
 from ..kernels import xp
 
 __all__ = [
-    "arange", "as_tensor", "asarray", "empty", "empty_like", "eye", "from_numpy", "full", "full_like", "linspace", "ones", "ones_like",
-    "tensor", "zeros", "zeros_like",
+    "arange", "as_tensor", "asarray", "empty", "empty_like", "eye", "from_numpy", "full", "full_like", "linspace", "logspace", "ones",
+    "ones_like", "scalar_tensor", "tensor", "tril_indices", "triu_indices", "zeros", "zeros_like",
 ]  # fmt: skip
 
 
@@ -83,6 +83,8 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
     """
     if end is None:
         start, end = 0, start
+    if dtype is not None and np.dtype(dtype).kind in "iu":  # torch brings them to the dtype first
+        start, end, step = int(start), int(end), int(step)
     if step == 0 or (end - start) * step < 0:
         raise RuntimeError(f"arange: a step of {step} does not lead from {start} to {end}")
     values = [x.item() if isinstance(x, Tensor) else x for x in (start, end, step)]
@@ -93,8 +95,50 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
 @function(method=False)
 def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False):
     """`steps` numbers at equal distances from `start` to `end`, both included."""
-    array = np.linspace(float(start), float(end), steps, dtype=dtype or get_default_dtype())
+    dtype = np.dtype(dtype or get_default_dtype())
+    if dtype.kind in "iu":
+        start, end = int(start), int(end)
+    if steps < 0:
+        raise RuntimeError(f"linspace: the number of steps cannot be negative, got {steps}")
+    array = np.linspace(float(start), float(end), steps).astype(dtype)
     return finished("linspace", array, device, requires_grad)
+
+
+@function(method=False)
+def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_grad=False):
+    """`steps` powers of the base, from base**start to base**end, with equal ratios.
+
+    >>> import minigrad
+    >>> minigrad.logspace(0, 2, 3)
+    tensor([  1.,  10., 100.])
+    """
+    number = int if np.dtype(dtype or float).kind in "iu" else float  # torch brings the ends to the dtype
+    array = np.logspace(number(start), number(end), steps, base=base).astype(dtype or get_default_dtype())
+    return finished("logspace", array, device, requires_grad)
+
+
+@function(method=False)
+def scalar_tensor(s, *, dtype=None, device=None, requires_grad=False):
+    """A 0-d tensor, of the default float type unless another is given."""
+    return finished("scalar_tensor", np.array(s, dtype or get_default_dtype()), device, requires_grad)
+
+
+def triangle_indices(op, indices, row, col, offset, dtype, device):
+    if row < 0 or col < 0:
+        raise RuntimeError(f"{op}: lengths cannot be negative, got {row} rows and {col} columns")
+    return finished(op, np.stack(indices(row, offset, col)).astype(dtype or int64), device)
+
+
+@function(method=False)
+def tril_indices(row, col, offset=0, *, dtype=None, device=None):
+    """Rows and columns, as the two rows of a matrix, of the elements on and below a diagonal of a matrix."""
+    return triangle_indices("tril_indices", np.tril_indices, row, col, offset, dtype, device)
+
+
+@function(method=False)
+def triu_indices(row, col, offset=0, *, dtype=None, device=None):
+    """Rows and columns, as the two rows of a matrix, of the elements on and above a diagonal of a matrix."""
+    return triangle_indices("triu_indices", np.triu_indices, row, col, offset, dtype, device)
 
 
 def like(op, input, fill, dtype, device, requires_grad):

@@ -81,6 +81,8 @@ def _(g, input):
 def div(input, other, /, *, rounding_mode=None):
     """input / other (integers give floats), rounded towards zero ("trunc") or down ("floor") if asked for."""
     m = xp(input)
+    if rounding_mode is not None:
+        refuse_zero("div", other)
     if rounding_mode is None:
         out = m.divide(input, other)
         if out.dtype != float64 or result_type(input, other).kind == "f":
@@ -99,14 +101,21 @@ def _(g, other, rounding_mode):
 
 
 @div.vjp("other")
-def _(g, out, other, rounding_mode):
-    return -g * out / other if rounding_mode is None else None
+def _(g, input, other, rounding_mode):
+    return -g * (input / other) / other if rounding_mode is None else None  # not by the output, which may be written to as in torch
 
 
-@function
-def floor_divide(input, other):
-    """input / other, rounded down."""
-    return div(input, other, rounding_mode="floor")
+@elementwise(REAL, NONZERO, to_float=False, quiet=True, oracle=lambda x, y: math.floor(x / y))
+def floor_divide(input, other, /):
+    """input / other, rounded down: Python's //. Its derivative is 0."""
+    refuse_zero("floor_divide", other)
+    return xp(input).floor_divide(input, other)
+
+
+def refuse_zero(op, divisor):
+    """Integers have no infinity that a division by zero could give."""
+    if getattr(divisor, "dtype", float64).kind in "biu" and not divisor.all():
+        raise RuntimeError(f"{op}: integers cannot be divided by zero")
 
 
 @function(method=False)
@@ -138,6 +147,7 @@ def _(g, out, input):
 @elementwise(REAL, NONZERO, to_float=False, quiet=True, oracle=lambda x, y: x - y * math.floor(x / y))
 def remainder(input, other, /):
     """input - other * floor(input / other): the sign of the divisor, as Python's %."""
+    refuse_zero("remainder", other)
     return xp(input).remainder(input, other)
 
 
@@ -154,6 +164,7 @@ def _(g, input, other):
 @elementwise(REAL, NONZERO, to_float=False, quiet=True, oracle=math.fmod)
 def fmod(input, other, /):
     """input - other * trunc(input / other): the sign of the dividend, as C's fmod."""
+    refuse_zero("fmod", other)
     return xp(input).fmod(input, other)
 
 
@@ -194,7 +205,7 @@ def _(g, input):
 @elementwise(to_float=False, oracle=lambda x: x * x)
 def square(input, /):
     """input ** 2."""
-    return input * input
+    return input * input if input.dtype.kind != "b" else input.astype("int64")
 
 
 @square.vjp("input")
@@ -474,8 +485,8 @@ def round(input, /, *, decimals=0):
 
 @elementwise(NONZERO, to_float=False, oracle=lambda x: math.copysign(1, x))
 def sign(input, /):
-    """-1, 0 or 1: the sign of the input."""
-    return xp(input).sign(input)
+    """-1, 0 or 1: the sign of the input; 0 for NaN, as in torch."""
+    return xp(input).subtract(input > 0, input < 0, dtype=input.dtype) if input.dtype.kind != "b" else input.copy()
 
 
 def flat(g):
@@ -485,6 +496,8 @@ def flat(g):
 
 for op in (floor, ceil, trunc, round, sign):
     op.vjp("input")(flat)
+floor_divide.vjp("input")(flat)
+floor_divide.vjp("other")(flat)
 
 
 @function
@@ -509,20 +522,20 @@ def minimum(input, other, /):
 
 
 @maximum.vjp("input")
-@minimum.vjp("input")
-def _(g, input, other, out):
-    return g * share_of_tie(input, other, out)
+@minimum.vjp("other")
+def _(g, input, other):
+    return g * share(input, other, input < other)
 
 
 @maximum.vjp("other")
-@minimum.vjp("other")
-def _(g, input, other, out):
-    return g * share_of_tie(other, input, out)
+@minimum.vjp("input")
+def _(g, input, other):
+    return g * share(input, other, input > other)
 
 
-def share_of_tie(x, y, chosen):
-    """1 where x was chosen, 1/2 where x and y are equal, else 0."""
-    return where(x == y, 0.5, where(x == chosen, 1.0, 0.0))
+def share(x, y, lost):
+    """1/2 where x and y are equal, else 0 for the one that was not chosen and 1 for the other."""
+    return where(x == y, 0.5, where(lost, 0.0, 1.0))
 
 
 @elementwise(
@@ -662,13 +675,14 @@ def positive(input):
     return input
 
 
-for composite in (lerp, addcmul, addcdiv, clamp, clamp_min, clamp_max, nan_to_num, frac, floor_divide):
+for composite in (lerp, addcmul, addcdiv, clamp, clamp_min, clamp_max, nan_to_num, frac):
     in_place(composite)
 
 
 absolute, arccos, arcsin, arctan, arctan2 = abs, acos, asin, atan, atan2
 divide = true_divide = div
 clip, fix, multiply, negative, subtract = clamp, trunc, mul, neg, sub
+register("__rdiv__", lambda self, other: div(other, self))
 
 # --- copies -----------------------------------------------------------------------------------------------------------
 

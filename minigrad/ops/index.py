@@ -9,13 +9,13 @@ from ..core.inplace import in_place
 from ..core.primitive import function, primitive
 from ..core.tensor import TABLE, Tensor, make_tensor
 from ..kernels import xp
-from .creation import zeros
+from .creation import full, zeros
 from .elementwise import where
-from .shape import check_dim, expand
+from .shape import check_dim, expand, movedim
 
 __all__ = [
-    "argsort", "argwhere", "gather", "index_add", "index_select", "masked_fill", "masked_select", "nonzero", "scatter", "scatter_add",
-    "sort", "take", "take_along_dim", "topk",
+    "argsort", "argwhere", "diagonal_scatter", "gather", "index_add", "index_copy", "index_fill", "index_put", "index_select", "masked_fill",
+    "masked_scatter", "masked_select", "nonzero", "put", "scatter", "scatter_add", "select_scatter", "sort", "take", "take_along_dim", "topk",
 ]  # fmt: skip
 
 
@@ -47,12 +47,15 @@ def basic(key):
 @primitive(method=False, view=True, laws="linear")
 def get(input, /, key):
     """The part of the input that a key of integers, slices, arrays, masks, None and ... selects, as in NumPy."""
-    return input[key]
+    out = input[key]
+    if isinstance(out, np.generic):  # NumPy copies single elements: with ... it gives a view
+        out = input[(*key, ...) if isinstance(key, tuple) else (key, ...)]
+    return out
 
 
 @get.vjp("input")
 def _(g, input_shape, key):
-    return put(g, input_shape, key)
+    return put_at(g, input_shape, key)
 
 
 @get.cases
@@ -62,7 +65,7 @@ def _(draw):
 
 
 @primitive(method=False, laws="linear")
-def put(input, /, shape, key):
+def put_at(input, /, shape, key):
     """Zeros of a shape with the input added at a key: the adjoint of get."""
     out = xp(input).zeros(shape, input.dtype)
     if basic(key):
@@ -74,12 +77,12 @@ def put(input, /, shape, key):
     return out
 
 
-@put.vjp("input")
+@put_at.vjp("input")
 def _(g, key):
     return get(g, key)
 
 
-@put.cases
+@put_at.cases
 def _(draw):
     shape = draw.shape(min_dims=1, min_size=1)
     key = draw.index(shape)
@@ -163,7 +166,9 @@ def index_array(op, index, input, dim):
     index = index.array if isinstance(index, Tensor) else index
     if index.dtype.kind not in "iu":
         raise RuntimeError(f"{op}: expected an index of integers, got {index.dtype}")
-    if index.ndim != input.ndim:
+    if index.size == 0:
+        return index
+    if max(index.ndim, 1) != max(input.ndim, 1):
         raise RuntimeError(f"{op}: index of shape {index.shape} must have as many dimensions as the input, of shape {input.shape}")
     n = input.shape[dim] if input.ndim else 1
     if index.size and (index.min() < 0 or index.max() >= n):
@@ -185,7 +190,9 @@ def gather(input, dim, index):
     """
     dim = check_dim("gather", dim, input.ndim)
     index = index_array("gather", index, input, dim)
-    return get(input, grid(index, dim, index.shape)) if input.ndim else input.reshape(index.shape)
+    if index.size == 0:  # of any shape
+        return get(input.reshape(-1), xp(index).zeros(index.shape, int64))
+    return get(input, grid(index, dim, index.shape)) if input.ndim and index.ndim else get(input.reshape(-1), index)
 
 
 @function
@@ -196,7 +203,10 @@ def take_along_dim(input, indices, dim=None):
     shape = list(np.broadcast_shapes(input.shape[:dim] + (1,) + input.shape[dim % input.ndim + 1 :], indices.shape))
     shape[dim] = indices.shape[dim]
     wide = list(shape)
-    wide[dim] = input.shape[dim]
+    wide[dim] = n = input.shape[dim]
+    if indices.array.size and indices.array.min() < -n:
+        raise IndexError(f"take_along_dim: an index is out of range for dimension {dim} of length {n}: found {indices.array.min()}")
+    indices = where(indices < 0, indices + n, indices)
     return gather(expand(input, tuple(wide)), dim, expand(indices, tuple(shape)))
 
 
@@ -232,7 +242,10 @@ def scatter_parts(op, input, dim, index, src):
     """The key of a scatter, and the source cut to the index."""
     dim = check_dim(op, dim, input.ndim)
     index = index_array(op, index, input, dim)
-    if isinstance(src, Tensor):
+    if isinstance(src, Tensor) and src.ndim:
+        same_dtype(op, input, src)
+        if index.size and src.ndim != index.ndim:
+            raise RuntimeError(f"{op}: index of shape {index.shape} must have as many dimensions as the source, of shape {src.shape}")
         if any([n > m for n, m in zip(index.shape, src.shape, strict=True)]):
             raise RuntimeError(f"{op}: index of shape {index.shape} is longer than the source, of shape {src.shape}")
         src = src[tuple([slice(n) for n in index.shape])]
@@ -240,30 +253,161 @@ def scatter_parts(op, input, dim, index, src):
 
 
 @function
-def scatter(input, dim, index, src=None, *, value=None):
-    """The input with out[index[i][j]][j] = src[i][j] for dim 0, and likewise for other axes."""
-    key, src = scatter_parts("scatter", input, dim, index, value if src is None else src)
-    return setitem(input, src, key)
+def scatter(input, dim, index, src=None, *, value=None, reduce=None):
+    """The input with out[index[i][j]][j] = src[i][j] for dim 0, and likewise for other axes.
+
+    The source may be a number. It replaces what stands there, or is added or multiplied to it with `reduce` "add" or "multiply".
+    """
+    src = value if src is None else src
+    if reduce not in (None, "add", "multiply"):
+        raise RuntimeError(f"scatter: reduce must be 'add' or 'multiply', got {reduce!r}; see scatter_reduce")
+    if reduce is not None:
+        from .scattering import scatter_reduce
+
+        src = src if isinstance(src, Tensor) else full(index.shape, src, dtype=input.dtype)
+        return scatter_reduce(input, dim, index, src, "sum" if reduce == "add" else "prod")
+    if input.ndim == 0:
+        return scatter(input.reshape(1), dim, index.reshape(-1), src.reshape(-1) if isinstance(src, Tensor) else src).reshape(())
+    key, src = scatter_parts("scatter", input, dim, index, src)
+    return setitem(input, src, key) if index.array.size else input.clone()
 
 
 @function
 def scatter_add(input, dim, index, src):
     """The input with src[i][j] added to out[index[i][j]][j] for dim 0, and likewise for other axes."""
+    if input.ndim == 0:
+        return scatter_add(input.reshape(1), dim, index.reshape(-1), src.reshape(-1)).reshape(())
     key, src = scatter_parts("scatter_add", input, dim, index, src)
-    return add_at(input, src, key)
+    return add_at(input, src, key) if index.array.size else input.clone()
 
 
 @function
 def index_select(input, dim, index):
     """The slices at these places along an axis."""
-    return input[(slice(None),) * check_dim("index_select", dim, input.ndim) + (index,)]
+    dim = check_dim("index_select", dim, input.ndim)
+    places = places_along("index_select", index, input.shape[dim] if input.ndim else 1)
+    if input.ndim == 0:
+        if places.size != 1:
+            raise IndexError(f"index_select: a 0-d tensor has one element to select, got an index of shape {index.shape}")
+        return input.clone()
+    return get(input, (slice(None),) * dim + (places,))
 
 
 @function
 def index_add(input, dim, index, source, *, alpha=1):
     """The input with the slices of the source added at these places along an axis."""
-    key = (slice(None),) * check_dim("index_add", dim, input.ndim) + (plain(index),)
-    return add_at(input, source if alpha == 1 else source * alpha, key)
+    same_dtype("index_add", input, source)
+    if input.ndim == 0:
+        return index_add(input.reshape(1), dim, index, source.reshape(1), alpha=alpha).reshape(())
+    dim = check_dim("index_add", dim, input.ndim)
+    places = places_along("index_add", index, input.shape[dim])
+    wanted = (*input.shape[:dim], places.size, *input.shape[dim + 1 :])
+    if source.shape != wanted and (source.ndim or input.ndim > 1 or places.size != 1):
+        raise RuntimeError(f"index_add: {places.size} places along dimension {dim} want a source of shape {wanted}, got {source.shape}")
+    source = source if alpha == 1 else source * alpha
+    return add_at(input, source if source.ndim else source.reshape(wanted), (slice(None),) * dim + (places,))
+
+
+def places_along(op, index, n, negative=False):
+    """The index of index_fill and its like: integers from 0 (or, with `negative`, from -n) to n - 1, as a vector."""
+    index = index.array if isinstance(index, Tensor) else np.asarray(index)
+    if index.dtype.kind not in "iu" or index.ndim > 1:
+        raise IndexError(f"{op}: expected a vector of integers as index, got {index.dtype} of shape {index.shape}")
+    if index.size and (index.min() < (-n if negative else 0) or index.max() >= n):
+        raise IndexError(f"{op}: an index is out of range for a dimension of length {n}: found {index.min()} to {index.max()}")
+    return index.reshape(-1)
+
+
+def same_dtype(op, input, source):
+    if source.dtype != input.dtype:
+        raise RuntimeError(f"{op}: the source must have the input's dtype {input.dtype}, got {source.dtype}; convert with source.to(input.dtype)")
+
+
+@function
+def index_fill(input, dim, index, value):
+    """The input with the value in the slices at these places along an axis.
+
+    >>> import minigrad
+    >>> minigrad.zeros(2, 3).index_fill(1, minigrad.tensor([0, 2]), 5.0)
+    tensor([[5., 0., 5.],
+            [5., 0., 5.]])
+    """
+    if isinstance(value, Tensor) and value.ndim:
+        raise RuntimeError(f"index_fill: expected a number or a 0-d tensor as value, got shape {value.shape}")
+    if input.ndim == 0:
+        return index_fill(input.reshape(1), dim, index, value).reshape(())
+    dim = check_dim("index_fill", dim, input.ndim)
+    places = np.unique(places_along("index_fill", index, input.shape[dim]))  # each once: the value's gradient counts them
+    return setitem(input, value, (slice(None),) * dim + (places,))
+
+
+@function
+def index_copy(input, dim, index, source):
+    """The input with the slices of the source in place of those at these places along an axis."""
+    same_dtype("index_copy", input, source)
+    if input.ndim == 0:
+        return index_copy(input.reshape(1), dim, index, source.reshape(1)).reshape(())
+    dim = check_dim("index_copy", dim, input.ndim)
+    places = places_along("index_copy", index, input.shape[dim])
+    wanted = (*input.shape[:dim], places.size, *input.shape[dim + 1 :])
+    if source.shape != wanted and (source.ndim or places.size != 1):
+        raise RuntimeError(f"index_copy: {places.size} places along dimension {dim} want a source of shape {wanted}, got {source.shape}")
+    return setitem(input, source, (slice(None),) * dim + (places,))
+
+
+@function
+def index_put(input, indices, values, accumulate=False):
+    """The input with the values at input[indices], or added to what stands there.
+
+    Args:
+        input: a tensor.
+        indices: a tuple with a tensor of indices, or a mask, for each of the first axes; None for all of an axis.
+        values: a tensor that broadcasts to input[indices].
+        accumulate: add, as often as a place is named; otherwise its last value counts.
+
+    >>> import minigrad
+    >>> places = (minigrad.tensor([0, 0, 2]),)
+    >>> minigrad.zeros(3).index_put(places, minigrad.ones(3), accumulate=True)
+    tensor([2., 0., 1.])
+    """
+    if not isinstance(indices, (tuple, list)):
+        raise TypeError(f"index_put: expected a tuple of index tensors, got {type(indices).__name__}")
+    same_dtype("index_put", input, values)
+    key = tuple([slice(None) if i is None else plain(i) for i in indices])
+    return add_at(input, values, key) if accumulate else setitem(input, values, key)
+
+
+@function
+def put(input, index, source, accumulate=False):
+    """The input with the source's elements at these places of the flattened input, or added to what stands there."""
+    same_dtype("put", input, source)
+    if index.array.size != source.array.size:
+        raise IndexError(f"put: {index.array.size} places for a source of {source.array.size} elements")
+    flat, values = input.reshape(-1), source.reshape(-1)
+    places = places_along("put", index.reshape(-1), flat.shape[0], negative=True)
+    return (add_at(flat, values, places) if accumulate else setitem(flat, values, places)).reshape(input.shape)
+
+
+@function
+def select_scatter(input, src, dim, index):
+    """The input with the source in place of the slice at one place of an axis: what input.select(dim, index) would then be."""
+    dim = check_dim("select_scatter", dim, input.ndim)
+    wanted = input.shape[:dim] + input.shape[dim + 1 :]
+    if src.shape != wanted:
+        raise RuntimeError(f"select_scatter: expected a source of shape {wanted}, that of the slice, got {src.shape}")
+    places_along("select_scatter", index, input.shape[dim], negative=True)
+    return setitem(input, src, (slice(None),) * dim + (int(index),))
+
+
+@function
+def diagonal_scatter(input, src, offset=0, dim1=0, dim2=1):
+    """The input with the source in place of a diagonal: what input.diagonal(offset, dim1, dim2) would then be."""
+    wanted = input.diagonal(offset, dim1, dim2).shape
+    if src.shape != wanted:
+        raise RuntimeError(f"diagonal_scatter: expected a source of shape {wanted}, that of the diagonal, got {src.shape}")
+    n = np.arange(wanted[-1])
+    matrices = movedim(input, (dim1, dim2), (-2, -1))
+    return movedim(setitem(matrices, src, (..., n + max(-offset, 0), n + max(offset, 0))), (-2, -1), (dim1, dim2))
 
 
 # --- masks ------------------------------------------------------------------------------------------------------------
@@ -274,6 +418,8 @@ def masked_fill(input, mask, value):
     """The input with the value where the mask holds."""
     if mask.dtype.kind != "b":
         raise RuntimeError(f"masked_fill: expected a mask of truth values, got {mask.dtype}")
+    if getattr(value, "ndim", 0):
+        raise RuntimeError(f"masked_fill: expected a number or a 0-d tensor as value, got shape {value.shape}")
     out = where(mask, value, input)
     return out if out.dtype == input.dtype else out.to(input.dtype)
 
@@ -285,6 +431,20 @@ def masked_select(input, mask):
         raise RuntimeError(f"masked_select: expected a mask of truth values, got {mask.dtype}")
     shape = np.broadcast_shapes(input.shape, mask.shape)
     return expand(input, shape)[expand(mask, shape)]
+
+
+@function
+def masked_scatter(input, mask, source):
+    """The input with the elements of the source, in order, where the mask holds."""
+    if mask.dtype.kind != "b":
+        raise RuntimeError(f"masked_scatter: expected a mask of truth values, got {mask.dtype}")
+    same_dtype("masked_scatter", input, source)
+    shape = np.broadcast_shapes(input.shape, mask.shape)
+    mask = xp(mask.array).broadcast_to(mask.array, shape)
+    n = int(mask.sum())
+    if n > source.array.size:
+        raise RuntimeError(f"masked_scatter: the mask holds at {n} places but the source has {source.array.size} elements")
+    return setitem(expand(input, shape), source.reshape(-1)[:n], mask)
 
 
 @function
@@ -347,5 +507,5 @@ def topk(input, k, dim=-1, largest=True, sorted=True):
     return ValuesAndIndices((gather(input, dim, indices), indices))
 
 
-for op in (masked_fill, scatter, scatter_add, index_add):
+for op in (index_add, index_copy, index_fill, index_put, masked_fill, masked_scatter, put, scatter, scatter_add):
     in_place(op)

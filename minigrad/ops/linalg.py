@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 
+from ..core.inplace import in_place
 from ..core.primitive import PROMOTE, function, primitive
 from ..kernels import xp
 from .reduce import sum
 from .shape import permute, transpose
 
-__all__ = ["addmm", "baddbmm", "bmm", "dot", "einsum", "inner", "matmul", "mm", "mv", "outer", "tensordot", "trace"]
+__all__ = [
+    "addbmm", "addmm", "addmv", "addr", "baddbmm", "bmm", "dot", "einsum", "inner", "matmul", "mm", "mv", "outer", "tensordot", "trace", "vdot",
+]  # fmt: skip
 
 
 @primitive(promotion=PROMOTE, laws="bilinear")
@@ -114,19 +117,57 @@ def inner(input, other):
 
 
 @function
+def vdot(input, other):
+    """The sum of the products of two vectors' elements."""
+    of_rank("vdot", ("input", input, 1), ("other", other, 1))
+    return matmul(input, other)
+
+
+def added(op, input, product, beta, alpha):
+    """beta * input + alpha * product; with beta 0 the input does not count, even where it is NaN."""
+    if product.dtype.kind in "iub":  # torch brings the numbers to the dtype
+        number = bool if product.dtype.kind == "b" else int
+        beta, alpha = number(beta), number(alpha)
+    product = product if alpha == 1 else product * alpha
+    if beta == 0:
+        return product
+    if any([n not in (1, m) for n, m in zip(reversed(input.shape), reversed(product.shape), strict=False)]) or input.ndim > product.ndim:
+        raise RuntimeError(f"{op}: the input of shape {input.shape} cannot be expanded to the product's shape {product.shape}")
+    return (input if beta == 1 else input * beta) + product
+
+
+@function
 def addmm(input, mat1, mat2, *, beta=1, alpha=1):
     """beta * input + alpha * (mat1 @ mat2)."""
-    product = mm(mat1, mat2)
-    product = product if alpha == 1 else product * alpha
-    return product if beta == 0 else (input if beta == 1 else input * beta) + product
+    return added("addmm", input, mm(mat1, mat2), beta, alpha)
+
+
+@function
+def addmv(input, mat, vec, *, beta=1, alpha=1):
+    """beta * input + alpha * (mat @ vec)."""
+    return added("addmv", input, mv(mat, vec), beta, alpha)
+
+
+@function
+def addr(input, vec1, vec2, *, beta=1, alpha=1):
+    """beta * input + alpha * outer(vec1, vec2)."""
+    return added("addr", input, outer(vec1, vec2), beta, alpha)
 
 
 @function
 def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """beta * input + alpha * (batch1 @ batch2), for each pair of matrices of a batch."""
-    product = bmm(batch1, batch2)
-    product = product if alpha == 1 else product * alpha
-    return product if beta == 0 else (input if beta == 1 else input * beta) + product
+    return added("baddbmm", input, bmm(batch1, batch2), beta, alpha)
+
+
+@function
+def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
+    """beta * input + alpha * the sum of (batch1 @ batch2) over the batch."""
+    return added("addbmm", input, sum(bmm(batch1, batch2), 0), beta, alpha)
+
+
+for op in (addmm, addmv, addr, baddbmm, addbmm):
+    in_place(op)
 
 
 @function(method=False)

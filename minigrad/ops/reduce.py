@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from ..core.dtypes import int64
-from ..core.primitive import function, primitive
+from ..core.primitive import PROMOTE_TO_FLOAT, function, primitive
 from ..core.tensor import Tensor, make_tensor
 from ..kernels import xp
-from .elementwise import abs, exp, maximum, minimum, sqrt, where
+from .elementwise import abs, clone, exp, maximum, minimum, sign, sqrt, where
 from .index import gather
 from .shape import check_dim, check_dims, expand, flip, restore_dims
 
@@ -240,12 +240,19 @@ def min(input, dim=None, keepdim=False, *, other=None):
 
 @function
 def median(input, dim=None, keepdim=False):
-    """The middle element (the lower one of two) of all, or along an axis as (values, indices)."""
+    """The middle element (the lower one of two; NaN if there is one) of all, or along an axis as (values, indices)."""
     if dim is None:
-        return median(input.reshape(-1), 0)[0]
-    n = input.shape[check_dim("median", dim, input.ndim)]
-    order = make_tensor(input.array.argsort(axis=dim, kind="stable"))
-    indices = order.narrow(dim, (n - 1) // 2, 1)
+        return median(input.reshape(-1), 0)[0] if input.array.size else make_tensor(xp(input.array).full((), math.nan, input.dtype))
+    dim = check_dim("median", dim, input.ndim)
+    if input.ndim == 0:
+        return ValuesAndIndices((clone(input), make_tensor(xp(input.array).zeros((), int64))))
+    n = input.shape[dim]
+    if n == 0:
+        raise IndexError(f"median: there is no median of no elements: shape {input.shape}, dim {dim}")
+    array = input.array
+    order = make_tensor(array.argsort(axis=dim, kind="stable"))
+    valid = (array == array).sum(dim, keepdims=True)  # NaN, which differs from itself, is sorted to the end, and is the median if there is one
+    indices = gather(order, dim, make_tensor(xp(array).where(valid < n, valid, (n - 1) // 2)))
     values = gather(input, dim, indices)
     return ValuesAndIndices((values, indices) if keepdim else (values.squeeze(dim), indices.squeeze(dim)))
 
@@ -292,8 +299,7 @@ def var_mean(input, dim=None, *, correction=1, keepdim=False, unbiased=None):
     """The variance and the mean over axes."""
     if isinstance(dim, bool):  # torch's old form: var(unbiased)
         dim, unbiased = None, dim
-    if unbiased is not None:
-        correction = int(unbiased)
+    correction = int(unbiased) if unbiased is not None else 1 if correction is None else correction
     dims = check_dims("var", dim, input.ndim)
     middle = mean(input, dims, True)
     n = math.prod([input.shape[d] for d in dims]) - correction
@@ -315,7 +321,7 @@ def std_mean(input, dim=None, *, correction=1, keepdim=False, unbiased=None):
     return sqrt(spread), middle
 
 
-@primitive(quiet=True)
+@primitive(promotion=PROMOTE_TO_FLOAT, quiet=True)
 def logsumexp(input, /, dim, keepdim=False):
     """log(sum(exp(input))) over axes, computed without overflow."""
     m = xp(input)
@@ -345,6 +351,12 @@ def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
         input = input.to(dtype)
     if input.dtype.kind != "f":
         raise RuntimeError(f"norm: expected floats, got {input.dtype}; convert with x.float()")
+    if p == "nuc":
+        from .norms import matrix_norm
+
+        return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim)
+    if isinstance(p, str) and p != "fro":
+        raise RuntimeError(f"norm: p must be a number, 'fro' or 'nuc', got {p!r}")
     if p in ("fro", 2, None):
         return safe_sqrt(sum(input * input, dim, keepdim))
     if p == math.inf:
@@ -352,10 +364,14 @@ def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
     if p == -math.inf:
         return amin(abs(input), () if dim is None else dim, keepdim)
     if p == 0:
-        return sum((input != 0).to(input.dtype), dim, keepdim)
+        return sum(abs(sign(input)), dim, keepdim)
     if p == 1:
         return sum(abs(input), dim, keepdim)
-    return sum(abs(input) ** p, dim, keepdim) ** (1.0 / p)
+    size = abs(input)
+    nothing = size == 0
+    total = sum(where(nothing, 0.0 if p > 0 else math.inf, where(nothing, 1.0, size) ** p), dim, keepdim)
+    nothing = total == 0
+    return where(nothing, 0.0, where(nothing, 1.0, total) ** (1.0 / p))
 
 
 @primitive(method=False, laws="elementwise", quiet=True, oracle=math.sqrt)

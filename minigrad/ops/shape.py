@@ -7,12 +7,12 @@ import math
 import numpy as np
 
 from ..core.inplace import in_place
-from ..core.primitive import function, primitive
+from ..core.primitive import PROMOTE, function, primitive
 from ..core.tensor import Tensor, register
 from ..kernels import xp
 
 __all__ = [
-    "atleast_1d", "atleast_2d", "broadcast_tensors", "broadcast_to", "cat", "chunk", "concat", "concatenate", "diag", "diagonal",
+    "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_tensors", "broadcast_to", "cat", "chunk", "concat", "concatenate", "diag", "diagonal",
     "dstack", "flatten", "flip", "fliplr", "flipud", "hstack", "meshgrid", "moveaxis", "movedim", "narrow", "permute", "ravel",
     "repeat_interleave", "reshape", "roll", "rot90", "select", "split", "squeeze", "stack", "swapaxes", "swapdims", "t", "tensor_split",
     "tile", "transpose", "tril", "triu", "unbind", "unflatten", "unsqueeze", "vstack",
@@ -202,7 +202,8 @@ def _(draw):
 @primitive(view=True, laws="linear")
 def squeeze(input, /, dim=None):
     """The input without its axes of length 1, or without those named, where their length is 1. A view."""
-    return input.reshape([n for i, n in enumerate(input.shape) if n != 1 or i not in check_dims("squeeze", dim, input.ndim)])
+    dims = () if dim is not None and not isinstance(dim, int) and not len(dim) else check_dims("squeeze", dim, input.ndim)
+    return input.reshape([n for i, n in enumerate(input.shape) if n != 1 or i not in dims])
 
 
 @squeeze.vjp("input")
@@ -236,7 +237,10 @@ def _(draw):
 def diagonal(input, /, offset=0, dim1=0, dim2=1):
     """The diagonal of two axes, as the last axis of the result. A view."""
     check_dims("diagonal", (dim1, dim2), input.ndim)
-    return input.diagonal(offset, dim1, dim2)
+    out = input.diagonal(offset, dim1, dim2)
+    if isinstance(out, np.ndarray):
+        out.flags.writeable = input.flags.writeable  # NumPy alone gives a view that cannot be written to
+    return out
 
 
 @diagonal.vjp("input")
@@ -273,7 +277,7 @@ def _(draw):
 @primitive(view=True, spread=True, laws="linear")
 def flip(input, /, dims):
     """The input with the order along these axes reversed."""
-    dims = check_dims("flip", dims, input.ndim)
+    dims = check_dims("flip", dims, input.ndim) if isinstance(dims, int) or len(dims) else ()
     return input[tuple([slice(None, None, -1) if i in dims else slice(None) for i in range(input.ndim)])]
 
 
@@ -336,8 +340,12 @@ def chunk(input, chunks, dim=0):
 def tensor_split(input, indices_or_sections, dim=0):
     """The input cut along an axis: into so many nearly equal pieces, or before each of the indices given. Views."""
     n = input.shape[check_dim("tensor_split", dim, input.ndim)]
+    if isinstance(indices_or_sections, Tensor):
+        indices_or_sections = indices_or_sections.tolist()
     if isinstance(indices_or_sections, int):
         k = indices_or_sections
+        if k <= 0:
+            raise RuntimeError(f"tensor_split: expected a positive number of pieces, got {k}")
         return split_sizes(input, tuple([n // k + (i < n % k) for i in range(k)]), dim)
     ends = [min(max(i if i >= 0 else i + n, 0), n) for i in indices_or_sections]
     starts = [0, *ends]
@@ -349,7 +357,8 @@ def unbind(input, /, dim=0):
     """The slices of the input along an axis, without it. Views."""
     if input.ndim == 0:
         raise RuntimeError("unbind: a 0-d tensor cannot be taken apart")
-    return tuple(xp(input).moveaxis(input, check_dim("unbind", dim, input.ndim), 0))
+    slices = xp(input).moveaxis(input, check_dim("unbind", dim, input.ndim), 0)
+    return tuple([slices[i, ...] for i in range(len(slices))])  # with ... also single elements are views
 
 
 @unbind.vjp("input")
@@ -365,7 +374,7 @@ def _(draw):
 # --- joining ----------------------------------------------------------------------------------------------------------
 
 
-@primitive(method=False, laws="linear")
+@primitive(method=False, laws="linear", promotion=PROMOTE)
 def join(*tensors, dim):
     """The tensors side by side along an axis."""
     return xp(tensors[0]).concatenate(tensors, dim)
@@ -591,13 +600,20 @@ def rot90(input, k=1, dims=(0, 1)):
 @primitive(laws="linear")
 def tril(input, /, diagonal=0):
     """The lower triangle of the last two axes, zeros above it."""
+    check_matrix("tril", input)
     return xp(input).tril(input, diagonal)
 
 
 @primitive(laws="linear")
 def triu(input, /, diagonal=0):
     """The upper triangle of the last two axes, zeros below it."""
+    check_matrix("triu", input)
     return xp(input).triu(input, diagonal)
+
+
+def check_matrix(op, x):
+    if x.ndim < 2:
+        raise RuntimeError(f"{op}: expected at least 2 dimensions, got shape {x.shape}")
 
 
 @tril.vjp("input")
@@ -664,15 +680,28 @@ def select(input, dim, index):
 
 
 @function(method=False)
-def atleast_1d(input):
-    """The input, a 0-d one as one element along an axis."""
-    return reshape(input, (1,)) if input.ndim == 0 else input
+def atleast_1d(*tensors):
+    """The tensor, a 0-d one as one element along an axis; of several tensors, a tuple."""
+    return of_each(lambda x: reshape(x, (1,)) if x.ndim == 0 else x, tensors)
 
 
 @function(method=False)
-def atleast_2d(input):
-    """The input with axes put in front until there are two."""
-    return reshape(input, (1, -1)) if input.ndim < 2 else input
+def atleast_2d(*tensors):
+    """The tensor with axes put in front until there are two; of several tensors, a tuple."""
+    return of_each(lambda x: reshape(x, (1, -1)) if x.ndim < 2 else x, tensors)
+
+
+@function(method=False)
+def atleast_3d(*tensors):
+    """The tensor with axes put around it until there are three: a vector becomes (1, n, 1), a matrix (n, m, 1); of several, a tuple."""
+    return of_each(lambda x: reshape(x, (1, -1, 1) if x.ndim < 2 else (*x.shape, 1)) if x.ndim < 3 else x, tensors)
+
+
+def of_each(change, tensors):
+    """The one tensor changed, or each of several, which may come as one sequence."""
+    if len(tensors) == 1 and isinstance(tensors[0], Tensor):
+        return change(tensors[0])
+    return tuple([change(x) for x in (tensors[0] if len(tensors) == 1 else tensors)])
 
 
 @function
@@ -697,8 +726,7 @@ for name, op in (("swapaxes", transpose), ("swapdims", transpose), ("moveaxis", 
 
 
 def last_two(op, x):
-    if x.ndim < 2:
-        raise RuntimeError(f"{op}: expected at least 2 dimensions, got shape {x.shape}")
+    check_matrix(op, x)
     return transpose(x, -2, -1)
 
 
