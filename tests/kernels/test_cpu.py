@@ -116,7 +116,7 @@ def test_numpy_arrays_go_to_the_cpu_and_others_are_not_guessed() -> None:
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-P", "-c", code],
         cwd=ROOT,
         env={**os.environ, **environment},
         capture_output=True,

@@ -1,0 +1,409 @@
+"""Writing in place: gradients through the write, views that follow, and errors that say who and where.
+
+The primitive write_view, which has no meaning outside this machinery, is tested here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minigrad
+from minigrad import Tensor
+from minigrad.autograd import grad
+from minigrad.core.tensor import TABLE
+
+
+def leaf(*values: Any) -> Tensor:
+    return minigrad.tensor(values, dtype=minigrad.float64, requires_grad=True)
+
+
+def weights(shape: tuple[int, ...]) -> Tensor:
+    return minigrad.arange(1.0, 1.0 + int(np.prod(shape)), dtype=minigrad.float64).reshape(shape)
+
+
+def same_gradients(in_place: Callable[..., Tensor], pure: Callable[..., Tensor], *arrays: Any) -> None:
+    """Both functions have the same value, gradients and second derivatives."""
+    results = []
+    for function in (in_place, pure):
+        xs = [minigrad.tensor(a, dtype=minigrad.float64, requires_grad=True) for a in arrays]
+        out = function(*xs)
+        first = grad((out * out * weights(out.shape)).sum(), xs, create_graph=True)
+        second = grad(sum((g * g).sum() for g in first), xs, allow_unused=True, materialize_grads=True)
+        results.append([out.detach().numpy(), *[t.detach().numpy() for t in (*first, *second)]])
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+MATRIX = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
+ROW = [0.5, -1.0, 2.0]
+
+
+# --- gradients through writes -----------------------------------------------------------------------------------------
+
+
+def test_each_operator() -> None:
+    def written(x: Tensor, y: Tensor) -> Tensor:
+        z = x * 1
+        z += y
+        z *= y
+        z -= 3
+        z /= y
+        z **= 2
+        return z
+
+    same_gradients(written, lambda x, y: (((x + y) * y - 3) / y) ** 2, MATRIX, ROW)
+
+
+def test_the_tensor_keeps_its_identity_and_memory() -> None:
+    x = leaf(1.0, 2.0)
+    y = x * 1
+    array = y.array
+    z = y.add_(1)
+    assert z is y
+    assert y.array is array
+    assert y.tolist() == [2.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [0, -1, slice(1), (slice(None), 1), (..., slice(None, None, 2)), (0, 2), [1, 0], (slice(None), [2, 0]), np.array(MATRIX) > 2.5],
+    ids=["row", "last", "slice", "column", "step", "element", "list", "columns", "mask"],
+)
+def test_setitem(key: Any) -> None:
+    shape = np.empty((2, 3))[key].shape
+    index = minigrad.tensor(key) if isinstance(key, np.ndarray) else key
+
+    def written(x: Tensor, y: Tensor) -> Tensor:
+        z = x * 1
+        z[index] = y
+        return z
+
+    def pure(x: Tensor, y: Tensor) -> Tensor:
+        kept, place = np.ones((2, 3)), np.zeros((2, 3), int)
+        kept[key] = 0
+        place[key] = np.arange(int(np.prod(shape))).reshape(shape)
+        spread = y.expand(shape).reshape(-1)[minigrad.tensor(place)]
+        return x * minigrad.tensor(kept) + spread * minigrad.tensor(1 - kept)
+
+    same_gradients(written, pure, MATRIX, 7.0)
+    same_gradients(written, pure, MATRIX, np.arange(1.0, 1 + np.prod(shape)).reshape(shape))
+
+
+def test_setitem_with_a_number_cuts_the_gradient_off() -> None:
+    x = leaf(1.0, 2.0, 3.0)
+    y = x * 2
+    y[1] = 100.0
+    y.sum().backward()
+    assert x.grad.tolist() == [2.0, 0.0, 2.0]
+
+
+def test_setitem_into_a_tensor_without_history() -> None:
+    x = leaf(1.0, 2.0)
+    canvas = minigrad.zeros(4, dtype=minigrad.float64)
+    canvas[1:3] = x
+    assert canvas.requires_grad
+    (canvas * weights((4,))).sum().backward()
+    assert x.grad.tolist() == [2.0, 3.0]
+
+
+@pytest.mark.parametrize("name", ["sin_", "abs_", "log_", "square_", "exp_", "sqrt_", "sigmoid_", "tanh_", "reciprocal_", "neg_"])
+def test_the_gradient_of_the_write_itself(name: str) -> None:
+    """Those that need their old input keep a copy of it; those that need their output find it in place."""
+    same_gradients(lambda x: getattr(x * 1, name)(), lambda x: getattr(x, name[:-1])(), [0.3, 0.6])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda m, x, y: x.clamp_(0.4, 0.8) * y, lambda m, x, y: x.lerp_(y, 0.3), lambda m, x, y: x.addcmul_(y, y, value=2),
+        lambda m, x, y: x.addcdiv_(y, y + 1), lambda m, x, y: x.mul_(y), lambda m, x, y: x.div_(y), lambda m, x, y: x.pow_(y),
+        lambda m, x, y: x.atan2_(y), lambda m, x, y: x.remainder_(y), lambda m, x, y: x.copy_(y), lambda m, x, y: x.zero_() + y,
+        lambda m, x, y: x.masked_fill_(y > 0.6, 3.0), lambda m, x, y: x.fill_(3.0) * y, lambda m, x, y: m.relu_(x - 0.5) * y,
+        lambda m, x, y: m.nn.functional.silu(x, inplace=True) * y, lambda m, x, y: m.nn.functional.leaky_relu_(x - 0.5) * y,
+    ],
+)  # fmt: skip
+def test_composites_and_pairs_as_in_torch(function: Callable[..., Any]) -> None:
+    torch = pytest.importorskip("torch")
+    a, b, weight = [0.3, 0.6], [0.5, 0.9], [1.0, 2.0]
+    results = []
+    for m in (minigrad, torch):
+        x, y = (m.tensor(v, dtype=m.float64, requires_grad=True) for v in (a, b))
+        out = function(m, x * 1, y)
+        out.backward(m.tensor(weight, dtype=m.float64))
+        results.append([out.tolist(), *[[0.0, 0.0] if v.grad is None else v.grad.tolist() for v in (x, y)]])
+    np.testing.assert_allclose(*results, rtol=1e-12)
+
+
+# --- views ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_write_into_a_view_reaches_its_base() -> None:
+    def written(x: Tensor, y: Tensor) -> Tensor:
+        z = x * 1
+        z[0].mul_(y)
+        return z
+
+    same_gradients(written, lambda x, y: minigrad.stack([x[0] * y, x[1]]), MATRIX, ROW)
+
+
+def test_a_write_into_the_base_reaches_its_views() -> None:
+    def written(x: Tensor, y: Tensor) -> Tensor:
+        z = x * 1
+        view = z[0]
+        z.mul_(y)
+        return view
+
+    same_gradients(written, lambda x, y: (x * y)[0], MATRIX, ROW)
+
+
+def test_a_write_into_a_view_reaches_its_siblings() -> None:
+    def written(x: Tensor, y: Tensor) -> Tensor:
+        z = x * 1
+        row, column = z[0], z[:, 1]
+        row.mul_(y)
+        return column
+
+    same_gradients(written, lambda x, y: minigrad.stack([x[0] * y, x[1]])[:, 1], MATRIX, ROW)
+
+
+def test_views_of_views_of_every_kind() -> None:
+    def written(x: Tensor, y: Tensor) -> Tensor:
+        z = x * 1
+        turned = z.t()[1:].unsqueeze(0).flip(1).squeeze(0)  # columns 2 and 1, as rows
+        turned[0].add_(y[:2])
+        turned.transpose(0, 1).mul_(2)
+        z.view(-1)[0] = y[2]
+        return z
+
+    def pure(x: Tensor, y: Tensor) -> Tensor:
+        first, second, third = x[:, 0], 2 * x[:, 1], 2 * (x[:, 2] + y[:2])
+        return minigrad.stack([minigrad.cat([y[2:3], first[1:]]), second, third], 1)
+
+    same_gradients(written, pure, MATRIX, ROW)
+
+
+def test_writes_into_parts() -> None:
+    def written(x: Tensor, y: Tensor) -> Tensor:
+        z = x * 1
+        a, b = z.unbind(0)
+        left, right = z.split([1, 2], 1)
+        a.mul_(y)
+        right.add_(1)
+        b.sub_(y)
+        return z * left
+
+    def pure(x: Tensor, y: Tensor) -> Tensor:
+        z = minigrad.stack([x[0] * y, x[1]])
+        z = minigrad.cat([z[:, :1], z[:, 1:] + 1], 1)
+        z = minigrad.stack([z[0], z[1] - y])
+        return z * z[:, :1]
+
+    same_gradients(written, pure, MATRIX, ROW)
+
+
+def test_writes_into_a_transposed_base() -> None:
+    def written(x: Tensor, y: Tensor) -> Tensor:
+        z = (x * 1).t().clone().t()
+        z.t().reshape(3, 2)[0] = y[:2]
+        z.diagonal().mul_(y[1:])
+        return z
+
+    def pure(x: Tensor, y: Tensor) -> Tensor:
+        column = y[:2]
+        z = minigrad.cat([column.unsqueeze(1), x[:, 1:]], 1)
+        scale = minigrad.ones(2, 3, dtype=minigrad.float64) - minigrad.eye(2, 3, dtype=minigrad.float64)
+        return z * (scale + minigrad.cat([minigrad.diag(y[1:]), minigrad.zeros(2, 1, dtype=minigrad.float64)], 1))
+
+    same_gradients(written, pure, MATRIX, ROW)
+
+
+def test_single_elements_are_views_too() -> None:
+    x = leaf(1.0, 2.0, 3.0)
+    y = x * 1
+    first, (_, second, _) = y[0], y
+    first.mul_(10)
+    second.add_(100)
+    assert y.tolist() == [10.0, 102.0, 3.0]
+    y.sum().backward()
+    assert x.grad.tolist() == [10.0, 1.0, 1.0]
+
+
+def test_a_view_made_before_the_base_had_history() -> None:
+    x = leaf(1.0, 2.0)
+    base = minigrad.zeros(2, 2, dtype=minigrad.float64)
+    view = base[1]
+    assert not view.requires_grad
+    base[1] = x * 3
+    assert view.requires_grad
+    (view * weights((2,))).sum().backward()
+    assert x.grad.tolist() == [3.0, 6.0]
+
+
+def test_detach_shares_memory_and_counts_writes() -> None:
+    x = leaf(1.0, 2.0)
+    y = x * 1
+    z = y * y
+    y.detach().zero_()
+    assert y.tolist() == [0.0, 0.0]
+    with pytest.raises(RuntimeError, match="overwritten 1 time"):
+        z.sum().backward()
+
+
+def test_data_shares_memory_and_counts_nothing() -> None:
+    x = leaf(1.0, 2.0)
+    y = (x * x).sum()
+    x.data.add_(1)
+    assert x.tolist() == [2.0, 3.0]
+    y.backward()
+    assert x.grad.tolist() == [4.0, 6.0]
+
+
+# --- version counters -------------------------------------------------------------------------------------------------
+
+
+def test_a_storage_counts_its_writes_once_for_all_views() -> None:
+    x = minigrad.zeros(2, 2)
+    view, alias, copy = x[0], x.detach(), x.clone()
+    x.add_(1)
+    view.add_(1)
+    alias[1] = 3.0
+    x.written()
+    assert {t._version for t in (x, view, alias)} == {4}
+    assert copy._version == 0
+
+
+def test_an_overwritten_value_is_refused_with_both_places() -> None:
+    x = leaf(1.0, 2.0)
+    y = x * 3
+    z = y * y
+    y.add_(1)
+    with pytest.raises(RuntimeError) as caught:
+        z.sum().backward()
+    text = str(caught.value)
+    assert re.search(r"mul \(.*test_inplace\.py:\d+: z = y \* y\) saved its input '(input|other)'", text), text
+    assert "a tensor of shape (2,)" in text
+    assert re.search(r"add_ \(.*test_inplace\.py:\d+: y\.add_\(1\)\) overwr", text), text
+    assert "1 time" in text
+    assert "x.clone()" in text
+
+
+def test_an_overwritten_output_is_refused() -> None:
+    x = leaf(1.0)
+    y = x.exp()
+    y += 1
+    with pytest.raises(RuntimeError, match=r"exp .* saved its output, .*overwr.* 1 time"):
+        y.backward()
+
+
+def test_writes_that_nobody_minds() -> None:
+    x = leaf(1.0)
+    y = x + 1
+    z = y + y
+    y.mul_(5)
+    z.backward()
+    assert x.grad.tolist() == [2.0]
+
+
+def test_an_array_written_from_outside() -> None:
+    x = leaf(2.0)
+    y = x * x
+    with minigrad.no_grad():
+        x.array += 1
+        x.written()
+    with pytest.raises(RuntimeError, match="was overwritten 1 time"):
+        y.backward()
+
+
+def test_an_operation_with_itself_in_place() -> None:
+    x = leaf(2.0)
+    y = x * 1
+    y.mul_(y)
+    with pytest.raises(RuntimeError, match="overwritten"):
+        y.backward()
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
+
+
+def test_leaves_are_not_written_while_recording() -> None:
+    x = leaf(1.0, 2.0)
+    with pytest.raises(RuntimeError, match=r"add_: a leaf that needs a gradient .* under no_grad\(\)"):
+        x.add_(1)
+    with pytest.raises(RuntimeError, match="a leaf"):
+        x[0] = 5.0
+    with pytest.raises(RuntimeError, match="mul_: a view of a leaf"):
+        x[0:1].mul_(2)
+    assert x.tolist() == [1.0, 2.0]
+
+
+def test_leaves_may_be_written_under_no_grad() -> None:
+    x = leaf(1.0, 2.0)
+    with minigrad.no_grad():
+        x -= 0.5 * x
+        x[0] = 9.0
+        x[1:].mul_(4)
+    assert x.tolist() == [9.0, 4.0]
+    assert x.is_leaf
+    assert x.requires_grad
+    (x * x).sum().backward()
+    assert x.grad.tolist() == [18.0, 8.0]
+
+
+def test_expanded_tensors_are_not_written() -> None:
+    x = minigrad.zeros(3).expand(2, 3)
+    with pytest.raises(RuntimeError, match="add_"):
+        x.add_(1)
+    with pytest.raises(RuntimeError):
+        x[0, 0] = 1.0
+    assert x.sum().item() == 0
+
+
+def test_results_that_do_not_fit() -> None:
+    x = minigrad.zeros(3)
+    with pytest.raises(RuntimeError, match=r"add_: the result has shape \(2, 3\), which does not fit into the tensor's \(3,\)"):
+        x.add_(minigrad.ones(2, 3))
+    with pytest.raises(RuntimeError, match="mul_: the result has dtype float32, which cannot be cast to the tensor's int64"):
+        minigrad.ones(2, dtype=minigrad.int64).mul_(1.5)
+    y = minigrad.ones(2, dtype=minigrad.float64)
+    y += minigrad.ones(2)
+    y += 1
+    assert (y.dtype, y.tolist()) == (minigrad.float64, [3.0, 3.0])
+
+
+def test_read_only_arrays_are_not_written() -> None:
+    array = np.zeros(3)
+    array.flags.writeable = False
+    with pytest.raises(RuntimeError, match=r"add_: the tensor's array is read-only; use a copy"):
+        minigrad.from_numpy(array).add_(1)
+
+
+def test_a_number_cannot_be_written_into() -> None:
+    with pytest.raises(TypeError, match="add_: expected a tensor to write into, got float"):
+        TABLE["add_"](1.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "kind"),
+    [(5, 1.0, IndexError), ((0, 0, 0), 1.0, IndexError), (0, [1.0, 2.0], (RuntimeError, ValueError)), ("a", 1.0, (IndexError, TypeError))],
+)
+def test_setitem_that_does_not_fit(key: Any, value: Any, kind: Any) -> None:
+    x = minigrad.zeros(2, 3)
+    with pytest.raises(kind, match=r"setitem|getitem"):
+        x[key] = value
+    assert x.sum().item() == 0
+    assert x._version == 0
+
+
+def test_views_and_no_grad() -> None:
+    x = leaf(1.0, 2.0)
+    y = x * 2
+    with minigrad.no_grad():
+        y[0] = 7.0
+    assert y.requires_grad
+    y.sum().backward()
+    assert x.grad.tolist() == [2.0, 2.0]
