@@ -218,12 +218,13 @@ def walk_from(op: str, roots: Sequence[Tensor], gradients: Sequence[Any], walk: 
     """Starts a walk at the roots and runs it."""
     before = set_recording(walk.create)
     try:
-        for root, gradient in zip(roots, gradients, strict=True):
-            g = start_gradient(op, root, gradient)
-            node = edge_of(root)
-            if walk.useful is None or node in walk.useful:
-                walk.deliver(node, g)
-        walk.run()
+        with np.errstate(all="ignore"):  # a gradient that is infinite or NaN says so itself, as in torch
+            for root, gradient in zip(roots, gradients, strict=True):
+                g = start_gradient(op, root, gradient)
+                node = edge_of(root)
+                if walk.useful is None or node in walk.useful:
+                    walk.deliver(node, g)
+            walk.run()
     finally:
         set_recording(before)
 

@@ -134,7 +134,8 @@ def pow(input, exponent, /):
 def _(g, input, exponent):
     if not isinstance(exponent, Tensor):
         return g * (exponent * input ** (exponent - 1)) if exponent != 0 else g * 0
-    return g * where(exponent == 0, 0.0, exponent * input ** (exponent - 1))
+    base = where((exponent == 0) & (input == 0), 1.0, input)  # 0 times infinity otherwise; and no more, for the second derivative's sake
+    return g * (exponent * base ** (exponent - 1))
 
 
 @pow.vjp("exponent")

@@ -556,3 +556,17 @@ def test_backward_in_several_threads() -> None:
     for thread in threads:
         thread.join()
     assert results == {n: [float(n)] * 8 for n in range(1, 5)}
+
+
+def test_the_derivatives_of_a_power_where_the_exponent_is_0() -> None:
+    """The slope by the base is y x**(y - 1): it is 0 for y = 0, also at x = 0, but its own slope by y is 1 / x."""
+    x, y = leaf(2.0, 0.0), leaf(0.0, 0.0)
+    (by_x,) = grad((x**y).sum(), x, create_graph=True)
+    assert by_x.tolist() == [0.0, 0.0]
+    assert grad(by_x[0], y)[0].tolist() == [0.5, 0.0]
+
+
+def test_gradients_that_are_infinite_come_without_warnings() -> None:
+    x = leaf(0.0, 1.0)
+    (x.sqrt() * leaf(0.0, 1.0)).sum().backward()
+    assert str(x.grad.tolist()) == "[nan, 0.5]"
