@@ -2,6 +2,7 @@ cimport cython
 from .graph cimport Leaf, Node
 from .modes cimport set_recording
 from .primitive cimport Primitive, Rule, pick
+from .silence cimport restore, silence
 from .tensor cimport Tensor, edge_of, make_tensor, needs_grad
 
 @cython.final

@@ -16,6 +16,7 @@ import numpy as np
 from .graph import Leaf, Node
 from .modes import set_recording
 from .primitive import PART, Primitive, Rule, pick
+from .silence import restore, silence
 from .tensor import TABLE, Tensor, edge_of, make_tensor, needs_grad, register
 
 
@@ -217,15 +218,16 @@ def start_gradient(op: str, root: Tensor, gradient: Any) -> Tensor:
 def walk_from(op: str, roots: Sequence[Tensor], gradients: Sequence[Any], walk: Walk) -> None:
     """Starts a walk at the roots and runs it."""
     before = set_recording(walk.create)
+    warnings = silence()
     try:
-        with np.errstate(all="ignore"):  # a gradient that is infinite or NaN says so itself, as in torch
-            for root, gradient in zip(roots, gradients, strict=True):
-                g = start_gradient(op, root, gradient)
-                node = edge_of(root)
-                if walk.useful is None or node in walk.useful:
-                    walk.deliver(node, g)
-            walk.run()
+        for root, gradient in zip(roots, gradients, strict=True):
+            g = start_gradient(op, root, gradient)
+            node = edge_of(root)
+            if walk.useful is None or node in walk.useful:
+                walk.deliver(node, g)
+        walk.run()
     finally:
+        restore(warnings)
         set_recording(before)
 
 

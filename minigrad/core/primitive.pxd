@@ -1,6 +1,7 @@
 cimport cython
 from .graph cimport Node, Saved, start
 from .modes cimport recording
+from .silence cimport restore, silence
 from .source cimport Place, here
 from .tensor cimport Operation, Tensor, edge_of, make_tensor, needs_grad, save, version_of
 

@@ -24,11 +24,12 @@ from collections.abc import Callable
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
-from numpy import errstate, generic, ndarray
+from numpy import generic, ndarray
 
 from .dtypes import float32, float64, promote
 from .graph import Node, Saved, start
 from .modes import recording
+from .silence import restore, silence
 from .source import here
 from .tensor import Operation, Tensor, edge_of, make_tensor, needs_grad, register, save, version_of
 
@@ -97,7 +98,7 @@ class Primitive(Operation):
         arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         self.variadic = bool(code.co_flags & 4)  # def cat(*tensors, dim): every positional argument is a tensor
         self.name = function.__name__
-        self.forward = quietly(function) if facts.pop("quiet", False) else function
+        self.forward = function
         self.tensors = (code.co_varnames[len(arguments)],) if self.variadic else arguments[:n_only]
         n_only = 0 if self.variadic else n_only
         self.n_tensors = len(self.tensors)
@@ -266,10 +267,13 @@ class Primitive(Operation):
                 arrays.append(a)
         if not found:
             raise TypeError(f"{self.name}: expected a tensor, got {', '.join([type(a).__name__ for a in args])}")
+        warnings = None if self.view else silence()  # a view computes nothing
         try:
             result = self.compute(arrays, static)
         except Exception as error:
             raise explained(self, error, arrays) from error
+        finally:
+            restore(warnings)
         if self.parts:
             return self.call_parts(args, static, result, needed)
         aux = None
@@ -480,16 +484,6 @@ def explained(op: Primitive, error: Exception, arrays: list[Any]) -> Exception:
         return RuntimeError(f"{op.name}: the shapes cannot be broadcast together (axes must agree, or be 1): {operands}")
     kind = type(error) if type(error) in (ValueError, TypeError, IndexError, RuntimeError, OverflowError) else RuntimeError
     return kind(f"{op.name}: {text} ({operands})")
-
-
-def quietly(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function without NumPy's warnings: log(0) is -inf here, as in torch."""
-
-    def run(*args: Any, **named: Any) -> Any:
-        with errstate(all="ignore"):
-            return function(*args, **named)
-
-    return run
 
 
 def find(name: str) -> Any:

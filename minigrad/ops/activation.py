@@ -25,7 +25,7 @@ def _(g, out):
     return g * (out > 0)
 
 
-@elementwise(NONZERO, method=False, quiet=True, oracle=lambda x: x if x > 0 else 0.01 * x)
+@elementwise(NONZERO, method=False, oracle=lambda x: x if x > 0 else 0.01 * x)
 def leaky_relu(input, /, negative_slope=0.01):
     """The input above 0, negative_slope times it below; its derivative at 0 is taken as the slope."""
     return xp(input).where(input > 0, input, input * input.dtype.type(negative_slope))
@@ -36,7 +36,7 @@ def _(g, input, negative_slope):
     return where(input > 0, g, g * negative_slope)
 
 
-@elementwise(REAL, method=False, quiet=True, oracle=lambda x: math.log1p(math.exp(x)))
+@elementwise(REAL, method=False, oracle=lambda x: math.log1p(math.exp(x)))
 def softplus(input, /, beta=1.0, threshold=20.0):
     """log(1 + exp(beta * input)) / beta, a smooth relu; the input itself where beta * input exceeds the threshold."""
     m = xp(input)
@@ -49,7 +49,7 @@ def _(g, input, beta, threshold):
     return where(input * beta > threshold, g, g * sigmoid(input * beta))
 
 
-@primitive(promotion=PROMOTE_TO_FLOAT, quiet=True)
+@primitive(promotion=PROMOTE_TO_FLOAT)
 def softmax(input, /, dim, dtype=None):
     """exp(input) / sum(exp(input)) along an axis: positive, adding up to 1.
 
@@ -75,7 +75,7 @@ def _(g, out, dim):
     return weighted - out * sum(weighted, dim, True)
 
 
-@primitive(promotion=PROMOTE_TO_FLOAT, quiet=True)
+@primitive(promotion=PROMOTE_TO_FLOAT)
 def log_softmax(input, /, dim, dtype=None):
     """The logarithm of softmax along an axis, computed without overflow."""
     m = xp(input)

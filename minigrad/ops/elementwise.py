@@ -77,7 +77,7 @@ def _(g, input):
     return g * input
 
 
-@elementwise(REAL, NONZERO, to_float=False, quiet=True, oracle=lambda x, y: x / y)
+@elementwise(REAL, NONZERO, to_float=False, oracle=lambda x, y: x / y)
 def div(input, other, /, *, rounding_mode=None):
     """input / other (integers give floats), rounded towards zero ("trunc") or down ("floor") if asked for."""
     m = xp(input)
@@ -105,7 +105,7 @@ def _(g, input, other, rounding_mode):
     return -g * (input / other) / other if rounding_mode is None else None  # not by the output, which may be written to as in torch
 
 
-@elementwise(REAL, NONZERO, to_float=False, quiet=True, oracle=lambda x, y: math.floor(x / y))
+@elementwise(REAL, NONZERO, to_float=False, oracle=lambda x, y: math.floor(x / y))
 def floor_divide(input, other, /):
     """input / other, rounded down: Python's //. Its derivative is 0."""
     refuse_zero("floor_divide", other)
@@ -124,7 +124,7 @@ def rsub(input, other, *, alpha=1):
     return sub(other, input, alpha=alpha)
 
 
-@elementwise(POSITIVE, REAL, to_float=False, quiet=True, oracle=lambda x, y: x**y)
+@elementwise(POSITIVE, REAL, to_float=False, oracle=lambda x, y: x**y)
 def pow(input, exponent, /):
     """input ** exponent."""
     return xp(input).power(input, exponent)
@@ -145,7 +145,7 @@ def _(g, out, input):
     return g * where(input == 0, 0.0, out * log(input))
 
 
-@elementwise(REAL, NONZERO, to_float=False, quiet=True, oracle=lambda x, y: x - y * math.floor(x / y))
+@elementwise(REAL, NONZERO, to_float=False, oracle=lambda x, y: x - y * math.floor(x / y))
 def remainder(input, other, /):
     """input - other * floor(input / other): the sign of the divisor, as Python's %."""
     refuse_zero("remainder", other)
@@ -162,7 +162,7 @@ def _(g, input, other):
     return -g * floor(input / other)
 
 
-@elementwise(REAL, NONZERO, to_float=False, quiet=True, oracle=math.fmod)
+@elementwise(REAL, NONZERO, to_float=False, oracle=math.fmod)
 def fmod(input, other, /):
     """input - other * trunc(input / other): the sign of the dividend, as C's fmod."""
     refuse_zero("fmod", other)
@@ -214,7 +214,7 @@ def _(g, input):
     return g * (2.0 * input)
 
 
-@elementwise(NONZERO, quiet=True, oracle=lambda x: 1 / x)
+@elementwise(NONZERO, oracle=lambda x: 1 / x)
 def reciprocal(input, /):
     """1 / input."""
     return xp(input).reciprocal(input)
@@ -225,7 +225,7 @@ def _(g, out):
     return -g * out * out
 
 
-@elementwise(POSITIVE, quiet=True, oracle=math.sqrt)
+@elementwise(POSITIVE, oracle=math.sqrt)
 def sqrt(input, /):
     """The square root; NaN below 0."""
     return xp(input).sqrt(input)
@@ -236,7 +236,7 @@ def _(g, out):
     return g / (2.0 * out)
 
 
-@elementwise(POSITIVE, quiet=True, oracle=lambda x: 1 / math.sqrt(x))
+@elementwise(POSITIVE, oracle=lambda x: 1 / math.sqrt(x))
 def rsqrt(input, /):
     """1 / sqrt(input)."""
     return xp(input).reciprocal(xp(input).sqrt(input))
@@ -250,7 +250,7 @@ def _(g, out):
 # --- exponentials and logarithms --------------------------------------------------------------------------------------
 
 
-@elementwise(quiet=True, oracle=math.exp)
+@elementwise(oracle=math.exp)
 def exp(input, /):
     """e ** input."""
     return xp(input).exp(input)
@@ -261,7 +261,7 @@ def _(g, out):
     return g * out
 
 
-@elementwise(quiet=True, oracle=math.expm1)
+@elementwise(oracle=math.expm1)
 def expm1(input, /):
     """e ** input - 1, accurate near 0."""
     return xp(input).expm1(input)
@@ -272,7 +272,7 @@ def _(g, out):
     return g * (out + 1.0)
 
 
-@elementwise(POSITIVE, quiet=True, oracle=math.log)
+@elementwise(POSITIVE, oracle=math.log)
 def log(input, /):
     """The natural logarithm."""
     return xp(input).log(input)
@@ -283,7 +283,7 @@ def _(g, input):
     return g / input
 
 
-@elementwise(POSITIVE, quiet=True, oracle=math.log2)
+@elementwise(POSITIVE, oracle=math.log2)
 def log2(input, /):
     """The logarithm to base 2."""
     return xp(input).log2(input)
@@ -294,7 +294,7 @@ def _(g, input):
     return g / (input * math.log(2))
 
 
-@elementwise(POSITIVE, quiet=True, oracle=math.log10)
+@elementwise(POSITIVE, oracle=math.log10)
 def log10(input, /):
     """The logarithm to base 10."""
     return xp(input).log10(input)
@@ -305,7 +305,7 @@ def _(g, input):
     return g / (input * math.log(10))
 
 
-@elementwise(Domain(-0.9, 4.0), quiet=True, oracle=math.log1p)
+@elementwise(Domain(-0.9, 4.0), oracle=math.log1p)
 def log1p(input, /):
     """log(1 + input), accurate near 0."""
     return xp(input).log1p(input)
@@ -319,7 +319,7 @@ def _(g, input):
 # --- trigonometry -----------------------------------------------------------------------------------------------------
 
 
-@elementwise(quiet=True, oracle=math.sin)
+@elementwise(oracle=math.sin)
 def sin(input, /):
     """The sine of an angle in radians."""
     return xp(input).sin(input)
@@ -330,7 +330,7 @@ def _(g, input):
     return g * cos(input)
 
 
-@elementwise(quiet=True, oracle=math.cos)
+@elementwise(oracle=math.cos)
 def cos(input, /):
     """The cosine of an angle in radians."""
     return xp(input).cos(input)
@@ -341,7 +341,7 @@ def _(g, input):
     return -g * sin(input)
 
 
-@elementwise(Domain(-1.2, 1.2), quiet=True, oracle=math.tan)
+@elementwise(Domain(-1.2, 1.2), oracle=math.tan)
 def tan(input, /):
     """The tangent of an angle in radians."""
     return xp(input).tan(input)
@@ -352,7 +352,7 @@ def _(g, out):
     return g * (1.0 + out * out)
 
 
-@elementwise(Domain(-0.9, 0.9), quiet=True, oracle=math.asin)
+@elementwise(Domain(-0.9, 0.9), oracle=math.asin)
 def asin(input, /):
     """The angle in radians whose sine is the input."""
     return xp(input).arcsin(input)
@@ -363,7 +363,7 @@ def _(g, input):
     return g * rsqrt(1.0 - input * input)
 
 
-@elementwise(Domain(-0.9, 0.9), quiet=True, oracle=math.acos)
+@elementwise(Domain(-0.9, 0.9), oracle=math.acos)
 def acos(input, /):
     """The angle in radians whose cosine is the input."""
     return xp(input).arccos(input)
@@ -401,7 +401,7 @@ def _(g, input, other):
     return -g * input / (input * input + other * other)
 
 
-@elementwise(quiet=True, oracle=math.sinh)
+@elementwise(oracle=math.sinh)
 def sinh(input, /):
     """The hyperbolic sine."""
     return xp(input).sinh(input)
@@ -412,7 +412,7 @@ def _(g, input):
     return g * cosh(input)
 
 
-@elementwise(quiet=True, oracle=math.cosh)
+@elementwise(oracle=math.cosh)
 def cosh(input, /):
     """The hyperbolic cosine."""
     return xp(input).cosh(input)
@@ -434,7 +434,7 @@ def _(g, out):
     return g * (1.0 - out * out)
 
 
-@elementwise(quiet=True, oracle=lambda x: 1 / (1 + math.exp(-x)))
+@elementwise(oracle=lambda x: 1 / (1 + math.exp(-x)))
 def sigmoid(input, /):
     """1 / (1 + exp(-input)): the logistic function."""
     m = xp(input)

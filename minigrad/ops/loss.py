@@ -26,9 +26,8 @@ def binary_cross_entropy(input, target, /):
             "binary_cross_entropy: all elements of input should be between 0 and 1 (apply a sigmoid first, "
             "or use binary_cross_entropy_with_logits)"
         )
-    with array.errstate(divide="ignore"):
-        log_p = array.maximum(array.log(input), LEAST_LOG)
-        log_q = array.maximum(array.log1p(-input), LEAST_LOG)
+    log_p = array.maximum(array.log(input), LEAST_LOG)
+    log_q = array.maximum(array.log1p(-input), LEAST_LOG)
     return -(target * log_p + (1 - target) * log_q)
 
 

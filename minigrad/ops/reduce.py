@@ -39,7 +39,7 @@ def _(g, input_shape, dim, keepdim):
     return expand(restore_dims(g, input_shape, check_dims("sum", dim, len(input_shape)), keepdim), input_shape)
 
 
-@primitive(laws="reduction", quiet=True)
+@primitive(laws="reduction")
 def mean(input, /, dim=None, keepdim=False, *, dtype=None):
     """The mean over axes, all of them by default; NaN over no elements."""
     if dtype is None and input.dtype.kind != "f":
@@ -321,7 +321,7 @@ def std_mean(input, dim=None, *, correction=1, keepdim=False, unbiased=None):
     return sqrt(spread), middle
 
 
-@primitive(promotion=PROMOTE_TO_FLOAT, quiet=True)
+@primitive(promotion=PROMOTE_TO_FLOAT)
 def logsumexp(input, /, dim, keepdim=False):
     """log(sum(exp(input))) over axes, computed without overflow."""
     m = xp(input)
@@ -374,7 +374,7 @@ def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
     return where(nothing, 0.0, where(nothing, 1.0, total) ** (1.0 / p))
 
 
-@primitive(method=False, laws="elementwise", quiet=True, oracle=math.sqrt)
+@primitive(method=False, laws="elementwise", oracle=math.sqrt)
 def safe_sqrt(input, /):
     """The square root, with the derivative taken as 0 at 0: what the norm of a zero vector wants."""
     return xp(input).sqrt(input)

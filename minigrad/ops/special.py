@@ -37,7 +37,7 @@ def integers_only(op, *arrays):
 # --- one argument -----------------------------------------------------------------------------------------------------
 
 
-@elementwise(quiet=True, oracle=lambda x: 2.0**x)
+@elementwise(oracle=lambda x: 2.0**x)
 def exp2(input, /):
     """2 ** input."""
     return xp(input).exp2(input)
@@ -59,7 +59,7 @@ def _(g, input):
     return g * rsqrt(input * input + 1.0)
 
 
-@elementwise(Domain(1.125, 4.0), quiet=True, oracle=math.acosh)
+@elementwise(Domain(1.125, 4.0), oracle=math.acosh)
 def acosh(input, /):
     """The number, not below 0, whose hyperbolic cosine is the input."""
     return xp(input).arccosh(input)
@@ -70,7 +70,7 @@ def _(g, input):
     return g * rsqrt(input * input - 1.0)
 
 
-@elementwise(Domain(-0.9, 0.9), quiet=True, oracle=math.atanh)
+@elementwise(Domain(-0.9, 0.9), oracle=math.atanh)
 def atanh(input, /):
     """The number whose hyperbolic tangent is the input."""
     return xp(input).arctanh(input)
@@ -92,7 +92,7 @@ def _(g, input):
     return g * (exp(-input * input) * (-2.0 / math.sqrt(math.pi)))
 
 
-@elementwise(Domain(-0.9, 0.9), quiet=True)
+@elementwise(Domain(-0.9, 0.9))
 def erfinv(input, /):
     """The number whose error function is the input; infinite at -1 and 1, NaN beyond."""
     return special.erfinv(input)
@@ -103,7 +103,7 @@ def _(g, out):
     return g * (exp(out * out) * (0.5 * math.sqrt(math.pi)))
 
 
-@elementwise(POSITIVE, quiet=True, oracle=math.lgamma)
+@elementwise(POSITIVE, oracle=math.lgamma)
 def lgamma(input, /):
     """The logarithm of the absolute value of the gamma function.
 
@@ -119,7 +119,7 @@ def _(g, input):
     return g * digamma(input)
 
 
-@elementwise(POSITIVE, quiet=True)
+@elementwise(POSITIVE)
 def digamma(input, /):
     """The derivative of lgamma."""
     return special.digamma(input)
@@ -130,7 +130,7 @@ def _(g, input):
     return g * derivative_of_digamma(input, 1)
 
 
-@elementwise(POSITIVE, method=False, quiet=True)
+@elementwise(POSITIVE, method=False)
 def derivative_of_digamma(input, /, n=1):
     """The n-th derivative of digamma."""
     return special.polygamma(n, input)
@@ -152,7 +152,7 @@ def polygamma(n, input):
 register("polygamma", lambda self, n: polygamma(n, self))
 
 
-@elementwise(Domain(0.1, 0.9), quiet=True, oracle=lambda x: math.log(x / (1 - x)))
+@elementwise(Domain(0.1, 0.9), oracle=lambda x: math.log(x / (1 - x)))
 def logit(input, /, eps=None):
     """log(input / (1 - input)), the inverse of the logistic function; the input is moved into [eps, 1 - eps] if eps is given."""
     m = xp(input)
@@ -168,7 +168,7 @@ def _(g, input, eps):
     return where(inside, g / (z * (1.0 - z)), outside)
 
 
-@elementwise(quiet=True, oracle=lambda x: math.sin(math.pi * x) / (math.pi * x) if x else 1.0)
+@elementwise(oracle=lambda x: math.sin(math.pi * x) / (math.pi * x) if x else 1.0)
 def sinc(input, /):
     """sin(pi * input) / (pi * input), and 1 at 0."""
     return special.sinc(input, 0)
@@ -179,7 +179,7 @@ def _(g, input):
     return g * derivative_of_sinc(input, 1)
 
 
-@elementwise(method=False, quiet=True)
+@elementwise(method=False)
 def derivative_of_sinc(input, /, order=1):
     """The derivative of sinc of this order, also at 0, where the formula for it divides by 0."""
     return special.sinc(input, order)
@@ -304,14 +304,14 @@ def _(g):
     return zeros_like(g)
 
 
-@elementwise(REAL, REAL, to_float=False, quiet=True, oracle=lambda x, y: math.log(math.exp(x) + math.exp(y)))
+@elementwise(REAL, REAL, to_float=False, oracle=lambda x, y: math.log(math.exp(x) + math.exp(y)))
 def logaddexp(input, other, /):
     """log(exp(input) + exp(other)), without overflow."""
     floats_only("logaddexp", input, other)
     return xp(input).logaddexp(input, other)
 
 
-@elementwise(REAL, REAL, to_float=False, quiet=True, oracle=lambda x, y: math.log2(2.0**x + 2.0**y))
+@elementwise(REAL, REAL, to_float=False, oracle=lambda x, y: math.log2(2.0**x + 2.0**y))
 def logaddexp2(input, other, /):
     """log2(2**input + 2**other), without overflow."""
     floats_only("logaddexp2", input, other)
@@ -344,7 +344,7 @@ def _(g, input, other):
     return g * sigmoid(gap(other, input) * math.log(2))
 
 
-@elementwise(NONZERO, POSITIVE, quiet=True, oracle=lambda x, y: x * math.log(y))
+@elementwise(NONZERO, POSITIVE, oracle=lambda x, y: x * math.log(y))
 def xlogy(input, other, /):
     """input * log(other), and 0 where the input is 0."""
     m = xp(input)

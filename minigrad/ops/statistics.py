@@ -336,7 +336,7 @@ def renorm(input, p, dim, maxnorm):
 # --- running sums -----------------------------------------------------------------------------------------------------
 
 
-@primitive(quiet=True)
+@primitive
 def logcumsumexp(input, /, dim):
     """log(cumsum(exp(input))) along an axis, without overflow."""
     if input.dtype.kind != "f":
