@@ -10,11 +10,18 @@ cdef extern from "csrc/status.h" nogil:
 
 
 cdef extern from "csrc/shapes.h" nogil:
+    ctypedef enum conv_algorithm:
+        AUTOMATIC
+        DIRECT
+        WINOGRAD_2
+        WINOGRAD_4
+
     ctypedef struct conv_shape:
         ptrdiff_t batch, groups
         ptrdiff_t in_channels, out_channels
         ptrdiff_t[3] input "in"
         ptrdiff_t[3] out, kernel, stride, dilation, before
+        conv_algorithm algorithm
 
     ctypedef struct pool_shape:
         ptrdiff_t planes

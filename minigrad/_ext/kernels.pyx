@@ -18,6 +18,8 @@ cnp.import_array()
 cdef ptrdiff_t LARGEST_SIZE = 2**31 - 1  # C multiplies and adds such numbers in 64 bits
 
 cdef const instruction_set *chosen = NULL
+cdef conv_algorithm algorithm = AUTOMATIC
+cdef dict ALGORITHMS = {"auto": AUTOMATIC, "direct": DIRECT, "winograd2": WINOGRAD_2, "winograd4": WINOGRAD_4}
 
 
 def conv(x, w, bias, windows):
@@ -232,6 +234,34 @@ def set_isa(name):
     )
 
 
+def set_conv_precision(precision):
+    """Sets how convolutions of float32 may round.
+
+    "highest": every sum of products is computed directly. "high": 3x3 convolutions at stride 1 may use Winograd's
+    algorithm where that is faster, with a relative error (2-norm, random data of up to 512 channels) below 1e-5. Raises
+    ValueError for any other word.
+    """
+    global algorithm
+    if precision not in ("highest", "high"):
+        raise ValueError(f"set_conv_precision: expected 'highest' or 'high', but got {precision!r}")
+    algorithm = DIRECT if precision == "highest" else AUTOMATIC
+
+
+def get_conv_precision():
+    """How convolutions of float32 may round: "highest" or "high"."""
+    return "highest" if algorithm == DIRECT else "high"
+
+
+def set_conv_algorithm(name):
+    """Makes convolutions use one algorithm wherever it applies, for tests and measurements: "direct", "winograd2" or
+    "winograd4"; "auto" lets each shape have the fastest. Raises ValueError for any other word.
+    """
+    global algorithm
+    if name not in ALGORITHMS:
+        raise ValueError(f"set_conv_algorithm: expected one of {', '.join(ALGORITHMS)}, but got {name!r}")
+    algorithm = ALGORITHMS[name]
+
+
 def set_num_threads(threads):
     """Sets how many threads a kernel may use, the calling one included; raises ValueError unless it is 1 to 4096."""
     if not 1 <= threads <= 4096:
@@ -304,6 +334,7 @@ cdef int _read_conv_shape(str op, windows, x, w, y, conv_shape *shape) except -1
     if groups < 1 or x.shape[1] % groups != 0 or w.shape[0] % groups != 0:
         raise ValueError(f"{op}: {x.shape[1]} and {w.shape[0]} channels cannot be split into {groups} groups")
     _read_axes(op, windows, shape.input, shape.out, shape.kernel, shape.stride, shape.dilation, shape.before)
+    shape.algorithm = algorithm
     shape.batch = x.shape[0]
     shape.groups = groups
     shape.in_channels = x.shape[1] // groups

@@ -42,6 +42,14 @@ def isa(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True)
+def exact_sums() -> Iterator[None]:
+    before = compiled.get_conv_precision()
+    compiled.set_conv_precision("highest")
+    yield
+    compiled.set_conv_precision(before)
+
+
+@pytest.fixture(autouse=True)
 def keep_threads() -> Iterator[None]:
     before = compiled.get_num_threads()
     yield
@@ -343,6 +351,8 @@ INDICES = np.zeros((2, 4, 5, 5), np.int64)
         (lambda: compiled.pool_gather(G, INDICES + 25), IndexError, "pool_gather: an index lies outside"),
         (lambda: compiled.pool_gather(X, INDICES), ValueError, "pool_gather: expected the batch and channels"),
         (lambda: compiled.set_num_threads(0), ValueError, "set_num_threads: expected a number from 1 to 4096, but got 0"),
+        (lambda: compiled.set_conv_precision("low"), ValueError, "set_conv_precision: expected 'highest' or 'high', but got 'low'"),
+        (lambda: compiled.set_conv_algorithm("fft"), ValueError, "set_conv_algorithm: expected one of auto, direct, winograd2"),
         (lambda: compiled.set_isa("mmx"), ValueError, "'mmx'.*is not available.*baseline"),
     ],
 )  # fmt: skip

@@ -3,6 +3,7 @@
 #include "implicit.h"
 #include "scratch.h"
 #include "weight.h"
+#include "winograd.h"
 
 /* The taps of a convolution in the filter's order: where each reads at window 0, and where it stands in the filter. */
 typedef struct {
@@ -49,6 +50,12 @@ static gather input_columns(const conv_shape *shape, const tap_list *taps)
     return from;
 }
 
+static status convolve(const implicit *product, conv_algorithm algorithm)
+{
+    const int outputs = winograd_outputs(product, algorithm);
+    return outputs ? winograd_product(product, outputs) : implicit_product(product);
+}
+
 status NAME(conv)(const conv_shape *shape, const void *x, const void *w, const void *bias, void *y)
 {
     tap_list taps;
@@ -74,7 +81,7 @@ status NAME(conv)(const conv_shape *shape, const void *x, const void *w, const v
         product.target_step[axis] = 1;
         product.target_start[axis] = 0;
     }
-    return implicit_product(&product);
+    return convolve(&product, shape->algorithm);
 }
 
 /* Input positions with equal remainders by the stride form a phase. Window o and tap t touch position o * stride + t *
@@ -102,7 +109,7 @@ static status convolve_phase(implicit *product, const conv_shape *shape, const p
         product->from.grid[axis] = ceil_div(shape->in[axis] - phase[axis], shape->stride[axis]);
         product->target_start[axis] = phase[axis];
     }
-    return implicit_product(product);
+    return convolve(product, shape->algorithm);
 }
 
 status NAME(conv_input)(const conv_shape *shape, const void *g, const void *w, const void *bias, void *x)
@@ -160,5 +167,5 @@ status NAME(conv_weight)(const conv_shape *shape, const void *x, const void *g, 
         .cotangent = g,
         .target = w,
     };
-    return weight_product(&gradient);
+    return weight_product(&gradient, shape->algorithm);
 }

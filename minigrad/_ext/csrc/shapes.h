@@ -6,11 +6,15 @@
 
 enum { AXES = 3 };
 
+/* WINOGRAD_m multiplies tiles of m x m results; where it does not apply, DIRECT does. */
+typedef enum { AUTOMATIC, DIRECT, WINOGRAD_2, WINOGRAD_4 } conv_algorithm;
+
 typedef struct {
     ptrdiff_t batch, groups;
     ptrdiff_t in_channels, out_channels; /* of one group */
     ptrdiff_t in[AXES], out[AXES], kernel[AXES], stride[AXES], dilation[AXES];
     ptrdiff_t before[AXES]; /* padding; what follows the input is implied by `out` */
+    conv_algorithm algorithm;
 } conv_shape;
 
 typedef struct {

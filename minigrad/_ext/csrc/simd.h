@@ -55,6 +55,22 @@ INLINE vec broadcast(real value)
     return value - zero_vector();
 } /* x - 0 is x for every x, so no instruction remains */
 
+/* The first `count` lanes, at most LANES, and zeros. */
+INLINE vec load_first(const real *from, ptrdiff_t count)
+{
+    real part[LANES] = {0};
+    for (int lane = 0; lane < LANES && lane < count; lane++)
+        part[lane] = from[lane];
+    return load(part);
+}
+INLINE void store_first(real *to, vec value, ptrdiff_t count)
+{
+    real part[LANES];
+    store(part, value);
+    for (int lane = 0; lane < LANES && lane < count; lane++)
+        to[lane] = part[lane];
+}
+
 INLINE real sum_lanes(vec value)
 {
     real part[LANES];
@@ -68,24 +84,55 @@ INLINE real sum_lanes(vec value)
     return part[0];
 }
 
-/* The first of every two elements. */
+/* Lanes of two vectors, which stand one after the other: every other one, or those of two halves in turn. */
 #if VECTOR_BYTES / REAL_BYTES == 16
 #define EVEN_LANES 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#define ODD_LANES 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+#define LOW_PAIRS 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define HIGH_PAIRS 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
 #elif VECTOR_BYTES / REAL_BYTES == 8
 #define EVEN_LANES 0, 2, 4, 6, 8, 10, 12, 14
+#define ODD_LANES 1, 3, 5, 7, 9, 11, 13, 15
+#define LOW_PAIRS 0, 8, 1, 9, 2, 10, 3, 11
+#define HIGH_PAIRS 4, 12, 5, 13, 6, 14, 7, 15
 #elif VECTOR_BYTES / REAL_BYTES == 4
 #define EVEN_LANES 0, 2, 4, 6
+#define ODD_LANES 1, 3, 5, 7
+#define LOW_PAIRS 0, 4, 1, 5
+#define HIGH_PAIRS 2, 6, 3, 7
 #else
 #define EVEN_LANES 0, 2
+#define ODD_LANES 1, 3
+#define LOW_PAIRS 0, 2
+#define HIGH_PAIRS 1, 3
 #endif
-INLINE vec load_even(const real *from)
-{
+
 #if defined(__clang__) || __GNUC__ >= 12
-    return __builtin_shufflevector(load(from), load(from + LANES), EVEN_LANES);
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
-    typedef __typeof__((vec){0} == (vec){0}) lane_index;
-    return __builtin_shuffle(load(from), load(from + LANES), (lane_index){EVEN_LANES});
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (__typeof__((a) == (b))){__VA_ARGS__})
 #endif
+INLINE vec even_lanes(vec a, vec b) { return SHUFFLE(a, b, EVEN_LANES); }
+INLINE vec odd_lanes(vec a, vec b) { return SHUFFLE(a, b, ODD_LANES); }
+INLINE vec low_pairs(vec a, vec b) { return SHUFFLE(a, b, LOW_PAIRS); }
+INLINE vec high_pairs(vec a, vec b) { return SHUFFLE(a, b, HIGH_PAIRS); }
+INLINE vec load_even(const real *from) { return even_lanes(load(from), load(from + LANES)); }
+
+/* Row i of a square becomes column i: each round interleaves the two halves of the rows. */
+INLINE void transpose(vec rows[LANES])
+{
+    UNROLL
+    for (int round = 1; round < LANES; round *= 2) {
+        vec mixed[LANES];
+        UNROLL
+        for (int i = 0; i < LANES / 2; i++) {
+            mixed[2 * i] = low_pairs(rows[i], rows[i + LANES / 2]);
+            mixed[2 * i + 1] = high_pairs(rows[i], rows[i + LANES / 2]);
+        }
+        UNROLL
+        for (int i = 0; i < LANES; i++)
+            rows[i] = mixed[i];
+    }
 }
 
 #endif
