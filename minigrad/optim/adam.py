@@ -5,11 +5,23 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
-from minigrad.core.tensor import Tensor, make_tensor
+from minigrad.core.tensor import Tensor
 from minigrad.kernels import xp
-from minigrad.optim.optimizer import Group, Optimizer, State, blocks, check_implementation, check_not_negative
+from minigrad.optim.optimizer import (
+    Group,
+    Optimizer,
+    State,
+    ascent,
+    blocks,
+    check_betas,
+    check_implementation,
+    check_not_negative,
+    count_step,
+    follow,
+    follow_square,
+    scalar,
+    zeros_like,
+)
 
 
 class Adam(Optimizer):
@@ -65,50 +77,32 @@ class Adam(Optimizer):
     def check(self, group: Group) -> None:
         check_not_negative("learning rate", group["lr"])
         check_not_negative("epsilon value", group["eps"])
-        for index, beta in enumerate(group["betas"]):
-            if not 0 <= beta < 1:
-                raise ValueError(f"Invalid beta parameter at index {index}: {beta}")
+        check_betas(group)
         check_not_negative("weight_decay value", group["weight_decay"])
         check_implementation(group)
 
     def update(self, parameter: Tensor, gradient: Any, state: State, group: Group) -> None:
-        arrays = xp(parameter.array)
         if not state:
-            state["step"] = make_tensor(np.zeros((), np.float32))
+            state["step"] = scalar(0)
             for name in ("exp_avg", "exp_avg_sq", *(["max_exp_avg_sq"] if group["amsgrad"] else [])):
-                state[name] = make_tensor(arrays.zeros_like(parameter.array, order="C"))
-        for value in state.values():
-            value.written()
-        state["step"].array[...] += 1
-        step = state["step"].array.item()
-        lr, decay, eps = float(group["lr"]), group["weight_decay"], group["eps"]
+                state[name] = zeros_like(parameter)
+        step = count_step(state)
+        arrays = xp(parameter.array)
         beta1, beta2 = group["betas"]
-        step_size = lr / (1 - beta1**step)
+        step_size = float(group["lr"]) / (1 - beta1**step)
         root_correction = math.sqrt(1 - beta2**step)
         largest = [state["max_exp_avg_sq"].array] if group["amsgrad"] else []
         moments = (state["exp_avg"].array, state["exp_avg_sq"].array, *largest)
         for p, g, m, v, *rest in blocks(parameter.array, gradient, *moments, temporaries=2):
             *most, change, spare = rest
-            if group["maximize"]:
-                g = arrays.negative(g, out=change)
-            if decay != 0:
-                if group["decoupled_weight_decay"]:
-                    p *= 1 - lr * decay
-                else:
-                    arrays.multiply(p, decay, out=spare)
-                    g = arrays.add(g, spare, out=change)
-            arrays.subtract(g, m, out=spare)
-            spare *= 1 - beta1
-            m += spare
-            arrays.multiply(g, g, out=spare)
-            spare *= 1 - beta2
-            v *= beta2
-            v += spare
+            g = ascent(p, g, group, change, spare)
+            follow(m, g, 1 - beta1, spare)
+            follow_square(v, g, beta2, spare)
             if most:
                 v = arrays.maximum(most[0], v, out=most[0])
             arrays.sqrt(v, out=spare)
             spare /= root_correction
-            spare += eps
+            spare += group["eps"]
             arrays.divide(m, spare, out=spare)
             spare *= step_size
             p -= spare

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.modes import enable_grad
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.kernels import xp
 
 # Elements that a step works on at a time: with Adam's four arrays and its temporaries they fill about half of a usual L2 cache.
@@ -150,12 +150,27 @@ class Optimizer:
         for key, values in state_dict["state"].items():
             if key in parameters:
                 parameter = parameters[key]
-                state[parameter] = {name: _adopted(name, value, parameter, key) for name, value in values.items()}
+                state[parameter] = {name: self.adopted(name, value, parameter, key) for name, value in values.items()}
             else:
                 state[key] = values
         self.state = state
         for own, loaded in zip(self.param_groups, groups, strict=True):
             own.update({name: value for name, value in loaded.items() if name != "params"})
+
+    def adopted(self, name: str, value: Any, parameter: Tensor, number: Any) -> Any:
+        """A copy of a loaded value as a parameter's state; number is the parameter's in the loaded state."""
+        if name == "step" and not isinstance(value, Tensor):
+            return scalar(value)  # states saved by old releases of torch count in Python's numbers
+        if not isinstance(value, Tensor):
+            return value
+        if value.ndim and value.shape != parameter.shape:
+            raise ValueError(
+                f"loaded state dict has {name} of shape {tuple(value.shape)} for parameter {number}, "
+                f"whose shape is {tuple(parameter.shape)}"
+            )
+        if name != "step" and value.is_floating_point() and parameter.is_floating_point():
+            return value.detach().to(parameter.dtype, copy=True)
+        return value.detach().clone()
 
     def _parameters(self) -> Iterator[Tensor]:
         for group in self.param_groups:
@@ -171,24 +186,17 @@ class Optimizer:
         return "\n".join(lines)
 
 
-def _adopted(name: str, value: Any, parameter: Tensor, number: Any) -> Any:
-    """A copy of a loaded value as a parameter's state."""
-    if not isinstance(value, Tensor):
-        return value
-    if value.ndim and value.shape != parameter.shape:
-        raise ValueError(
-            f"loaded state dict has {name} of shape {tuple(value.shape)} for parameter {number}, "
-            f"whose shape is {tuple(parameter.shape)}"
-        )
-    if name != "step" and value.is_floating_point() and parameter.is_floating_point():
-        return value.detach().to(parameter.dtype, copy=True)
-    return value.detach().clone()
-
-
 def check_not_negative(name: str, value: float) -> None:
     """Raises ValueError, in torch's words, for a negative or NaN hyperparameter."""
     if not value >= 0:
         raise ValueError(f"Invalid {name}: {value}")
+
+
+def check_betas(group: Group) -> None:
+    """Raises ValueError, in torch's words, for fractions that are none."""
+    for index, beta in enumerate(group["betas"]):
+        if not 0 <= beta < 1:
+            raise ValueError(f"Invalid beta parameter at index {index}: {beta}")
 
 
 def check_implementation(group: Group) -> None:
@@ -199,6 +207,57 @@ def check_implementation(group: Group) -> None:
     for option in ("differentiable", "capturable"):
         if group.get(option):
             raise ValueError(f"{option}=True is not supported: a step writes into the parameters outside of the graph; leave it out")
+
+
+def scalar(value: float) -> Tensor:
+    """A number in a parameter's state: float32 in the host's memory, whatever the parameter is, as torch keeps it."""
+    return make_tensor(np.array(value, np.float32))
+
+
+def zeros_like(parameter: Tensor) -> Tensor:
+    """A moment in a parameter's state before the first step; contiguous, so that blocks() can cut it."""
+    return make_tensor(xp(parameter.array).zeros_like(parameter.array, order="C"))
+
+
+def count_step(state: State) -> float:
+    """The number of the step that begins: counts it, and notes that every tensor of the state is about to be written."""
+    for value in state.values():
+        value.written()
+    state["step"].array[...] += 1
+    return state["step"].array.item()
+
+
+def ascent(p: Any, g: Any, group: Group, change: Any, spare: Any) -> Any:
+    """The direction to move against: the gradient, turned round by maximize, plus weight_decay p; in change if it is not g itself.
+
+    With decoupled_weight_decay it shrinks p instead. spare is overwritten.
+    """
+    arrays = xp(p)
+    if group["maximize"]:
+        g = arrays.negative(g, out=change)
+    decay = group.get("weight_decay", 0)
+    if decay == 0:
+        return g
+    if group.get("decoupled_weight_decay"):
+        p *= 1 - float(group["lr"]) * decay
+        return g
+    arrays.multiply(p, decay, out=spare)
+    return arrays.add(g, spare, out=change)
+
+
+def follow(mean: Any, value: Any, fraction: float, spare: Any) -> None:
+    """Moves a running mean towards a value by a fraction of the distance. spare is overwritten."""
+    xp(mean).subtract(value, mean, out=spare)
+    spare *= fraction
+    mean += spare
+
+
+def follow_square(mean: Any, value: Any, kept: float, spare: Any) -> None:
+    """Sets mean = kept mean + (1 - kept) value^2. spare is overwritten."""
+    xp(mean).multiply(value, value, out=spare)
+    spare *= 1 - kept
+    mean *= kept
+    mean += spare
 
 
 def blocks(*arrays: Any, temporaries: int = 0) -> Iterator[tuple[Any, ...]]:

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.core.tensor import Tensor, make_tensor
+from minigrad.core.tensor import Tensor
 from minigrad.kernels import xp
-from minigrad.optim.optimizer import Group, Optimizer, State, blocks, check_implementation, check_not_negative
+from minigrad.optim.optimizer import (
+    Group,
+    Optimizer,
+    State,
+    ascent,
+    blocks,
+    check_implementation,
+    check_not_negative,
+    zeros_like,
+)
 
 
 class SGD(Optimizer):
@@ -62,7 +71,7 @@ class SGD(Optimizer):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
 
     def update(self, parameter: Tensor, gradient: Any, state: State, group: Group) -> None:
-        lr, momentum, decay = float(group["lr"]), group["momentum"], group["weight_decay"]
+        lr, momentum = float(group["lr"]), group["momentum"]
         arrays = xp(parameter.array)
         fresh = 1 - group["dampening"]
         history: list[Any] = []
@@ -71,16 +80,12 @@ class SGD(Optimizer):
             if buffer is None:
                 # The first step takes the gradient undampened, as torch does.
                 fresh = 1
-                buffer = state["momentum_buffer"] = make_tensor(arrays.zeros_like(parameter.array, order="C"))
+                buffer = state["momentum_buffer"] = zeros_like(parameter)
             buffer.written()
             history.append(buffer.array)
         for p, g, *rest in blocks(parameter.array, gradient, *history, temporaries=2):
             *velocity, change, spare = rest
-            if group["maximize"]:
-                g = arrays.negative(g, out=change)
-            if decay != 0:
-                arrays.multiply(p, decay, out=spare)
-                g = arrays.add(g, spare, out=change)
+            g = ascent(p, g, group, change, spare)
             if velocity:
                 v = velocity[0]
                 v *= momentum
