@@ -1,4 +1,4 @@
-"""What the operations of a family have in common: promotion, the in-place form, and what tests need to know of their domain."""
+"""What the operations of a family have in common: promotion, the in-place form, what tests need to know of their domain, and pairs of results."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from ..core.inplace import in_place
 from ..core.primitive import PROMOTE, PROMOTE_TO_FLOAT, primitive
+from ..core.tensor import Tensor
 
 
 class Domain:
@@ -39,3 +40,10 @@ def elementwise(*domains: Domain, to_float: bool = True, **facts: Any) -> Callab
         return op
 
     return declare
+
+
+class ValuesAndIndices(tuple[Tensor, Tensor]):
+    """What max, min, sort and their like return along an axis: a pair with names."""
+
+    values = property(lambda self: self[0], doc="The elements chosen.")
+    indices = property(lambda self: self[1], doc="Where they stood along the axis.")

@@ -11,6 +11,7 @@ from ..core.tensor import TABLE, Tensor, make_tensor
 from ..kernels import xp
 from .creation import full, zeros
 from .elementwise import where
+from .families import ValuesAndIndices
 from .shape import check_dim, expand, movedim
 
 __all__ = [
@@ -487,8 +488,6 @@ def argsort(input, dim=-1, descending=False, stable=False):
 @function
 def sort(input, dim=-1, descending=False, stable=False):
     """The elements in order along an axis, and where they stood: (values, indices)."""
-    from .reduce import ValuesAndIndices
-
     indices = argsort(input, dim, descending, stable)
     return ValuesAndIndices((gather(input, dim, indices), indices))
 
@@ -496,8 +495,6 @@ def sort(input, dim=-1, descending=False, stable=False):
 @function
 def topk(input, k, dim=-1, largest=True, sorted=True):
     """The k largest (or smallest) elements along an axis, and where they stood: (values, indices)."""
-    from .reduce import ValuesAndIndices
-
     n = input.shape[check_dim("topk", dim, input.ndim)] if input.ndim else 1
     if not 0 <= k <= n:
         raise RuntimeError(f"topk: k={k} is out of range for dimension {dim} of length {n}")

@@ -9,8 +9,9 @@ import numpy as np
 from ..core.dtypes import int32, int64
 from ..core.primitive import function
 from ..core.tensor import Tensor, as_array, make_tensor
+from .families import ValuesAndIndices
 from .index import argsort, gather, sort
-from .reduce import ValuesAndIndices, amax, amin
+from .reduce import amax, amin
 from .shape import check_dim, movedim
 
 __all__ = [

@@ -9,6 +9,7 @@ from ..core.primitive import PROMOTE_TO_FLOAT, function, primitive
 from ..core.tensor import Tensor, make_tensor
 from ..kernels import xp
 from .elementwise import abs, clone, exp, maximum, minimum, sign, sqrt, where
+from .families import ValuesAndIndices
 from .index import gather
 from .shape import check_dim, check_dims, expand, flip, restore_dims
 
@@ -191,13 +192,6 @@ def find_extremum(op, x, dim, keepdim):
 @argmin.cases
 def _(draw):
     return (draw.array(draw.shape(min_dims=1)),), {"dim": draw.choice(None, 0, -1), "keepdim": draw.choice(False, True)}
-
-
-class ValuesAndIndices(tuple[Tensor, Tensor]):
-    """What max, min, sort and their like return along an axis: a pair with names."""
-
-    values = property(lambda self: self[0], doc="The elements chosen.")
-    indices = property(lambda self: self[1], doc="Where they stood along the axis.")
 
 
 def extremum(op, input, dim, keepdim, other, whole, pairwise, index):

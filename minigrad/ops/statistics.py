@@ -15,10 +15,11 @@ from .compare import isnan, logical_xor
 from .creation import zeros
 from .elementwise import clamp, clone, exp, floor, sqrt, where
 from .elementwise import round as round_to_even
+from .families import ValuesAndIndices
 from .index import argsort, gather, sort
 from .linalg import matmul
 from .order import pair_at
-from .reduce import ValuesAndIndices, any, norm, sum
+from .reduce import any, norm, sum
 from .shape import cat, check_dim, expand, flip, movedim, narrow, roll
 
 __all__ = [
