@@ -1,7 +1,7 @@
 """NumPy's floating-point warnings, switched off around an operation: log(0) is -inf here without a word, as in torch.
 
-NumPy keeps what it warns of in a context variable, which `numpy.errstate` sets in about a microsecond. Setting the variable itself takes a
-tenth of that. It is not a public name: where a NumPy has it no more, errstate does the same, more slowly.
+NumPy keeps what it warns of in a context variable. Setting that directly costs a small operation far less than `numpy.errstate`, and nothing
+where it is set already. It is not a public name: where a NumPy has it no more, errstate does the same, more slowly.
 """
 
 from __future__ import annotations
