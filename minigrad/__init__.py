@@ -40,7 +40,7 @@ from .ops import *
 from .ops.convert import device
 
 if TYPE_CHECKING:
-    from . import autograd, cuda, io, linalg, nn, optim, utils
+    from . import autograd, cuda, io, linalg, models, nn, optim, utils
     from .io import load, save
 
 __version__ = "0.1.0"
@@ -50,7 +50,7 @@ short, int, long, bool = int16, int32, int64, bool_
 inf, nan, pi, e = _math.inf, _math.nan, _math.pi, _math.e
 strided, contiguous_format = "strided", "contiguous_format"
 
-_LAZY_MODULES = {"autograd", "cuda", "data", "io", "linalg", "nn", "ops", "optim", "testing", "utils"}
+_LAZY_MODULES = {"autograd", "cuda", "data", "io", "linalg", "models", "nn", "ops", "optim", "testing", "utils"}
 _LAZY_NAMES = {
     "save": "io", "load": "io",
     "get_num_threads": "kernels.threads", "set_num_threads": "kernels.threads",

@@ -22,7 +22,8 @@ FLOORS = (
     ("ops",),
     ("nn.functional",),
     ("nn", "autograd"),
-    ("optim", "data", "models", "io", "inspect", "testing"),
+    ("optim", "data", "io"),
+    ("models", "inspect", "testing"),
     ("utils",),
     ("",),  # minigrad/__init__.py
 )

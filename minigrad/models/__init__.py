@@ -1,0 +1,17 @@
+"""The networks of the lectures. Where torchvision has a network, its arguments and the names and shapes of its parameters are the same.
+
+>>> import minigrad
+>>> model = minigrad.models.resnet18(num_classes=10)
+>>> tuple(model(minigrad.zeros(2, 3, 64, 64)).shape)
+(2, 10)
+"""
+
+from __future__ import annotations
+
+from minigrad.models.alexnet import AlexNet, ZFNet, alexnet, zfnet
+from minigrad.models.googlenet import GoogLeNet, GoogLeNetOutputs, googlenet
+from minigrad.models.inception import Inception3, InceptionOutputs, inception_v3
+from minigrad.models.lenet import LeNet5, lenet5
+from minigrad.models.mobilenet import MobileNetV2, mobilenet_v2
+from minigrad.models.resnet import ResNet, resnet18, resnet34, resnet50, resnet101, resnet152
+from minigrad.models.vgg import VGG, vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
