@@ -34,7 +34,14 @@ from .core.dtypes import (
     uint8,
 )
 from .core.engine import backward as _backward
-from .core.modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .core.modes import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from .core.tensor import Tensor
 from .ops import *
 from .ops.convert import device

@@ -1,6 +1,6 @@
 cimport cython
 from .graph cimport Leaf, Node
-from .modes cimport set_recording
+from .modes cimport set_recording, set_task
 from .primitive cimport Primitive, Rule, pick
 from .silence cimport restore, silence
 from .tensor cimport Tensor, edge_of, make_tensor, needs_grad
@@ -14,11 +14,19 @@ cdef class Walk:
     cdef public object wanted
     cdef public object useful
     cdef public dict found
+    cdef public bint filling
+    cdef public list caught
+    cdef public object anomalies
     cpdef deliver(self, Node node, Tensor g)
     cpdef deliver_part(self, Node node, object index, Tensor g)
     cpdef run(self)
+    cpdef show(self, Node node, object watch)
     cpdef accumulate(self, Leaf leaf)
     cpdef visit(self, Node node, object g)
+    cpdef run_rules(self, Node node, Primitive primitive, object g)
+    cpdef run_watched(self, Node node, Primitive primitive, object g)
+    cpdef hand_on(self, Node node, Py_ssize_t i, Tensor g)
+    cpdef bint leads_on(self, Node node) except -1
     cpdef bint wants(self, Rule rule, Node node) except -1
     cpdef deliver_all(self, object inputs, Node node, object gradients)
 

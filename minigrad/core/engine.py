@@ -7,23 +7,38 @@ after everything that uses its result, when its gradient is complete. There is n
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
+from itertools import count
 from typing import Any
 
 import numpy as np
 
-from .graph import Leaf, Node
-from .modes import set_recording
-from .primitive import PART, Primitive, Rule, pick
+from .graph import PART, GradientEdge, Leaf, Node, Watch
+from .modes import set_recording, set_task
+from .primitive import Primitive, Rule, pick
 from .silence import restore, silence
-from .tensor import TABLE, Tensor, edge_of, make_tensor, needs_grad, register
+from .tensor import TABLE, Tensor, edge_of, make_tensor, register
+
+TASKS = count(1)
+ENDINGS: dict[int, list[Callable[[bool], None]]] = {}  # what is to be called when a walk has ended, by its number
+
+
+class Anomalies:
+    """Whether walks look out for NaN, and what with; see core/anomaly.py, which is imported only then."""
+
+    def __init__(self) -> None:
+        self.on = False
+        self.check_nan = True
+
+
+ANOMALIES = Anomalies()
 
 
 class Walk:
     """One run of backward: the nodes that are ready, and the gradient that has reached each of them so far."""
 
-    __slots__ = ("ready", "pending", "retain", "create", "wanted", "useful", "found")
+    __slots__ = ("ready", "pending", "retain", "create", "wanted", "useful", "found", "filling", "caught", "anomalies")
 
     def __init__(self, retain: bool, create: bool) -> None:
         self.ready: list[Node] = []
@@ -33,6 +48,13 @@ class Walk:
         self.wanted: Any = None  # for grad(): the nodes whose gradients are asked for, and those on the way to them
         self.useful: Any = None
         self.found: dict[Node, Tensor] = {}
+        self.filling = False  # are the wanted gradients to go into `.grad`?
+        self.caught: Any = None  # where the gradients for the inputs of a watched node are collected
+        self.anomalies: Any = None
+        if ANOMALIES.on:
+            from .anomaly import Lookout
+
+            self.anomalies = Lookout(ANOMALIES.check_nan)
 
     def deliver(self, node: Node, g: Tensor) -> None:
         """Adds a gradient to what the node has got."""
@@ -51,16 +73,15 @@ class Walk:
         if node not in self.pending:
             self.pending[node] = [None] * len(node.shape)
             heappush(self.ready, node)
-        self.pending[node][index] = g
+        before = self.pending[node][index]
+        self.pending[node][index] = g if before is None else before + g
 
     def run(self) -> None:
         """Visits every node that a gradient reaches, the latest first."""
         while self.ready:
             node: Node = heappop(self.ready)
-            if node.hooks is not None:
-                self.pending[node] = run_hooks(node, self.pending[node])
-            if node.retained is not None:
-                retain(node, self.pending[node], self.create)
+            if node.watch is not None:
+                self.show(node, node.watch)
             if self.wanted is not None and node in self.wanted:
                 self.found[node] = self.pending[node]
             if isinstance(node, Leaf):
@@ -68,15 +89,28 @@ class Walk:
             else:
                 self.visit(node, self.pending.pop(node))
 
+    def show(self, node: Node, watch: Watch) -> None:
+        """Shows a tensor's complete gradient to its hooks, and keeps it if the tensor has asked for that."""
+        if watch.on_gradient:
+            self.pending[node] = run_hooks(watch.on_gradient, self.pending[node])
+        if watch.retained is not None:
+            retain(watch.retained(), self.pending[node], self.create)
+
     def accumulate(self, leaf: Leaf) -> None:
         """Adds the gradient to the tensor's `.grad`, if the tensor is still there and nothing else was asked for."""
-        mine = sole_owner(self.pending, leaf)
-        g: Tensor = self.pending.pop(leaf)
-        if self.wanted is not None:
+        if self.anomalies is not None:
+            self.anomalies.arrived(self.pending[leaf])
+        if self.wanted is not None and not (self.filling and leaf in self.wanted):
+            del self.pending[leaf]
             return
         x = leaf.tensor()
         if x is None:
+            del self.pending[leaf]
             return
+        if leaf.watch is not None and leaf.watch.before:
+            (self.pending[leaf],) = run_prehooks(leaf, (self.pending[leaf],))
+        mine = sole_owner(self.pending, leaf)
+        g: Tensor = self.pending.pop(leaf)
         if x.grad is None:
             x.grad = g if mine else TABLE["clone"](g) if self.create else make_tensor(g.array.copy())
         elif self.create:
@@ -84,15 +118,34 @@ class Walk:
         else:
             add_into(x.grad.array, g.array)
             x.grad.written()
+        if leaf.watch is not None:
+            run_posthooks(leaf, (), (g,))
+            for hook in list(leaf.watch.accumulated):
+                if hook(x) is not None:
+                    raise RuntimeError("register_post_accumulate_grad_hook: the hook must return None; it may change x.grad in place")
 
     def visit(self, node: Node, g: Any) -> None:
         """Runs the rules of one node and hands their results to its inputs."""
         if node.primitive is PART:
             self.deliver_part(node.edges[0], node.index, g)
             return
+        if self.useful is not None and not self.leads_on(node):
+            return
         primitive: Primitive = node.primitive
         if primitive.parts:
-            g = tuple([zeros(s) if x is None else x for x, s in zip(g, node.shape)])  # noqa: B905
+            g = tuple([zeros(s) if x is None and s is not None else x for x, s in zip(g, node.shape)])  # noqa: B905
+        if node.watch is None and self.anomalies is None:
+            self.run_rules(node, primitive, g)
+        else:
+            self.run_watched(node, primitive, g)
+        if not self.retain:
+            node.released = node.saved is not None or node.output is not None or node.aux is not None
+            node.saved = None
+            node.output = None
+            node.aux = None
+
+    def run_rules(self, node: Node, primitive: Primitive, g: Any) -> None:
+        """Runs those rules of a node that serve inputs in need of a gradient."""
         rule: Rule
         for rule in primitive.rules:
             if rule.variadic:
@@ -103,12 +156,41 @@ class Walk:
             elif self.wants(rule, node):
                 out = call_rule(rule, node, g)
                 if out is not None:
-                    self.deliver(node.edges[rule.first], out)
-        if not self.retain:
-            node.released = node.saved is not None or node.output is not None or node.aux is not None
-            node.saved = None
-            node.output = None
-            node.aux = None
+                    self.hand_on(node, rule.first, out)
+
+    def run_watched(self, node: Node, primitive: Primitive, g: Any) -> None:
+        """Runs the rules of a node between its hooks, and looks at what they give."""
+        grad_outputs = g if primitive.parts else (g,)
+        if node.watch is not None:
+            grad_outputs = run_prehooks(node, grad_outputs)
+        caught: list[Any] = [None] * len(node.edges)
+        self.caught = caught
+        try:
+            self.run_rules(node, primitive, grad_outputs if primitive.parts else grad_outputs[0])
+        except Exception as error:
+            if self.anomalies is not None:
+                self.anomalies.explain(node, error)
+            raise
+        self.caught = None
+        if self.anomalies is not None:
+            self.anomalies.examine(node, grad_outputs, caught)
+        if node.watch is not None:
+            caught = list(run_posthooks(node, tuple(caught), grad_outputs))
+        for edge, out in zip(node.edges, caught):  # noqa: B905
+            if edge is not None and out is not None:
+                self.deliver(edge, out)
+
+    def hand_on(self, node: Node, i: Any, g: Tensor) -> None:
+        """Passes the gradient for one input of a node on to who made that input."""
+        edge: Node = node.edges[i]
+        if self.caught is None:
+            self.deliver(edge, g)
+        else:
+            self.caught[i] = fit(g, edge)
+
+    def leads_on(self, node: Node) -> bool:
+        """Is there a wanted node beyond this one?"""
+        return any([edge is not None and edge in self.useful for edge in node.edges])
 
     def wants(self, rule: Rule, node: Node) -> bool:
         """Does one of the inputs that a rule serves need its gradient?"""
@@ -125,7 +207,7 @@ class Walk:
         for i, g in zip(inputs, gradients):  # noqa: B905
             edge = node.edges[i]
             if edge is not None and g is not None and (self.useful is None or edge in self.useful):
-                self.deliver(edge, g)
+                self.hand_on(node, i, g)
 
 
 def references(pending: dict[Any, Any], node: Any) -> tuple[int, int]:
@@ -178,57 +260,99 @@ def call_rule(rule: Rule, node: Node, g: Any) -> Any:
     return rule.function(g, *[pick(p, node) for p in picks])
 
 
-def run_hooks(node: Node, g: Any) -> Any:
-    """Shows the complete gradient to the hooks; each may replace it."""
-    for hook in list(node.hooks):
+def run_hooks(hooks: list[Callable[..., Any]], g: Tensor) -> Tensor:
+    """Shows a tensor's complete gradient to the hooks; each may replace it."""
+    for hook in list(hooks):
         new = hook(g)
         if new is not None:
-            if not isinstance(new, Tensor) or new.shape != g.shape:
-                raise RuntimeError(
-                    f"hook: expected None or a tensor of shape {g.shape}, got {getattr(new, 'shape', type(new).__name__)}"
-                )
-            g = new
+            g = checked("hook", new, g)
     return g
 
 
-def retain(node: Node, g: Tensor, create: bool) -> None:
+def checked(what: str, new: Any, old: Tensor) -> Tensor:
+    """A gradient that a hook has put in another's place, if it can be that."""
+    if not isinstance(new, Tensor):
+        raise TypeError(f"{what}: expected None or a tensor of shape {old.shape}, got {type(new).__name__}")
+    if new.shape != old.shape or new.dtype != old.dtype:
+        raise RuntimeError(f"{what}: expected None or a tensor of shape {old.shape}, {old.dtype}, got {new.shape}, {new.dtype}")
+    return new
+
+
+def all_checked(what: str, new: Any, old: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The gradients that a node's hook has put in others' places, if they can be that."""
+    new = as_tuple(new)
+    if len(new) != len(old):
+        raise RuntimeError(f"{what}: expected None or {len(old)} gradients, got {len(new)}")
+    return tuple([a if a is None or b is None else checked(what, a, b) for a, b in zip(new, old, strict=True)])
+
+
+def run_prehooks(node: Node, grad_outputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Shows what arrives at a node to its hooks; each may replace it."""
+    for hook in list(node.watch.before):
+        new = hook(grad_outputs)
+        if new is not None:
+            grad_outputs = all_checked("register_prehook", new, grad_outputs)
+    return grad_outputs
+
+
+def run_posthooks(node: Node, grad_inputs: tuple[Any, ...], grad_outputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Shows what a node has computed to its hooks; each may replace it."""
+    for hook in list(node.watch.after):
+        new = hook(grad_inputs, grad_outputs)
+        if new is not None:
+            grad_inputs = all_checked("register_hook", new, grad_inputs)
+    return grad_inputs
+
+
+def retain(x: Any, g: Tensor, create: bool) -> None:
     """Fills `.grad` of a result that asked for it."""
-    x = node.retained()
     if x is not None:
         x.grad = (g if create else make_tensor(g.array.copy())) if x.grad is None else x.grad + g
 
 
-def start_gradient(op: str, root: Tensor, gradient: Any) -> Tensor:
+def start_gradient(op: str, node: Node, gradient: Any) -> Tensor:
     """The cotangent to begin with: the given one, checked, or 1 for a single element."""
-    if not needs_grad(root):
-        raise RuntimeError(f"{op}: this tensor needs no gradient: nothing it was computed from has requires_grad=True")
     if gradient is None:
-        if root.array.size != 1:
+        if any([n != 1 for n in node.shape]):
             raise RuntimeError(
-                f"{op}: a gradient can be started implicitly only for one element, this tensor has shape {root.shape}; "
-                "reduce it (x.sum()) or pass gradient="
+                f"{op}: a gradient can be started implicitly only for one element, this tensor has shape {node.shape}; "
+                "reduce it (x.sum()) or pass its gradient"
             )
-        return TABLE["ones"](root.shape, dtype=root.dtype)  # type: ignore[no-any-return]
-    g: Tensor = gradient if isinstance(gradient, Tensor) else make_tensor(np.asarray(gradient, root.dtype))
-    if g.shape != root.shape:
-        raise RuntimeError(f"{op}: the gradient has shape {g.shape} but the tensor has shape {root.shape}")
+        return TABLE["ones"](node.shape, dtype=node.dtype)  # type: ignore[no-any-return]
+    if not isinstance(gradient, Tensor):
+        raise TypeError(f"{op}: a gradient must be a tensor or None, got {type(gradient).__name__}")
+    g: Tensor = gradient
+    if g.shape != node.shape:
+        raise RuntimeError(f"{op}: the gradient has shape {g.shape} but the tensor has shape {node.shape}")
     return g
 
 
-def walk_from(op: str, roots: Sequence[Tensor], gradients: Sequence[Any], walk: Walk) -> None:
+def walk_from(op: str, roots: Sequence[Node], gradients: Sequence[Any], walk: Walk) -> None:
     """Starts a walk at the roots and runs it."""
-    before = set_recording(walk.create)
+    task = next(TASKS) if walk.wanted is None else -next(TASKS)
+    task_before, recording_before = set_task(task), set_recording(walk.create)
     warnings = silence()
+    completed = False
     try:
-        for root, gradient in zip(roots, gradients, strict=True):
-            g = start_gradient(op, root, gradient)
-            node = edge_of(root)
+        for node, gradient in zip(roots, gradients, strict=True):
+            g = start_gradient(op, node, gradient)
             if walk.useful is None or node in walk.useful:
                 walk.deliver(node, g)
         walk.run()
+        completed = True
     finally:
+        for ending in ENDINGS.pop(task, ()):
+            ending(completed)
         restore(warnings)
-        set_recording(before)
+        set_recording(recording_before)
+        set_task(task_before)
+    if walk.anomalies is not None:
+        walk.anomalies.close()
+
+
+def at_end(task: int, ending: Callable[[bool], None]) -> None:
+    """Has something called when the walk of this number has ended: `ending(completed)`."""
+    ENDINGS.setdefault(task, []).append(ending)
 
 
 def useful_nodes(roots: Sequence[Node], wanted: dict[Node, int]) -> set[Node]:
@@ -249,16 +373,114 @@ def useful_nodes(roots: Sequence[Node], wanted: dict[Node, int]) -> set[Node]:
 
 
 def as_tuple(x: Any) -> tuple[Any, ...]:
-    return tuple(x) if isinstance(x, (tuple, list)) else (x,)
+    return (x,) if isinstance(x, (Tensor, GradientEdge)) or not isinstance(x, (tuple, list)) else tuple(x)
+
+
+def several(op: str, what: str, x: Any) -> tuple[Any, ...]:
+    """One tensor or a sequence of them, as a tuple."""
+    if isinstance(x, (Tensor, GradientEdge)):
+        return (x,)
+    try:
+        found = tuple(x)
+    except TypeError:
+        found = (x,)
+    for i, one in enumerate(found):
+        if not isinstance(one, (Tensor, GradientEdge)):
+            raise TypeError(f"{op}: expected {what} to be a tensor or a sequence of tensors, got {type(one).__name__} at index {i}")
+    return found
+
+
+def starting_points(op: str, outputs: tuple[Any, ...], gradients: Any) -> tuple[list[Node], tuple[Any, ...]]:
+    """The nodes to start at, and a gradient or None for each."""
+    if gradients is None:
+        gradients = (None,) * len(outputs)
+    elif isinstance(gradients, Tensor):
+        gradients = (gradients,)
+    elif isinstance(gradients, (tuple, list)) or hasattr(gradients, "__iter__"):
+        gradients = tuple(gradients)
+    else:
+        raise TypeError(f"{op}: the gradients must be a tensor, None or a sequence of these, got {type(gradients).__name__}")
+    if len(gradients) != len(outputs):
+        raise RuntimeError(f"{op}: got {len(outputs)} tensors and {len(gradients)} gradients; pass one gradient, or None, for each tensor")
+    roots = []
+    for i, x in enumerate(outputs):
+        node = destination(x)
+        if node is None:
+            raise RuntimeError(
+                f"{op}: tensor {i} needs no gradient: nothing it was computed from has requires_grad=True, or it was computed under no_grad"
+            )
+        roots.append(node)
+    return roots, gradients
+
+
+def destination(x: Any) -> Any:
+    """The node at which the gradient of a tensor, or of an edge that stands for one, arrives; None if nowhere."""
+    if isinstance(x, Tensor):
+        return edge_of(x)
+    if x.ownership_token is not None:
+        return x.ownership_token
+    if not isinstance(x.node, Leaf) and x.node.primitive.parts:
+        raise RuntimeError(f"{x.node.name()} has several outputs: get_gradient_edge(tensor) gives the edge of one")
+    return x.node
 
 
 def backward(
-    tensor: Any, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    grad_variables: Any = None,
+    inputs: Any = None,
+) -> None:
+    """Adds to `.grad` of every leaf the derivative of these tensors, summed, with respect to it.
+
+    Args:
+        tensors: the tensor to differentiate, or several.
+        grad_tensors: for each the vector of the vector-Jacobian product, of its shape; None for one element.
+        retain_graph: keep what backward needs, so that it can run again (default: as `create_graph`).
+        create_graph: record backward itself, so that gradients can be differentiated.
+        grad_variables: torch's old name of `grad_tensors`.
+        inputs: fill `.grad` of these tensors only, leaves or not.
+
+    Raises:
+        RuntimeError: no gradient is needed, the graph has been used already, or a value it needs was overwritten.
+        TypeError: something is not a tensor.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([1.0, 2.0], requires_grad=True)
+    >>> minigrad.autograd.backward([x.sum(), x * x], [None, minigrad.tensor([1.0, 0.0])])
+    >>> x.grad
+    tensor([3., 1.])
+    """
+    if grad_variables is not None:
+        if grad_tensors is not None:
+            raise RuntimeError("backward: got grad_tensors and grad_variables, which is its old name; pass grad_tensors only")
+        grad_tensors = grad_variables
+    roots, gradients = starting_points("backward", several("backward", "tensors", tensors), grad_tensors)
+    walk = Walk(create_graph if retain_graph is None else bool(retain_graph), bool(create_graph))
+    if inputs is not None:
+        wanted = {}
+        for i, x in enumerate(several("backward", "inputs", inputs)):
+            node = destination(x)
+            if node is None:
+                raise RuntimeError(f"backward: input {i} (shape {x.shape}) needs no gradient; set requires_grad=True before it is used")
+            if isinstance(x, Tensor) and not x.is_leaf:
+                x.retain_grad()
+            wanted[node] = i
+        if not wanted:
+            raise RuntimeError("backward: inputs cannot be empty; leave it out to fill .grad of all leaves")
+        walk.filling = True
+        walk.wanted = wanted
+        walk.useful = useful_nodes(roots, wanted)
+    walk_from("backward", roots, gradients, walk)
+
+
+def backward_method(
+    self: Tensor, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
 ) -> None:
     """Adds to `.grad` of every leaf the derivative of this tensor with respect to it.
 
     Args:
-        tensor: the tensor to differentiate, or several.
         gradient: the vector of the vector-Jacobian product, of the tensor's shape; may be left out for one element.
         retain_graph: keep what backward needs, so that it can run again (default: as `create_graph`).
         create_graph: record backward itself, so that gradients can be differentiated.
@@ -273,17 +495,7 @@ def backward(
     >>> x.grad
     tensor([2., 0., 6.])
     """
-    roots = as_tuple(tensor)
-    gradients = (None,) * len(roots) if gradient is None else as_tuple(gradient)
-    if inputs is not None:
-        leaves = as_tuple(inputs)
-        found = grad(roots, leaves, gradients, retain_graph, create_graph, allow_unused=True)
-        for x, g in zip(leaves, found, strict=True):
-            if g is not None:
-                x.grad = g if x.grad is None else x.grad + g
-        return
-    retaining = create_graph if retain_graph is None else retain_graph
-    walk_from("backward", roots, gradients, Walk(retaining, create_graph))
+    backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
 
 def grad(
@@ -292,22 +504,28 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
     materialize_grads: bool = False,
-) -> tuple[Any, ...]:
+) -> Any:
     """The derivatives of the outputs, summed, with respect to each input; `.grad` stays as it is.
 
     Args:
         outputs: the tensor to differentiate, or several.
-        inputs: the tensors to differentiate with respect to: leaves or results.
+        inputs: the tensors to differentiate with respect to, leaves or results; of a dictionary of them the result is one too.
         grad_outputs: one cotangent per output; None for an output of one element.
         retain_graph: keep what backward needs, so that it can run again (default: as `create_graph`).
         create_graph: record backward itself, so that the result can be differentiated.
+        only_inputs: of no effect, as in torch.
         allow_unused: give None for an input that the outputs do not depend on, instead of an error.
+        is_grads_batched: each cotangent has a further axis in front; the results have one too, as from one call after another.
         materialize_grads: give zeros instead of None.
 
     Raises:
         RuntimeError: an input needs no gradient or is not used.
+        TypeError: something is not a tensor.
+        ValueError: materialize_grads=True beside allow_unused=False.
 
     >>> import minigrad
     >>> x = minigrad.tensor(3.0, requires_grad=True)
@@ -316,24 +534,59 @@ def grad(
     >>> slope.item(), curvature.item()
     (27.0, 18.0)
     """
-    roots, leaves = as_tuple(outputs), as_tuple(inputs)
-    gradients = (None,) * len(roots) if grad_outputs is None else as_tuple(grad_outputs)
+    if isinstance(inputs, dict):
+        found = grad(
+            outputs, list(inputs.values()), grad_outputs, retain_graph, create_graph, only_inputs, allow_unused, is_grads_batched, materialize_grads
+        )  # fmt: skip
+        return dict(zip(inputs, found, strict=True))
+    if materialize_grads and allow_unused is False:
+        raise ValueError("grad: materialize_grads=True gives zeros for unused inputs, allow_unused=False refuses them; leave out one")
+    roots_of = several("grad", "outputs", outputs)
+    leaves = several("grad", "inputs", inputs)
+    if not leaves:
+        raise RuntimeError("grad: inputs cannot be empty")
+    if is_grads_batched:
+        return batched_grad(roots_of, leaves, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads)
+    roots, gradients = starting_points("grad", roots_of, grad_outputs)
     wanted: dict[Any, int] = {}
     for i, x in enumerate(leaves):
-        if not needs_grad(x):
+        node = destination(x)
+        if node is None:
             raise RuntimeError(f"grad: input {i} (shape {x.shape}) needs no gradient; set requires_grad=True before it is used")
-        wanted[edge_of(x)] = i
-    walk = Walk(create_graph if retain_graph is None else retain_graph, create_graph)
+        wanted[node] = i
+    walk = Walk(create_graph if retain_graph is None else bool(retain_graph), bool(create_graph))
     walk.wanted = wanted
-    walk.useful = useful_nodes([edge_of(r) for r in roots if needs_grad(r)], wanted)
+    walk.useful = useful_nodes(roots, wanted)
     walk_from("grad", roots, gradients, walk)
-    results = [walk.found.get(edge_of(x)) for x in leaves]
-    for i, (x, g) in enumerate(zip(leaves, results, strict=True)):
+    results = []
+    for i, x in enumerate(leaves):
+        node = destination(x)
+        g = walk.found.get(node)
         if g is None and materialize_grads:
-            results[i] = zeros((x.shape, x.dtype))
+            g = zeros((node.shape, node.dtype))
         elif g is None and not allow_unused:
-            raise RuntimeError(f"grad: the outputs do not depend on input {i} (shape {x.shape}); allow_unused=True gives None for it")
+            raise RuntimeError(f"grad: the outputs do not depend on input {i} (shape {node.shape}); allow_unused=True gives None for it")
+        results.append(g)
     return tuple(results)
 
 
-register("backward", backward)
+def batched_grad(
+    outputs: tuple[Any, ...], inputs: tuple[Any, ...], grad_outputs: Any, retain_graph: Any, create_graph: bool, *unused: Any
+) -> tuple[Any, ...]:
+    """The results of grad() for each cotangent of a batch, stacked."""
+    batches = as_tuple(grad_outputs)
+    lengths = {len(b) if isinstance(b, Tensor) and b.ndim else 0 for b in batches}
+    n = max(lengths)
+    if n == 0 or len(lengths) != 1:
+        raise RuntimeError(
+            f"grad: is_grads_batched=True needs for every output a batch of cotangents, all of one length above 0; got lengths {sorted(lengths)}"
+        )
+    keep = create_graph if retain_graph is None else retain_graph
+    rows = [
+        grad(outputs, inputs, [b[i] for b in batches], keep or i < n - 1, create_graph, True, unused[0], False, unused[1])
+        for i in range(n)
+    ]
+    return tuple([None if column[0] is None else TABLE["stack"](list(column)) for column in zip(*rows, strict=True)])
+
+
+register("backward", backward_method)

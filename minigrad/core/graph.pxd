@@ -27,8 +27,7 @@ cdef class Node:
     cdef public object dtype
     cdef public Py_ssize_t index
     cdef public Place place
-    cdef public list hooks
-    cdef public object retained
+    cdef public object watch
     cdef public bint released
     cdef object __weakref__
 

@@ -6,16 +6,18 @@ base with this part replaced"; and its other views look up their nodes again whe
 
 from __future__ import annotations
 
+import weakref
 from types import MethodType
 from typing import Any
 
 import numpy as np
 
-from .graph import Saved, Version
-from .modes import recording, set_recording
+from .graph import Saved, Version, watch
+from .modes import inference, packing, recording, set_inference, set_recording
 from .primitive import Primitive, primitive
+from .saving import pack_values
 from .source import here
-from .tensor import TABLE, Operation, Tensor, edge_of, make_tensor, needs_grad, register, save, version_of
+from .tensor import OPAQUE, TABLE, Operation, Tensor, edge_of, make_tensor, needs_grad, register, save, version_of
 
 
 class InPlace(Operation):
@@ -35,6 +37,8 @@ class InPlace(Operation):
             raise TypeError(f"{self.__name__}: expected a tensor to write into, got {type(target).__name__}")
         check_writable(self.__name__, target)
         before = alias(target)
+        if packing() and recording():  # what hooks are given must stay as it is: nothing counts the writes to it
+            before.array, before.version = target.array.copy(), None
         if isinstance(op, Primitive):
             if op.in_place is not None:
                 return write_directly(self, target, before, tensors, static)
@@ -89,7 +93,14 @@ def keep_overwritten(result: Tensor, target: Tensor) -> None:
 
 
 def check_writable(name: str, target: Tensor) -> None:
+    if target.is_inference() and not inference():
+        raise RuntimeError(f"{name}: an inference tensor cannot be written in place outside inference_mode; use a clone (x.clone())")
     root = target if target.base is None else target.base
+    if root.base is None and root.seen == OPAQUE and recording():
+        raise RuntimeError(
+            f"{name}: the tensor is an input that a custom Function returned, or a view of one; writing into it would bypass that "
+            "Function's backward; use a clone (x.clone()), or mark_dirty in the Function"
+        )
     if recording() and needs_grad(root) and root.is_leaf:
         what = "a leaf" if root is target else "a view of a leaf"
         raise RuntimeError(
@@ -128,7 +139,12 @@ def finish(name: str, target: Tensor, result: Tensor) -> None:
         node = result.node
         if node.output is not None:  # the output is now in the target's memory
             node.output = save(target.array, None, version)
+            if packing():
+                pack_values(node)
         if target.base is None:
+            if target.retains_grad:  # it is the tensor that retains its gradient, whatever node makes it
+                target.node.watch.retained = None
+                watch(node).retained = weakref.ref(target)
             target.node = node
             target.tracked = True
         else:
@@ -168,11 +184,12 @@ def refresh(view: Tensor) -> None:
     """Looks up the node of a view whose base has got a new history."""
     base = view.base
     view.seen = view.version.rebased
-    before = set_recording(True)
+    inference_before, grad_before = set_inference(False), set_recording(True)
     try:
         again = follow(alias(base), steps(view))
     finally:
-        set_recording(before)
+        set_inference(inference_before)
+        set_recording(grad_before)
     view.node = again.node
     view.tracked = again.tracked
 

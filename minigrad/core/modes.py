@@ -1,9 +1,10 @@
-"""What is switched on in this thread: is the graph being recorded?"""
+"""What is switched on in this thread: is the graph being recorded, and how are values saved for backward?"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from threading import local
 from typing import Any
 
 try:
@@ -12,12 +13,26 @@ except ImportError:
     from . import uncompiled as cython
 
 if not cython.compiled:  # modes.pxd declares it as a C thread-local, which is read in a nanosecond
-    from threading import local
 
     class Mode(local):
-        recording = True
+        grad = True  # what no_grad and its like have set
+        inference = False
+        recording = True  # grad and not inference: what operations ask
+        packing = False  # are there hooks for saved tensors?
+        task = 0  # the number of the backward that is running, 0 for none
 
     mode = Mode()
+
+
+class SavingHooks(local):
+    """The hooks for saved tensors of this thread, the innermost last; or the reason why there may be none."""
+
+    def __init__(self) -> None:
+        self.pairs: list[tuple[Callable[..., Any], Callable[..., Any]]] = []
+        self.forbidden: str | None = None
+
+
+saving_hooks = SavingHooks()
 
 
 def recording() -> bool:
@@ -26,9 +41,54 @@ def recording() -> bool:
 
 
 def set_recording(on: bool) -> bool:
-    """Turns recording on or off in this thread; returns what it was."""
-    before = mode.recording
-    mode.recording = on
+    """Turns recording on or off in this thread (inference mode keeps it off); returns what it was set to."""
+    before = mode.grad
+    mode.grad = on
+    mode.recording = on and not mode.inference
+    return before
+
+
+def inference() -> bool:
+    """Are tensors made now inference tensors?"""
+    return mode.inference
+
+
+def set_inference(on: bool) -> bool:
+    """Turns inference mode on or off in this thread; returns what it was."""
+    before = mode.inference
+    mode.inference = on
+    mode.recording = mode.grad and not on
+    return before
+
+
+def packing() -> bool:
+    """Do values saved for backward go through hooks?"""
+    return mode.packing
+
+
+def push_saving_hooks(pack: Callable[..., Any], unpack: Callable[..., Any]) -> None:
+    """From now on what is saved for backward in this thread goes through these hooks."""
+    if saving_hooks.forbidden is not None:
+        raise RuntimeError(saving_hooks.forbidden)
+    saving_hooks.pairs.append((pack, unpack))
+    mode.packing = True
+
+
+def pop_saving_hooks() -> None:
+    """Ends what the last push_saving_hooks began."""
+    saving_hooks.pairs.pop()
+    mode.packing = len(saving_hooks.pairs) > 0
+
+
+def current_task() -> Any:
+    """The number of the backward that runs in this thread, negative if it is one for some inputs only; 0 outside."""
+    return mode.task
+
+
+def set_task(task: Any) -> Any:
+    """Notes which backward runs in this thread now; returns which did before."""
+    before = mode.task
+    mode.task = task
     return before
 
 
@@ -40,7 +100,56 @@ def is_grad_enabled() -> bool:
     ...     minigrad.is_grad_enabled()
     False
     """
-    return bool(recording())
+    return bool(mode.grad)
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether this thread is in inference mode.
+
+    >>> import minigrad
+    >>> with minigrad.inference_mode():
+    ...     minigrad.is_inference_mode_enabled()
+    True
+    """
+    return bool(mode.inference)
+
+
+GENERATOR = 0x20  # inspect.CO_GENERATOR; inspect itself is slow to import
+
+
+def inside(context: Callable[[], Any], function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with a `with` block around each of its calls, or around each step if it is a generator function."""
+    code = getattr(function, "__code__", None)
+    if code is not None and code.co_flags & GENERATOR:
+
+        @wraps(function)
+        def stepwise(*args: Any, **named: Any) -> Any:
+            steps = function(*args, **named)
+            resume, value = steps.send, None
+            while True:
+                try:
+                    with context():
+                        item = resume(value)
+                except StopIteration as end:
+                    return end.value
+                try:
+                    value = yield item
+                    resume = steps.send
+                except GeneratorExit:
+                    with context():
+                        steps.close()
+                    raise
+                except BaseException as error:
+                    resume, value = steps.throw, error
+
+        return stepwise
+
+    @wraps(function)
+    def decorated(*args: Any, **named: Any) -> Any:
+        with context():
+            return function(*args, **named)
+
+    return decorated
 
 
 class GradMode:
@@ -57,12 +166,7 @@ class GradMode:
         set_recording(self.before.pop())
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(function)
-        def decorated(*args: Any, **named: Any) -> Any:
-            with type(self)(self.on):
-                return function(*args, **named)
-
-        return decorated
+        return inside(lambda: GradMode(self.on), function)
 
 
 class set_grad_enabled(GradMode):
@@ -88,7 +192,7 @@ class set_grad_enabled(GradMode):
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         set_recording(self.outside)  # as a decorator it must not leak to the lines that follow
-        return GradMode(self.on)(function)
+        return super().__call__(function)
 
 
 class no_grad(GradMode):
@@ -124,5 +228,50 @@ class enable_grad(GradMode):
     True
     """
 
+    def __new__(cls, function: Any = None) -> Any:
+        self = super().__new__(cls)
+        if callable(function):
+            self.__init__()  # type: ignore[misc]
+            return self(function)
+        return self
+
     def __init__(self, on: Any = True) -> None:
         super().__init__(True)
+
+
+class inference_mode:
+    """As `no_grad`, and what is made inside never takes part in recorded computations. A ``with`` block or a decorator.
+
+    New tensors are inference tensors: their writes are not counted, so backward cannot save them, and outside they can neither be
+    written in place nor be given requires_grad; `clone()` makes ordinary tensors of them. `enable_grad` has no effect
+    inside; `inference_mode(False)` leaves the mode.
+
+    >>> import minigrad
+    >>> x = minigrad.ones(2, requires_grad=True)
+    >>> with minigrad.inference_mode():
+    ...     y = x * 2
+    >>> y.requires_grad, y.is_inference(), x.is_inference()
+    (False, True, False)
+    """
+
+    def __new__(cls, mode: Any = True) -> Any:
+        self = super().__new__(cls)
+        if callable(mode):  # used as `@inference_mode` without the call
+            self.__init__()  # type: ignore[misc]
+            return self(mode)
+        return self
+
+    def __init__(self, mode: Any = True) -> None:
+        self.on = bool(mode)
+        self.before: list[tuple[bool, bool]] = []
+
+    def __enter__(self) -> None:
+        self.before.append((bool(set_inference(self.on)), bool(set_recording(not self.on))))
+
+    def __exit__(self, *exc: object) -> None:
+        inference_before, grad_before = self.before.pop()
+        set_inference(inference_before)
+        set_recording(grad_before)
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return inside(lambda: inference_mode(self.on), function)

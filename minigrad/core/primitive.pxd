@@ -1,6 +1,6 @@
 cimport cython
-from .graph cimport Node, Saved, start
-from .modes cimport recording
+from .graph cimport Node, Saved, Version, start
+from .modes cimport packing, recording
 from .silence cimport restore, silence
 from .source cimport Place, here
 from .tensor cimport Operation, Tensor, edge_of, make_tensor, needs_grad, save, version_of
@@ -49,13 +49,9 @@ cdef class Primitive(Operation):
     @cython.locals(needed=Py_ssize_t, i=Py_ssize_t, arrays_of=object, shapes_of=object)
     cpdef Node record(self, tuple args, tuple static, object out, object aux)
 
-@cython.final
-cdef class Part(Operation):
-    cdef public str name
-
 cdef int INPUT, OUTPUT, AUX, STATIC, SHAPE
 cpdef pick(Pick where, Node node)
-cdef unpack(object value, object source, Node node, str what)
+cpdef unpack(object value, object source, Node node, str what)
 cdef shape_of(object saved)
 cdef Tensor wrap(object result)
 cdef share(Tensor out, object x, tuple step)

@@ -27,8 +27,9 @@ from typing import TYPE_CHECKING, Any
 from numpy import generic, ndarray
 
 from .dtypes import float32, float64, promote
-from .graph import Node, Saved, start
-from .modes import recording
+from .graph import PART, Node, Saved, Version, start
+from .modes import packing, recording
+from .saving import Packed, pack_values, unpacked
 from .silence import restore, silence
 from .source import here
 from .tensor import Operation, Tensor, edge_of, make_tensor, needs_grad, register, save, version_of
@@ -357,23 +358,15 @@ class Primitive(Operation):
             node.output = save(x.array, None, version_of(x))
         if self.keeps_aux:
             node.aux = [save(a.array, None, version_of(a)) for a in aux]
+        if packing():
+            pack_values(node)
         return node
-
-
-class Part(Operation):
-    """Stands for one output of a primitive with several."""
-
-    __slots__ = ("name",)
-
-    def __init__(self) -> None:
-        self.name = "part"
 
 
 class Missing:
     """The default of an argument that has none."""
 
 
-PART = Part()
 MISSING = Missing()
 
 
@@ -423,15 +416,19 @@ def unpack(value: Any, source: Any, node: Node, what: str) -> Any:
     if not isinstance(value, Saved):
         return value
     saved: Saved = value
-    if saved.version.writes != saved.writes:
-        writer = saved.version.writer
+    array = saved.array
+    version: Version = saved.version
+    if type(array) is Packed:
+        array, version = unpacked(array)
+    if version is saved.version and version.writes != saved.writes:
+        writer = version.writer
         raise RuntimeError(
             f"backward: {node.primitive.name} ({node.place}) saved {what}, a tensor of shape {saved.array.shape}, which "
             f"{'was' if writer is None else f'{writer[0]} ({writer[1]})'} overwritten "
-            f"{saved.version.writes - saved.writes} times since; write y = x + 1 instead of x += 1, or overwrite a copy (x.clone())"
+            f"{version.writes - saved.writes} times since; write y = x + 1 instead of x += 1, or overwrite a copy (x.clone())"
         )
-    out: Tensor = make_tensor(saved.array)
-    out.version = saved.version
+    out: Tensor = make_tensor(array)
+    out.version = version
     out.node = saved.node if source is None else source
     out.tracked = out.node is not None
     return out

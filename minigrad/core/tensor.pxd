@@ -1,5 +1,6 @@
 cimport cython
 from .graph cimport Leaf, Node, Saved, Version, start
+from .modes cimport inference
 
 @cython.freelist(1024)
 cdef class Tensor:
@@ -21,6 +22,7 @@ cdef class Operators:
     cdef public dict table
 
 cdef Operators OPERATORS
+cdef Version INFERENCE
 cpdef Tensor make_tensor(object array)
 cpdef Version version_of(Tensor x)
 cpdef bint needs_grad(Tensor x) except -1

@@ -10,7 +10,9 @@ import numpy as np
 from numpy import ndarray
 
 from .dtypes import CATEGORY, get_default_dtype
-from .graph import Leaf, Saved, Version, start
+from .graph import Leaf, Saved, Version, source_of, start, watch
+from .graph import RemovableHandle as RemovableHandle
+from .modes import inference
 
 try:
     import cython
@@ -25,7 +27,8 @@ class Tensor:
 
     `array` is the NumPy (or CuPy) array. `node` made it: None for a tensor without history, a `Leaf` for one whose
     gradient was asked for, and `tracked` tells whether a gradient is needed at all. A view also knows the tensor it
-    is a view of (`base`) and the way there (`path`: primitives with their static arguments).
+    is a view of (`base`), the way there (`path`: primitives with their static arguments), and how many rewritings of the
+    base's history it has `seen`; OPAQUE there marks what a custom Function returned although it is not alone in its memory.
 
     Args:
         data: an array (shared, not copied), another tensor, or nested sequences of numbers (to the default float).
@@ -56,7 +59,7 @@ class Tensor:
         self.array = as_array(data) if isinstance(data, (Tensor, ndarray)) else np.asarray(data, get_default_dtype())
         self.grad = None
         self.node = None
-        self.version = None
+        self.version = INFERENCE if inference() else None
         self.base = None
         self.path = ()
         self.seen = 0
@@ -75,6 +78,8 @@ class Tensor:
     def requires_grad(self, on: bool) -> None:
         if on and self.array.dtype.kind not in "fc":
             raise RuntimeError(f"requires_grad: only floating-point tensors can have gradients, this one is {self.array.dtype}")
+        if on and self.is_inference() and not inference():
+            raise RuntimeError("requires_grad: an inference tensor cannot be given it outside inference_mode; use a clone (x.clone())")
         if not on and self.node is not None and not isinstance(self.node, Leaf):
             raise RuntimeError("requires_grad: cannot be switched off on the result of an operation; use x.detach()")
         if on != self.tracked:
@@ -95,28 +100,49 @@ class Tensor:
     @property
     def grad_fn(self) -> Any:
         """The node of the graph that made this tensor; None for a leaf."""
-        return None if self.is_leaf else self.node
+        return None if self.is_leaf else source_of(self.node)[0]
+
+    @property
+    def output_nr(self) -> int:
+        """Which of its node's outputs this tensor is."""
+        return 0 if self.is_leaf else source_of(self.node)[1]
 
     @property
     def retains_grad(self) -> bool:
         """Whether backward fills `.grad` of this result of an operation."""
-        return not self.is_leaf and self.node.retained is not None
+        return not self.is_leaf and self.node.watch is not None and self.node.watch.retained is not None
 
     def retain_grad(self) -> None:
         """Asks backward to fill `.grad` although this tensor is not a leaf."""
         if not needs_grad(self):
             raise RuntimeError("retain_grad: this tensor needs no gradient (requires_grad is False)")
         if not self.is_leaf:
-            self.node.retained = weakref.ref(self)
+            watch(self.node).retained = weakref.ref(self)
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Calls `hook(grad)` when this tensor's gradient is known; what it returns, if anything, replaces the gradient."""
         if not needs_grad(self):
             raise RuntimeError("register_hook: this tensor needs no gradient (requires_grad is False)")
-        node = edge_of(self)
-        if node.hooks is None:
-            node.hooks = []
-        return RemovableHandle(node.hooks, hook)
+        return RemovableHandle(watch(edge_of(self)).on_gradient, hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
+        """Calls `hook(tensor)` whenever backward has added to this leaf's `.grad`.
+
+        >>> import minigrad
+        >>> x = minigrad.ones(2, requires_grad=True)
+        >>> handle = x.register_post_accumulate_grad_hook(lambda p: print("grad is", p.grad))
+        >>> (x * 3).sum().backward()
+        grad is tensor([3., 3.])
+        """
+        if not needs_grad(self):
+            raise RuntimeError("register_post_accumulate_grad_hook: this tensor needs no gradient (requires_grad is False)")
+        if not self.is_leaf:
+            raise RuntimeError("register_post_accumulate_grad_hook: only a leaf's .grad is accumulated; use register_hook")
+        return RemovableHandle(watch(edge_of(self)).accumulated, hook)
+
+    def is_inference(self) -> bool:
+        """Whether this tensor was made in inference mode."""
+        return self.version is INFERENCE
 
     def detach(self) -> Tensor:
         """The same array without history. Writes to either are seen, and noticed, by both."""
@@ -135,7 +161,9 @@ class Tensor:
     @property
     def data(self) -> Tensor:
         """The same array without history; writes to it go unnoticed by backward. `detach` is the safe form."""
-        return make_tensor(self.array)
+        out: Tensor = make_tensor(self.array)
+        out.version = INFERENCE if self.is_inference() else None
+        return out
 
     @data.setter
     def data(self, new: Any) -> None:
@@ -153,6 +181,8 @@ class Tensor:
     @property
     def _version(self) -> int:
         """How often the storage has been written to."""
+        if self.is_inference():
+            raise RuntimeError("_version: writes to inference tensors are not counted")
         return 0 if self.version is None else int(self.version.writes)
 
     # --- the array ------------------------------------------------------------------------------------------------
@@ -332,6 +362,8 @@ class Operators:
         table: dict[str, Any]
 
 
+INFERENCE: Version = Version()  # what all inference tensors share: their writes are not counted
+OPAQUE = -1
 OPERATORS: Operators = Operators()
 TABLE: dict[str, Any] = {}  # the same table for other modules: a name that is typed in a .pxd cannot be imported from Python
 OPERATORS.table = TABLE
@@ -346,27 +378,6 @@ def register(name: str, operation: Any, method: bool = True) -> None:
         setattr(Tensor, name, operation)
 
 
-class RemovableHandle:
-    """Takes a hook off again."""
-
-    def __init__(self, hooks: list[Any], hook: Any) -> None:
-        self.hooks = hooks
-        self.hook = hook
-        hooks.append(hook)
-
-    def remove(self) -> None:
-        """Removes the hook; a second call does nothing."""
-        if self.hook is not None:
-            self.hooks.remove(self.hook)
-            self.hook = None
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.remove()
-
-
 def make_tensor(array: Any) -> Tensor:
     """A tensor around an array, without copying and without history."""
     out: Tensor = Tensor.__new__(Tensor)
@@ -376,6 +387,8 @@ def make_tensor(array: Any) -> Tensor:
         out.path = ()
         out.seen = 0
         out.tracked = False
+    if inference():
+        out.version = INFERENCE
     return out
 
 
@@ -422,6 +435,12 @@ def make_leaf(x: Tensor) -> Leaf:
 
 
 def save(array: Any, node: Any, version: Version) -> Saved:
+    """Keeps an array for backward."""
+    if version is INFERENCE:
+        raise RuntimeError(
+            "inference tensors cannot be saved for backward: nobody counts the writes to them; use a clone (x.clone()), or no_grad "
+            "instead of inference_mode"
+        )
     saved: Saved = Saved.__new__(Saved)
     saved.array = array
     saved.node = node
