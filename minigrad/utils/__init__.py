@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from minigrad.utils import data
+from minigrad.utils import checkpoint, data
 
-__all__ = ["data"]
+__all__ = ["checkpoint", "data"]
