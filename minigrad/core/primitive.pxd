@@ -41,6 +41,7 @@ cdef class Primitive(Operation):
     cdef public bint parts
     cdef public bint view
     cdef public int promotion
+    cdef public tuple numbers
     cdef public object in_place
     cdef public dict facts
     cpdef call(self, tuple args, tuple static)

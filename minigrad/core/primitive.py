@@ -32,7 +32,7 @@ from .modes import packing, recording
 from .saving import Packed, pack_values, unpacked
 from .silence import restore, silence
 from .source import here
-from .tensor import Operation, Tensor, edge_of, make_tensor, needs_grad, register, save, version_of
+from .tensor import Operation, Tensor, edge_of, make_tensor, needs_grad, register, save, tensor, version_of
 
 REGISTRY: dict[str, Primitive] = {}
 COMPOSITES: dict[str, Callable[..., Any]] = {}
@@ -68,7 +68,7 @@ class Primitive(Operation):
 
     __slots__ = (
         "name", "forward", "tensors", "n_tensors", "required", "n_unbound", "variadic", "static_names", "n_positional", "defaults", "spread",
-        "rules", "keeps", "keeps_output", "keeps_aux", "aux", "parts", "view", "promotion", "in_place", "facts", "__dict__",
+        "rules", "keeps", "keeps_output", "keeps_aux", "aux", "parts", "view", "promotion", "numbers", "in_place", "facts", "__dict__",
     )  # fmt: skip
     if TYPE_CHECKING:
         name: str
@@ -90,6 +90,7 @@ class Primitive(Operation):
         parts: bool
         view: bool
         promotion: int
+        numbers: Any
         in_place: Any
         facts: dict[str, Any]
 
@@ -121,6 +122,7 @@ class Primitive(Operation):
         self.parts = facts.pop("parts", False)
         self.view = facts.pop("view", False)
         self.promotion = facts.pop("promotion", NO_PROMOTION)
+        self.numbers = facts.pop("numbers", self.tensors)
         self.in_place = None
         self.facts = facts  # what tests and documentation read, and no call does
         self.__doc__ = function.__doc__
@@ -265,8 +267,12 @@ class Primitive(Operation):
             else:
                 if a is not None and not is_operand(a):
                     raise TypeError(f"{self.name}: expected tensors, got {type(a).__name__}; minigrad.tensor(...) makes one")
+                if a is not None and len(self.numbers) < self.n_tensors:
+                    self.refuse_number(len(arrays), a)
                 arrays.append(a)
         if not found:
+            if self.facts.get("of_numbers") and is_operand(args[0]):
+                return self.call((tensor(args[0]), *args[1:]), static)
             raise TypeError(f"{self.name}: expected a tensor, got {', '.join([type(a).__name__ for a in args])}")
         warnings = None if self.view else silence()  # a view computes nothing
         try:
@@ -288,6 +294,13 @@ class Primitive(Operation):
             out.node = self.record(args, static, out, aux)
             out.tracked = True
         return out if aux is None else (out, *aux)
+
+    def refuse_number(self, place: int, got: Any) -> None:
+        """Refuses a number where torch wants a tensor."""
+        if not self.variadic and self.tensors[place] not in self.numbers:
+            raise TypeError(
+                f"{self.name}: argument {self.tensors[place]!r} must be a tensor, got {type(got).__name__}; minigrad.tensor(...) makes one"
+            )
 
     def call_parts(self, args: tuple[Any, ...], static: tuple[Any, ...], results: Any, needed: bool) -> Any:
         """The end of a call with several outputs that all carry gradients: each gets a node that hands its part on."""
@@ -479,7 +492,7 @@ def explained(op: Primitive, error: Exception, arrays: list[Any]) -> Exception:
     )
     if "could not be broadcast" in text:
         return RuntimeError(f"{op.name}: the shapes cannot be broadcast together (axes must agree, or be 1): {operands}")
-    kind = type(error) if type(error) in (ValueError, TypeError, IndexError, RuntimeError, OverflowError) else RuntimeError
+    kind = type(error) if type(error) in (ValueError, TypeError, IndexError, RuntimeError) else RuntimeError
     return kind(f"{op.name}: {text} ({operands})")
 
 
@@ -498,6 +511,8 @@ def primitive(function: Any = None, **facts: Any) -> Any:
         aux: how many of the outputs, at the end, carry no gradient.
         parts: the outputs are a tuple, all of which carry gradients; the vjp's `g` is a tuple.
         view: the output shares memory with the first input.
+        numbers: the names of the tensor arguments that may be Python numbers; by default all.
+        of_numbers: all of them may be numbers at once.
         method: False for operations that are no method of Tensor.
         facts: what tests and documentation read, such as domain and laws.
 

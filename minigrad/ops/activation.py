@@ -22,7 +22,7 @@ def relu(input, /):
 
 @relu.vjp("input")
 def _(g, out):
-    return g * (out > 0)
+    return g * (out != 0)  # NaN passes it on, as in torch
 
 
 @elementwise(NONZERO, method=False, oracle=lambda x: x if x > 0 else 0.01 * x)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import operator
 
+from ..core.inplace import in_place
 from ..core.primitive import PROMOTE, function, primitive
 from ..core.tensor import Tensor
 from ..kernels import xp
+from .families import known_as
 
 __all__ = [
     "allclose", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "eq", "equal", "ge", "greater", "greater_equal", "gt", "isclose",
@@ -16,55 +18,55 @@ __all__ = [
 ]  # fmt: skip
 
 
-@primitive(promotion=PROMOTE, oracle=operator.eq)
+@primitive(promotion=PROMOTE, numbers=("other",), oracle=operator.eq)
 def eq(input, other, /):
     """input == other."""
     return xp(input).equal(input, other)
 
 
-@primitive(promotion=PROMOTE, oracle=operator.ne)
+@primitive(promotion=PROMOTE, numbers=("other",), oracle=operator.ne)
 def ne(input, other, /):
     """input != other."""
     return xp(input).not_equal(input, other)
 
 
-@primitive(promotion=PROMOTE, oracle=operator.lt)
+@primitive(promotion=PROMOTE, numbers=("other",), oracle=operator.lt)
 def lt(input, other, /):
     """input < other."""
     return xp(input).less(input, other)
 
 
-@primitive(promotion=PROMOTE, oracle=operator.le)
+@primitive(promotion=PROMOTE, numbers=("other",), oracle=operator.le)
 def le(input, other, /):
     """input <= other."""
     return xp(input).less_equal(input, other)
 
 
-@primitive(promotion=PROMOTE, oracle=operator.gt)
+@primitive(promotion=PROMOTE, numbers=("other",), oracle=operator.gt)
 def gt(input, other, /):
     """input > other."""
     return xp(input).greater(input, other)
 
 
-@primitive(promotion=PROMOTE, oracle=operator.ge)
+@primitive(promotion=PROMOTE, numbers=("other",), oracle=operator.ge)
 def ge(input, other, /):
     """input >= other."""
     return xp(input).greater_equal(input, other)
 
 
-@primitive(oracle=lambda x, y: bool(x) and bool(y))
+@primitive(numbers=(), oracle=lambda x, y: bool(x) and bool(y))
 def logical_and(input, other, /):
     """Whether both are true (not zero)."""
     return xp(input).logical_and(input, other)
 
 
-@primitive(oracle=lambda x, y: bool(x) or bool(y))
+@primitive(numbers=(), oracle=lambda x, y: bool(x) or bool(y))
 def logical_or(input, other, /):
     """Whether at least one is true (not zero)."""
     return xp(input).logical_or(input, other)
 
 
-@primitive(oracle=lambda x, y: bool(x) != bool(y))
+@primitive(numbers=(), oracle=lambda x, y: bool(x) != bool(y))
 def logical_xor(input, other, /):
     """Whether exactly one is true (not zero)."""
     return xp(input).logical_xor(input, other)
@@ -140,7 +142,11 @@ def equal(input, other):
     return input.shape == other.shape and bool((input.array == other.array).all())
 
 
-greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne
+for op in (eq, ne, lt, le, gt, ge, logical_and, logical_or, logical_xor, logical_not, bitwise_and, bitwise_or, bitwise_xor, bitwise_not):
+    in_place(op)
+
+greater, greater_equal, less = known_as(gt, "greater"), known_as(ge, "greater_equal"), known_as(lt, "less")
+less_equal, not_equal = known_as(le, "less_equal"), known_as(ne, "not_equal")
 
 
 @eq.cases

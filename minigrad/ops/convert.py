@@ -9,9 +9,9 @@ from ..core.inplace import in_place
 from ..core.primitive import function, primitive
 from ..core.tensor import TABLE, Tensor, check_device, register
 from ..kernels import xp
-from .creation import zeros_like
+from .creation import number_as, zeros_like
 
-__all__ = ["numel", "is_tensor", "is_floating_point"]
+__all__ = ["fill", "is_floating_point", "is_tensor", "numel"]
 
 
 @primitive(method=False)
@@ -55,7 +55,7 @@ def is_dtype_name(name):
 
 
 def caster(name, dtype):
-    def cast_to(self):
+    def cast_to(self, *, memory_format=None):
         return to(self, dtype)
 
     cast_to.__name__ = cast_to.__qualname__ = name
@@ -223,9 +223,9 @@ def _(draw):
 
 
 @primitive(method=False)
-def fill(input, /, value):
-    """The value everywhere: what fill_ writes."""
-    return xp(input).full_like(input, value)
+def fill(input, value, /):
+    """The value, a number or a 0-d tensor, everywhere."""
+    return xp(input).full_like(input, number_as("fill", value, input.dtype))
 
 
 @fill.vjp("input")
@@ -233,14 +233,19 @@ def _(g):
     return zeros_like(g)
 
 
+@fill.vjp("value")
+def _(g):
+    return g
+
+
 @fill.writes
 def _(array, value):
-    array[...] = value.array if isinstance(value, Tensor) else value
+    array[...] = number_as("fill_", value, array.dtype)
 
 
 @fill.cases
 def _(draw):
-    return (draw.array(draw.shape()), 2.0), {}
+    return (draw.array(draw.shape()), draw.array(())), {}
 
 
 in_place(copy)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..core.dtypes import get_default_dtype, int64, result_type
 from ..core.primitive import function
-from ..core.tensor import Tensor, check_device, make_tensor, tensor
+from ..core.tensor import Tensor, as_array, check_device, make_tensor, tensor
 from ..kernels import xp
 
 __all__ = [
@@ -37,6 +39,29 @@ def as_shape(op, size):
     return shape
 
 
+def number_as(op, number, dtype):
+    """A number (or 0-d tensor) in a dtype, as torch converts them: fractions are cut off, negative ones wrap around in unsigned integers.
+
+    Raises:
+        RuntimeError: it is too large for the dtype.
+    """
+    value = as_array(number)
+    if getattr(value, "ndim", 0):
+        raise RuntimeError(f"{op}: expected a number or a 0-d tensor, got shape {value.shape}")
+    if getattr(value, "dtype", None) is None and not isinstance(value, (int, float)):
+        raise TypeError(f"{op}: expected a number, got {type(number).__name__}")
+    dtype = np.dtype(dtype)
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        if not (-info.max if dtype.kind == "u" else info.min) <= value <= info.max:
+            raise RuntimeError(f"{op}: {value} does not fit into {dtype}, which holds {info.min} to {info.max}")
+    with np.errstate(all="ignore"):
+        out = np.asarray(value).astype(dtype)
+    if dtype.kind == "f" and np.isinf(out) and not np.isinf(value):
+        raise RuntimeError(f"{op}: {value} does not fit into {dtype}, which holds at most {np.finfo(dtype).max}")
+    return out
+
+
 @function(method=False)
 def zeros(*size, dtype=None, device=None, requires_grad=False):
     """A tensor of zeros of this shape.
@@ -63,8 +88,8 @@ def empty(*size, dtype=None, device=None, requires_grad=False, memory_format=Non
 @function(method=False)
 def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
     """A tensor of this shape with every element equal to `fill_value`."""
-    array = np.full(as_shape("full", (size,)), fill_value, dtype or result_type(fill_value))
-    return finished("full", array, device, requires_grad)
+    value = number_as("full", fill_value, dtype or result_type(fill_value))
+    return finished("full", np.full(as_shape("full", (size,)), value), device, requires_grad)
 
 
 @function(method=False)
@@ -83,13 +108,22 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
     """
     if end is None:
         start, end = 0, start
-    if dtype is not None and np.dtype(dtype).kind in "iu":  # torch brings them to the dtype first
-        start, end, step = int(start), int(end), int(step)
-    if step == 0 or (end - start) * step < 0:
+    start, end, step = [x.item() if isinstance(x, (Tensor, np.generic)) else x for x in (start, end, step)]
+    for x in (start, end, step):
+        if not isinstance(x, (int, float)):
+            raise TypeError(f"arange: expected numbers, got {type(x).__name__}")
+    if not math.isfinite(start) or not math.isfinite(end) or step == 0 or (end - start) * step < 0:
         raise RuntimeError(f"arange: a step of {step} does not lead from {start} to {end}")
-    values = [x.item() if isinstance(x, Tensor) else x for x in (start, end, step)]
-    array = np.arange(*values, dtype=dtype or result_type(*values))
-    return finished("arange", array, device, requires_grad)
+    dtype = np.dtype(dtype or result_type(start, end, step))
+    if dtype.kind == "b":
+        raise NotImplementedError("arange: truth values cannot be counted; expected a dtype of numbers")
+    if dtype == int64:
+        start, end, step = int(start), int(end), int(step)
+    n = math.ceil((end - start) / step)
+    if dtype.kind in "iu":  # the number of elements is that of the numbers given (but for int64), their values those of the whole parts
+        start, step = int(start), int(step)
+    array = start + step * np.arange(n)
+    return finished("arange", array.astype(dtype), device, requires_grad)
 
 
 @function(method=False)
@@ -120,7 +154,7 @@ def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_
 @function(method=False)
 def scalar_tensor(s, *, dtype=None, device=None, requires_grad=False):
     """A 0-d tensor, of the default float type unless another is given."""
-    return finished("scalar_tensor", np.array(s, dtype or get_default_dtype()), device, requires_grad)
+    return finished("scalar_tensor", number_as("scalar_tensor", s, dtype or get_default_dtype()), device, requires_grad)
 
 
 def triangle_indices(op, indices, row, col, offset, dtype, device):
@@ -169,7 +203,7 @@ def empty_like(input, *, dtype=None, device=None, requires_grad=False, memory_fo
 def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False, memory_format=None):
     """The input's shape and dtype, with every element equal to `fill_value`."""
     out = like("full_like", input, "empty", dtype, device, False)
-    out.array[...] = fill_value
+    out.array[...] = number_as("full_like", fill_value, out.dtype)
     return finished("full_like", out.array, None, requires_grad)
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import builtins
 import math
 
+import numpy as np
+
 from ..core.dtypes import float64, get_default_dtype, result_type
 from ..core.inplace import in_place
 from ..core.primitive import function, primitive
 from ..core.tensor import Tensor, register
 from ..kernels import special, xp
-from .creation import zeros_like
-from .families import INTEGER_KINKS, NONZERO, POSITIVE, REAL, Domain, elementwise
+from .creation import number_as, zeros_like
+from .families import INTEGER_KINKS, NONZERO, POSITIVE, REAL, Domain, elementwise, known_as
 
 __all__ = [
     "abs", "absolute", "acos", "add", "addcdiv", "addcmul", "arccos", "arcsin", "arctan", "arctan2", "asin", "atan", "atan2", "ceil",
@@ -25,12 +27,21 @@ __all__ = [
 # --- arithmetic -------------------------------------------------------------------------------------------------------
 
 
-@elementwise(REAL, REAL, to_float=False, oracle=lambda x, y: x + y)
+@elementwise(REAL, REAL, to_float=False, of_numbers=True, oracle=lambda x, y: x + y)
 def add(input, other, /, *, alpha=1):
     """input + alpha * other."""
     if alpha != 1:
-        other = other * alpha
+        other = scaled("add", other, alpha)
     return xp(input).add(input, other)
+
+
+def scaled(op, x, alpha):
+    """x * alpha in x's dtype, for the `alpha` and `value` of torch: integers want an integer, and wrap around as theirs do."""
+    if not hasattr(x, "dtype") or x.dtype.kind == "f":
+        return x * alpha
+    if isinstance(alpha, float) or isinstance(alpha, builtins.bool) and x.dtype.kind != "b":
+        raise RuntimeError(f"{op}: for {x.dtype} the factor must be an integer, got {alpha!r}")
+    return x * np.asarray(alpha).astype(x.dtype)
 
 
 @add.vjp("input")
@@ -43,11 +54,11 @@ def _(g, alpha):
     return g if alpha == 1 else g * alpha
 
 
-@elementwise(REAL, REAL, to_float=False, oracle=lambda x, y: x - y)
+@elementwise(REAL, REAL, to_float=False, of_numbers=True, oracle=lambda x, y: x - y)
 def sub(input, other, /, *, alpha=1):
     """input - alpha * other."""
     if alpha != 1:
-        other = other * alpha
+        other = scaled("sub", other, alpha)
     return xp(input).subtract(input, other)
 
 
@@ -61,7 +72,7 @@ def _(g, alpha):
     return -g if alpha == 1 else g * -alpha
 
 
-@elementwise(REAL, REAL, to_float=False, oracle=lambda x, y: x * y)
+@elementwise(REAL, REAL, to_float=False, of_numbers=True, oracle=lambda x, y: x * y)
 def mul(input, other, /):
     """input * other."""
     return xp(input).multiply(input, other)
@@ -77,7 +88,7 @@ def _(g, input):
     return g * input
 
 
-@elementwise(REAL, NONZERO, to_float=False, oracle=lambda x, y: x / y)
+@elementwise(REAL, NONZERO, to_float=False, of_numbers=True, oracle=lambda x, y: x / y)
 def div(input, other, /, *, rounding_mode=None):
     """input / other (integers give floats), rounded towards zero ("trunc") or down ("floor") if asked for."""
     m = xp(input)
@@ -91,7 +102,10 @@ def div(input, other, /, *, rounding_mode=None):
     if rounding_mode == "floor":
         return m.floor_divide(input, other)
     if rounding_mode == "trunc":
-        return m.trunc(m.divide(input, other)).astype(result_type(input, other))
+        if input.dtype.kind == "f":
+            return m.trunc(m.divide(input, other))
+        quotient = m.floor_divide(input, other)
+        return quotient + ((quotient < 0) & (quotient * other != input)).astype(quotient.dtype)
     raise RuntimeError(f"div: rounding_mode must be None, 'trunc' or 'floor', got {rounding_mode!r}")
 
 
@@ -102,10 +116,10 @@ def _(g, other, rounding_mode):
 
 @div.vjp("other")
 def _(g, input, other, rounding_mode):
-    return -g * (input / other) / other if rounding_mode is None else None  # not by the output, which may be written to as in torch
+    return -g * (input / other / other) if rounding_mode is None else None  # not by the output, which may be written to as in torch
 
 
-@elementwise(REAL, NONZERO, to_float=False, oracle=lambda x, y: math.floor(x / y))
+@elementwise(REAL, NONZERO, to_float=False, of_numbers=True, oracle=lambda x, y: math.floor(x / y))
 def floor_divide(input, other, /):
     """input / other, rounded down: Python's //. Its derivative is 0."""
     refuse_zero("floor_divide", other)
@@ -118,31 +132,49 @@ def refuse_zero(op, divisor):
         raise RuntimeError(f"{op}: integers cannot be divided by zero")
 
 
+def tensor_first(op, x):
+    """Refuses a number as first argument, where torch wants a tensor."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{op}: argument 'input' must be a tensor, got {type(x).__name__}; minigrad.tensor(...) makes one")
+
+
 @function(method=False)
 def rsub(input, other, *, alpha=1):
     """other - alpha * input."""
+    tensor_first("rsub", input)
     return sub(other, input, alpha=alpha)
 
 
 @elementwise(POSITIVE, REAL, to_float=False, oracle=lambda x, y: x**y)
 def pow(input, exponent, /):
-    """input ** exponent."""
-    return xp(input).power(input, exponent)
+    """input ** exponent. Integers to a negative power are rounded towards 0, as in torch, where the exponent is a tensor."""
+    m = xp(input)
+    if result_type(input, exponent).kind == "f":
+        return m.power(input, exponent)
+    exponent = m.asarray(exponent)
+    return m.where(exponent < 0, inverse_power(input, exponent), m.power(input, m.maximum(exponent, exponent.dtype.type(0))))
+
+
+def inverse_power(base, exponent):
+    """base ** exponent of integers for a negative exponent: 1 for 1, 1 or -1 for -1, else 0."""
+    return np.where(base == 1, 1, np.where(base == -1, 1 - 2 * (exponent & 1), 0)).astype(base.dtype)
 
 
 @pow.vjp("input")
 def _(g, input, exponent):
     if not isinstance(exponent, Tensor):
-        return g * (exponent * input ** (exponent - 1)) if exponent != 0 else g * 0
-    base = where((exponent == 0) & (input == 0), 1.0, input)  # 0 times infinity otherwise; and no more, for the second derivative's sake
+        return g * (exponent * input ** (exponent - 1)) if exponent != 0 else zeros_like(g)
+    # 0 times infinity otherwise; and no more than these, for the second derivative's sake
+    base = where((exponent == 0) & ((input == 0) | (input - input != 0)), 1.0, input)
     return g * (exponent * base ** (exponent - 1))
 
 
 @pow.vjp("exponent")
-def _(g, out, input):
+def _(g, out, input, exponent):
     if not isinstance(input, Tensor):
-        return g * out * math.log(input) if input != 0 else g * 0
-    return g * where(input == 0, 0.0, out * log(input))
+        slope = out * (math.log(input) if input > 0 else -math.inf if input == 0 else math.nan)
+        return g * (slope if input != 0 else where(exponent >= 0, 0.0, slope))
+    return g * where((input == 0) & (exponent >= 0), 0.0, out * log(input))
 
 
 @elementwise(REAL, NONZERO, to_float=False, oracle=lambda x, y: x - y * math.floor(x / y))
@@ -159,10 +191,10 @@ def _(g):
 
 @remainder.vjp("other")
 def _(g, input, other):
-    return -g * floor(input / other)
+    return -g * div(input, other, rounding_mode="floor")
 
 
-@elementwise(REAL, NONZERO, to_float=False, oracle=math.fmod)
+@elementwise(REAL, NONZERO, to_float=False, numbers=("other",), oracle=math.fmod)
 def fmod(input, other, /):
     """input - other * trunc(input / other): the sign of the dividend, as C's fmod."""
     refuse_zero("fmod", other)
@@ -176,7 +208,7 @@ def _(g):
 
 @fmod.vjp("other")
 def _(g, input, other):
-    return -g * trunc(input / other)
+    return -g * div(input, other, rounding_mode="trunc")
 
 
 @elementwise(to_float=False, oracle=lambda x: -x)
@@ -222,7 +254,7 @@ def reciprocal(input, /):
 
 @reciprocal.vjp("input")
 def _(g, out):
-    return -g * out * out
+    return -g * (out * out)
 
 
 @elementwise(POSITIVE, oracle=math.sqrt)
@@ -385,7 +417,7 @@ def _(g, input):
     return g / (1.0 + input * input)
 
 
-@elementwise(NONZERO, NONZERO, oracle=math.atan2)
+@elementwise(NONZERO, NONZERO, numbers=(), oracle=math.atan2)
 def atan2(input, other, /):
     """The angle in radians of the point (other, input)."""
     return xp(input).arctan2(input, other)
@@ -393,12 +425,18 @@ def atan2(input, other, /):
 
 @atan2.vjp("input")
 def _(g, input, other):
-    return g * other / (input * input + other * other)
+    return g * (other / squared_length(input, other))
 
 
 @atan2.vjp("other")
 def _(g, input, other):
-    return -g * input / (input * input + other * other)
+    return -g * (input / squared_length(input, other))
+
+
+def squared_length(x, y):
+    """x**2 + y**2; 1 at the origin, where the derivatives of the angle are taken as 0."""
+    square = x * x + y * y
+    return where(square == 0, 1.0, square)
 
 
 @elementwise(oracle=math.sinh)
@@ -510,13 +548,13 @@ def frac(input):
 # --- choosing ---------------------------------------------------------------------------------------------------------
 
 
-@elementwise(REAL, REAL, to_float=False, oracle=max)
+@elementwise(REAL, REAL, to_float=False, numbers=(), oracle=max)
 def maximum(input, other, /):
     """The larger of the two; NaN if either is. At a tie each gets half the gradient, as in torch."""
     return xp(input).maximum(input, other)
 
 
-@elementwise(REAL, REAL, to_float=False, oracle=min)
+@elementwise(REAL, REAL, to_float=False, numbers=(), oracle=min)
 def minimum(input, other, /):
     """The smaller of the two; NaN if either is. At a tie each gets half the gradient, as in torch."""
     return xp(input).minimum(input, other)
@@ -545,7 +583,11 @@ def share(x, y, lost):
 )  # fmt: skip
 def clamp_between(input, /, min, max):
     """The input, with what lies outside [min, max] moved to its nearer end."""
-    return xp(input).clip(input, min, max)
+    if input.dtype.kind == "f":
+        return input.clip(min, max)
+    dtype = result_type(input, *[x for x in (min, max) if x is not None])
+    low, high = [None if x is None else number_as("clamp", x, dtype) for x in (min, max)]
+    return input.astype(dtype, copy=False).clip(low, high)
 
 
 @clamp_between.vjp("input")
@@ -586,12 +628,14 @@ def clamp(input, min=None, max=None):
 @function
 def clamp_min(input, min):
     """The input, not below `min`."""
+    tensor_first("clamp_min", input)
     return clamp(input, min=min)
 
 
 @function
 def clamp_max(input, max):
     """The input, not above `max`."""
+    tensor_first("clamp_max", input)
     return clamp(input, max=max)
 
 
@@ -628,10 +672,14 @@ def where(condition, input=None, other=None):
     >>> minigrad.where(x > 0, x, 0.0)
     tensor([1., 0.])
     """
+    if not isinstance(condition, Tensor):
+        raise TypeError(f"where: expected a tensor of truth values as condition, got {type(condition).__name__}")
     if input is None and other is None:
         return condition.nonzero(as_tuple=True)
-    if getattr(condition, "dtype", None) is None or condition.dtype.kind not in "bu":
-        raise RuntimeError(f"where: expected a condition of truth values, got {getattr(condition, 'dtype', type(condition).__name__)}")
+    if condition.dtype.name not in ("bool", "uint8"):
+        raise RuntimeError(f"where: expected a condition of truth values, got {condition.dtype}; x != 0 makes them")
+    if input is None or other is None:
+        raise TypeError("where: expected both values, or the condition alone")
     return choose(condition, input, other)
 
 
@@ -680,9 +728,12 @@ for composite in (lerp, addcmul, addcdiv, clamp, clamp_min, clamp_max, nan_to_nu
     in_place(composite)
 
 
-absolute, arccos, arcsin, arctan, arctan2 = abs, acos, asin, atan, atan2
-divide = true_divide = div
-clip, fix, multiply, negative, subtract = clamp, trunc, mul, neg, sub
+absolute = known_as(abs, "absolute")
+arccos, arcsin, arctan = known_as(acos, "arccos"), known_as(asin, "arcsin"), known_as(atan, "arctan")
+arctan2 = known_as(atan2, "arctan2")
+divide = true_divide = known_as(div, "divide", "true_divide")
+clip, fix = known_as(clamp, "clip"), known_as(trunc, "fix")
+multiply, negative, subtract = known_as(mul, "multiply"), known_as(neg, "negative"), known_as(sub, "subtract")
 register("__rdiv__", lambda self, other: div(other, self))
 
 # --- copies -----------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..core.inplace import in_place
 from ..core.primitive import PROMOTE, PROMOTE_TO_FLOAT, primitive
-from ..core.tensor import Tensor
+from ..core.tensor import TABLE, Tensor, register
 
 
 class Domain:
@@ -40,6 +40,15 @@ def elementwise(*domains: Domain, to_float: bool = True, **facts: Any) -> Callab
         return op
 
     return declare
+
+
+def known_as(op: Any, *names: str) -> Any:
+    """Gives an operation, and its in-place form, further names as methods; returns it."""
+    for name in names:
+        register(name, op)
+        if op.__name__ + "_" in TABLE:
+            register(name + "_", TABLE[op.__name__ + "_"])
+    return op
 
 
 class ValuesAndIndices(tuple[Tensor, Tensor]):

@@ -9,7 +9,7 @@ from ..core.inplace import in_place
 from ..core.primitive import function, primitive
 from ..core.tensor import TABLE, Tensor, make_tensor
 from ..kernels import xp
-from .creation import full, zeros
+from .creation import full, number_as, zeros
 from .elementwise import where
 from .families import ValuesAndIndices
 from .shape import check_dim, expand, movedim
@@ -421,6 +421,8 @@ def masked_fill(input, mask, value):
         raise RuntimeError(f"masked_fill: expected a mask of truth values, got {mask.dtype}")
     if getattr(value, "ndim", 0):
         raise RuntimeError(f"masked_fill: expected a number or a 0-d tensor as value, got shape {value.shape}")
+    if not isinstance(value, Tensor):
+        value = number_as("masked_fill", value, input.dtype)
     out = where(mask, value, input)
     return out if out.dtype == input.dtype else out.to(input.dtype)
 
@@ -451,10 +453,12 @@ def masked_scatter(input, mask, source):
 @function
 def nonzero(input, *, as_tuple=False):
     """The indices of the elements that are not zero: one row each, or one tensor for each axis."""
+    if input.ndim == 0:
+        if as_tuple:
+            return nonzero(input.reshape(1), as_tuple=True)
+        return make_tensor(np.zeros((int(bool(input)), 0), int64))
     places = input.array.nonzero()
-    if as_tuple:
-        return tuple([make_tensor(p) for p in places])
-    return make_tensor(xp(input.array).stack(places, 1) if places else np.zeros((int(bool(input)), 0), int64))
+    return tuple([make_tensor(p) for p in places]) if as_tuple else make_tensor(xp(input.array).stack(places, 1))
 
 
 @function

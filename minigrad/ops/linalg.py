@@ -8,7 +8,7 @@ from ..core.inplace import in_place
 from ..core.primitive import PROMOTE, function, primitive
 from ..kernels import xp
 from .reduce import sum
-from .shape import permute, transpose
+from .shape import check_dims, permute, transpose
 
 __all__ = [
     "addbmm", "addmm", "addmv", "addr", "baddbmm", "bmm", "dot", "einsum", "inner", "matmul", "mm", "mv", "outer", "tensordot", "trace", "vdot",
@@ -163,7 +163,7 @@ def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
 @function
 def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """beta * input + alpha * the sum of (batch1 @ batch2) over the batch."""
-    return added("addbmm", input, sum(bmm(batch1, batch2), 0), beta, alpha)
+    return added("addbmm", input, sum(bmm(batch1, batch2), 0, dtype=batch1.dtype), beta, alpha)
 
 
 for op in (addmm, addmv, addr, baddbmm, addbmm):
@@ -174,8 +174,17 @@ for op in (addmm, addmv, addr, baddbmm, addbmm):
 def tensordot(a, b, dims=2):
     """The sum of products over several axes at once: the last `dims` of a with the first of b, or two lists of axes."""
     if isinstance(dims, int):
+        if not 0 <= dims <= min(a.ndim, b.ndim):
+            raise RuntimeError(f"tensordot: {dims} dimensions to sum over, for tensors of shapes {a.shape} and {b.shape}")
         dims = (list(range(a.ndim - dims, a.ndim)), list(range(dims)))
-    left, right = [d % a.ndim for d in dims[0]], [d % b.ndim for d in dims[1]]
+    left, right = check_dims("tensordot", tuple(dims[0]), a.ndim), check_dims("tensordot", tuple(dims[1]), b.ndim)
+    if len(left) != len(right):
+        raise RuntimeError(f"tensordot: {len(left)} dimensions of a for {len(right)} of b: {dims}")
+    for d, e in zip(left, right, strict=True):  # a length of 1 is stretched, as by broadcasting
+        if a.shape[d] == 1 != b.shape[e]:
+            b = sum(b, e, True, dtype=b.dtype)
+        elif b.shape[e] == 1 != a.shape[d]:
+            a = sum(a, d, True, dtype=a.dtype)
     if [a.shape[d] for d in left] != [b.shape[d] for d in right]:
         raise RuntimeError(f"tensordot: the lengths of dimensions {left} of shape {a.shape} and {right} of shape {b.shape} differ")
     keep_a = [d for d in range(a.ndim) if d not in left]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from ..core.dtypes import int64
+from ..core.dtypes import float16, float32, int64, uint8
+from ..core.inplace import in_place
 from ..core.primitive import PROMOTE_TO_FLOAT, function, primitive
 from ..core.tensor import Tensor, make_tensor
 from ..kernels import xp
@@ -256,14 +257,16 @@ def median(input, dim=None, keepdim=False):
 
 @primitive
 def all(input, /, dim=None, keepdim=False):
-    """Whether all elements are true (not zero), over axes or over everything."""
-    return xp(input).all(input, check_dims("all", dim, input.ndim), keepdims=keepdim)
+    """Whether all elements are true (not zero), over axes or over everything; for uint8 as 0 or 1 of that dtype, as in torch."""
+    out = xp(input).all(input, check_dims("all", dim, input.ndim), keepdims=keepdim)
+    return out if input.dtype != uint8 else out.astype(uint8)
 
 
 @primitive
 def any(input, /, dim=None, keepdim=False):
-    """Whether any element is true (not zero), over axes or over everything."""
-    return xp(input).any(input, check_dims("any", dim, input.ndim), keepdims=keepdim)
+    """Whether any element is true (not zero), over axes or over everything; for uint8 as 0 or 1 of that dtype, as in torch."""
+    out = xp(input).any(input, check_dims("any", dim, input.ndim), keepdims=keepdim)
+    return out if input.dtype != uint8 else out.astype(uint8)
 
 
 @primitive
@@ -351,6 +354,8 @@ def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
         return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim)
     if isinstance(p, str) and p != "fro":
         raise RuntimeError(f"norm: p must be a number, 'fro' or 'nuc', got {p!r}")
+    if input.dtype == float16:  # whose powers would overflow
+        return norm(input.to(float32), p, dim, keepdim).to(float16)
     if p in ("fro", 2, None):
         return safe_sqrt(sum(input * input, dim, keepdim))
     if p == math.inf:
@@ -382,3 +387,7 @@ def _(g, out):
 @safe_sqrt.cases
 def _(draw):
     return (draw.array(draw.shape(), low=0.1),), {}
+
+
+for op in (cumsum, cumprod):
+    in_place(op)

@@ -6,10 +6,13 @@ import math
 
 import numpy as np
 
+from ..core.dtypes import int64
 from ..core.inplace import in_place
 from ..core.primitive import PROMOTE, function, primitive
 from ..core.tensor import Tensor, register
 from ..kernels import xp
+from .creation import arange
+from .families import known_as
 
 __all__ = [
     "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_tensors", "broadcast_to", "cat", "chunk", "concat", "concatenate", "diag", "diagonal",
@@ -178,14 +181,16 @@ def _(draw):
     return (draw.array(draw.broadcastable(shape)), shape), {}
 
 
-@primitive(laws="linear")
+@primitive(spread=True, laws="linear")
 def sum_to_size(input, /, size):
     """The sum over the axes that broadcasting has added or stretched: the adjoint of expand."""
     extra = input.ndim - len(size)
     if extra < 0 or any([n != m and n != 1 for n, m in zip(size, input.shape[extra:], strict=True)]):
         raise RuntimeError(f"sum_to_size: a tensor of shape {input.shape} cannot be summed to {tuple(size)}: it is not broadcast from it")
     axes = tuple(range(extra)) + tuple([i + extra for i, n in enumerate(size) if n == 1 and input.shape[i + extra] != 1])
-    return input.sum(axes).reshape(size)
+    if not axes and size:
+        return input
+    return input.sum(axes, dtype=int64 if input.dtype.kind in "biu" else None).reshape(size)
 
 
 @sum_to_size.vjp("input")
@@ -575,12 +580,16 @@ def roll(input, shifts, dims=None):
 @function
 def fliplr(input):
     """The second axis reversed: left and right exchanged."""
+    if input.ndim < 2:
+        raise RuntimeError(f"fliplr: expected at least 2 dimensions, got shape {input.shape}")
     return flip(input, (1,))
 
 
 @function
 def flipud(input):
     """The first axis reversed: up and down exchanged."""
+    if input.ndim < 1:
+        raise RuntimeError("flipud: expected at least 1 dimension, got a 0-d tensor")
     return flip(input, (0,))
 
 
@@ -666,6 +675,10 @@ def meshgrid(*tensors, indexing="ij"):
 @function
 def narrow(input, dim, start, length):
     """A stretch of an axis. A view."""
+    if input.ndim == 0:
+        raise RuntimeError("narrow: a 0-d tensor has no dimension to narrow")
+    if isinstance(start, Tensor) and (start.ndim or start.dtype.kind not in "iu"):
+        raise RuntimeError(f"narrow: expected start as an integer or a 0-d tensor of one, got {start.dtype} of shape {start.shape}")
     dim = check_dim("narrow", dim, input.ndim)
     start = int(start) + (input.shape[dim] if start < 0 else 0)
     if not 0 <= start <= start + length <= input.shape[dim]:
@@ -705,24 +718,44 @@ def of_each(change, tensors):
 
 
 @function
-def repeat_interleave(input, repeats, dim=None):
-    """Each element along an axis so many times, one after the other."""
-    if dim is None:
+def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
+    """Each element along an axis so many times, one after the other; of `repeats` alone, the places that this would take.
+
+    Args:
+        input: a tensor.
+        repeats: a number, or a tensor with one for each element along the axis.
+        dim: the axis; None for all elements in order.
+        output_size: the sum of the repeats, which need not be known here but must be right.
+
+    >>> import minigrad
+    >>> minigrad.repeat_interleave(minigrad.tensor([5, 6]), minigrad.tensor([2, 1]))
+    tensor([5, 5, 6])
+    """
+    if repeats is None:
+        repeats, input = input, arange(input.shape[0] if input.ndim else 0)
+    counts = repeats.array if isinstance(repeats, Tensor) else np.asarray(repeats)
+    if counts.dtype.kind not in "iu" or counts.ndim > 1:
+        raise RuntimeError(f"repeat_interleave: expected repeats as integers in a vector, got {counts.dtype} of shape {counts.shape}")
+    if counts.size and counts.min() < 0:
+        raise RuntimeError(f"repeat_interleave: repeats cannot be negative, got {counts.min()}")
+    if dim is None or input.ndim == 0:
         input, dim = ravel(input), 0
     dim = check_dim("repeat_interleave", dim, input.ndim)
-    repeats = repeats.array if isinstance(repeats, Tensor) else np.asarray(repeats)
-    places = np.repeat(np.arange(input.shape[dim]), repeats)
+    n = input.shape[dim]
+    if counts.size not in (1, n):
+        raise RuntimeError(f"repeat_interleave: {counts.size} repeats for {n} elements along dimension {dim}")
+    places = np.repeat(np.arange(n), counts)
+    if output_size is not None and output_size != places.size:
+        raise RuntimeError(f"repeat_interleave: the repeats add up to {places.size}, not to output_size={output_size}")
     return input[(slice(None),) * dim + (places,)]
 
 
 for op in (tril, triu):
     in_place(op)
 
-swapaxes = swapdims = transpose
-moveaxis = movedim
+swapaxes = swapdims = known_as(transpose, "swapaxes", "swapdims")
+moveaxis = known_as(movedim, "moveaxis")
 concat = concatenate = cat
-for name, op in (("swapaxes", transpose), ("swapdims", transpose), ("moveaxis", movedim)):
-    register(name, op)
 
 
 def last_two(op, x):

@@ -12,7 +12,7 @@ from ..kernels import special, xp
 from .compare import isnan
 from .creation import zeros_like
 from .elementwise import exp, flat, log, pow, rsqrt, sigmoid, sign, where
-from .families import NONZERO, POSITIVE, REAL, Domain, elementwise
+from .families import NONZERO, POSITIVE, REAL, Domain, elementwise, known_as
 
 __all__ = [
     "acosh", "angle", "arccosh", "arcsinh", "arctanh", "asinh", "atanh", "bitwise_left_shift", "bitwise_right_shift", "copysign",
@@ -240,13 +240,13 @@ def _(draw):
 # --- two arguments ----------------------------------------------------------------------------------------------------
 
 
-@elementwise(REAL, REAL, to_float=False, oracle=max)
+@elementwise(REAL, REAL, to_float=False, numbers=(), oracle=max)
 def fmax(input, other, /):
     """The larger of the two; the other one if one is NaN. At a tie the input gets the gradient."""
     return xp(input).fmax(input, other)
 
 
-@elementwise(REAL, REAL, to_float=False, oracle=min)
+@elementwise(REAL, REAL, to_float=False, numbers=(), oracle=min)
 def fmin(input, other, /):
     """The smaller of the two; the other one if one is NaN. At a tie the input gets the gradient."""
     return xp(input).fmin(input, other)
@@ -271,24 +271,24 @@ def shares(of_input, g):
     return where(of_input, g, 0.0), where(of_input, 0.0, g)
 
 
-@elementwise(NONZERO, NONZERO, to_float=False, oracle=math.hypot)
+@elementwise(NONZERO, NONZERO, to_float=False, numbers=(), oracle=math.hypot)
 def hypot(input, other, /):
-    """sqrt(input**2 + other**2), without overflow; its derivative at the origin is taken as 0."""
+    """sqrt(input**2 + other**2), without overflow; it has no derivative at the origin, where this gives NaN as torch does."""
     floats_only("hypot", input, other)
     return xp(input).hypot(input, other)
 
 
 @hypot.vjp("input")
 def _(g, out, input):
-    return g * (input / where(out == 0, 1.0, out))
+    return g * (input / out)
 
 
 @hypot.vjp("other")
 def _(g, out, other):
-    return g * (other / where(out == 0, 1.0, out))
+    return g * (other / out)
 
 
-@elementwise(NONZERO, NONZERO, oracle=math.copysign)
+@elementwise(NONZERO, NONZERO, numbers=("other",), oracle=math.copysign)
 def copysign(input, other, /):
     """The size of the input with the sign of the other."""
     return xp(input).copysign(input, other)
@@ -296,7 +296,7 @@ def copysign(input, other, /):
 
 @copysign.vjp("input")
 def _(g, out, input):
-    return g * (sign(input) * sign(out))
+    return g * where(input == 0, 0.0, out / input)
 
 
 @copysign.vjp("other")
@@ -304,14 +304,14 @@ def _(g):
     return zeros_like(g)
 
 
-@elementwise(REAL, REAL, to_float=False, oracle=lambda x, y: math.log(math.exp(x) + math.exp(y)))
+@elementwise(REAL, REAL, to_float=False, numbers=(), oracle=lambda x, y: math.log(math.exp(x) + math.exp(y)))
 def logaddexp(input, other, /):
     """log(exp(input) + exp(other)), without overflow."""
     floats_only("logaddexp", input, other)
     return xp(input).logaddexp(input, other)
 
 
-@elementwise(REAL, REAL, to_float=False, oracle=lambda x, y: math.log2(2.0**x + 2.0**y))
+@elementwise(REAL, REAL, to_float=False, numbers=(), oracle=lambda x, y: math.log2(2.0**x + 2.0**y))
 def logaddexp2(input, other, /):
     """log2(2**input + 2**other), without overflow."""
     floats_only("logaddexp2", input, other)
@@ -371,6 +371,14 @@ def float_power(input, exponent):
 
 
 @function
+def float_power_(self, exponent):
+    """float_power in place, for tensors of double precision."""
+    if self.dtype != float64:
+        raise RuntimeError(f"float_power_: the result is float64, which the tensor's {self.dtype} cannot hold; convert with x.double()")
+    return TABLE["pow_"](self, exponent.double() if isinstance(exponent, Tensor) else float(exponent))
+
+
+@function
 def heaviside(input, values):
     """0 below 0, the values at 0, 1 above: the step function."""
     for x in (input, values):
@@ -403,14 +411,14 @@ def bitwise_right_shift(input, other, /):
     return xp(input).right_shift(input, other)
 
 
-@primitive(promotion=PROMOTE)
+@primitive(promotion=PROMOTE, numbers=())
 def gcd(input, other, /):
     """The greatest common divisor of integers."""
     integers_only("gcd", input, other)
     return xp(input).gcd(input, other)
 
 
-@primitive(promotion=PROMOTE)
+@primitive(promotion=PROMOTE, numbers=())
 def lcm(input, other, /):
     """The least common multiple of integers."""
     integers_only("lcm", input, other)
@@ -426,12 +434,10 @@ def _(draw):
     return (draw.array(shape, 0, 4).astype("int64"), draw.array(draw.broadcastable(shape), 0, 4).astype("int64")), {}
 
 
-for composite in (deg2rad, rad2deg, float_power, heaviside, ldexp, bitwise_left_shift, bitwise_right_shift, gcd, lcm):
+for composite in (deg2rad, rad2deg, heaviside, ldexp, bitwise_left_shift, bitwise_right_shift, gcd, lcm):
     in_place(composite)
 
-arccosh, arcsinh, arctanh, sgn = acosh, asinh, atanh, sign
-for name, op in (("arccosh", acosh), ("arcsinh", asinh), ("arctanh", atanh), ("sgn", sign)):
-    register(name, op)
-    register(name + "_", TABLE[op.name + "_"])
+arccosh, arcsinh, arctanh = known_as(acosh, "arccosh"), known_as(asinh, "arcsinh"), known_as(atanh, "arctanh")
+sgn = known_as(sign, "sgn")
 register("__lshift__", lambda self, other: bitwise_left_shift(self, other))
 register("__rshift__", lambda self, other: bitwise_right_shift(self, other))

@@ -56,6 +56,7 @@ case("lerp", lambda m, x, y, w: m.lerp(x, y, w), (3, 4), (4,), (3, 1))
 case("addcmul addcdiv", lambda m, x, y: m.addcmul(x, x, y, value=2) + m.addcdiv(x, y, y + 9, value=0.5), (3,), (3,))
 case("nan_to_num", lambda m, x: m.nan_to_num(m.log(x), nan=2.0, neginf=-5.0), (3, 4))
 case("clone", lambda m, x: m.clone(x) * x.clone(), (3,))
+case("fill", lambda m, x, y: m.fill(x, y) * x, (3,), ())
 case("log exp", lambda m, x: m.log(x * 0) + m.exp(x * 0 + 1000), (3,))
 
 # --- comparisons ------------------------------------------------------------------------------------------------------

@@ -92,12 +92,16 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     """x, at least min_val and at most max_val. Raises ValueError if min_val is larger than max_val."""
     if min_val > max_val:
         raise ValueError(f"hardtanh: min_val cannot be greater than max_val, got {min_val} and {max_val}")
+    if input.dtype.kind in "iu":
+        if input.dtype.kind == "u" and min_val < 0:
+            raise RuntimeError(f"hardtanh: the lower bound {min_val} does not fit into {input.dtype}, which has no negative numbers")
+        min_val, max_val = int(min_val), int(max_val)
     return _applied(_clipped, input, inplace, min_val, max_val)
 
 
 def _clipped(x: Any, low: float, high: float) -> Any:
-    """x.clamp(low, high), but with derivative 0 at the two bounds too."""
-    return where((x <= low).logical_or(x >= high), x.detach().clamp(low, high), x)
+    """x.clamp(low, high), but with derivative 0 at the two bounds (and for NaN) too."""
+    return where((x > low).logical_and(x < high), x, x.detach().clamp(low, high))
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
@@ -167,15 +171,19 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x where it is positive, alpha (exp(x) - 1) elsewhere (Clevert et al., 2015)."""
-    # clamp_max keeps the exponential of large x, which where() drops, from overflowing
-    return _applied(lambda x: where(x > 0, x, alpha * x.clamp_max(0).expm1()), input, inplace)
+    return _applied(lambda x: where(x <= 0, alpha * _negative(x).expm1(), x), input, inplace)
+
+
+def _negative(x: Any) -> Any:
+    """x where it is not positive, else 0: where() drops the exponential of the others, but it must not overflow."""
+    return where(x <= 0, x, 0.0)
 
 
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """max(0, x) + min(0, alpha (exp(x / alpha) - 1)) (Barron, 2017). Raises RuntimeError if alpha is 0."""
     if alpha == 0:
         raise RuntimeError("celu: ZeroDivisionError: alpha cannot be 0 for CELU")
-    return _applied(lambda x: where(x > 0, x, alpha * (x.clamp_max(0) / alpha).expm1()), input, inplace)
+    return _applied(lambda x: where(x <= 0, alpha * (_negative(x) / alpha).expm1(), x), input, inplace)
 
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -215,14 +223,15 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x where |x| exceeds lambd, 0 elsewhere."""
-    return input.masked_fill((input >= -lambd).logical_and(input <= lambd), 0)
+    kept = (input > lambd).logical_or(input < -lambd)
+    return where(kept, input, where(input.detach().isnan(), input.detach(), 0.0))
 
 
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x brought towards 0 by lambd, as far as 0. Raises RuntimeError if lambd is negative."""
     if lambd < 0:
         raise RuntimeError(f"softshrink: lambda must be greater or equal to 0, but found to be {lambd}.")
-    return input - input.clamp(-lambd, lambd)
+    return input - where(input.isnan(), input, input.clamp(-lambd, lambd))
 
 
 # -- normalised over an axis -------------------------------------------------------------------------------------------

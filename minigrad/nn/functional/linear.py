@@ -131,9 +131,13 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     >>> cosine_similarity(minigrad.tensor([3.0, 4.0]), minigrad.tensor([4.0, 3.0]), dim=0)
     tensor(0.9600)
     """
-    product: Any = (x1 * x2).sum(dim)
-    # Each norm is clamped for itself, so that a zero vector has cosine 0 and gradient 0 rather than 0 / 0.
-    return product / (_norm_at_least(x1, dim, eps) * _norm_at_least(x2, dim, eps))
+    for x in (x1, x2):
+        if x.dtype.kind != "f":
+            raise RuntimeError(f"cosine_similarity: expected floats, got {x.dtype}; convert with x.float()")
+    wide = x1 * x2
+    x1, x2 = (x1.expand(wide.shape), x2.expand(wide.shape)) if x1.shape != x2.shape else (x1, x2)
+    # Each norm is bounded for itself, so that a zero vector has cosine 0 and gradient 0 rather than 0 / 0.
+    return wide.sum(dim) / (_norm_at_least(x1, dim, eps) * _norm_at_least(x2, dim, eps))
 
 
 def _norm_at_least(x: Tensor, dim: int, eps: float) -> Any:

@@ -492,7 +492,7 @@ def margin_ranking_loss(
             "margin_ranking_loss: all input tensors should have same dimension but got sizes: "
             f"input1: {tuple(input1.shape)}, input2: {tuple(input2.shape)}, target: {tuple(target.shape)}"
         )
-    return _reduced((-target * (input1 - input2) + margin).clamp_min(0), reduction)
+    return _reduced((-target * (input1 - input2) + float(margin)).clamp_min(0), reduction)
 
 
 def cosine_embedding_loss(

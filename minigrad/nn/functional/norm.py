@@ -65,6 +65,11 @@ def _scaled(centred: Any, var: Any, eps: float, weight: Tensor | None, bias: Ten
     return _channel_affine(centred * scale, None, bias)
 
 
+def _single(x: Any) -> Any:
+    """Half precision as single, in which statistics are computed: squares would overflow."""
+    return x.float() if x is not None and x.dtype == "float16" else x
+
+
 def batch_norm(
     input: Tensor,
     running_mean: Tensor | None,
@@ -86,8 +91,13 @@ def batch_norm(
     tensor([[-1.],
             [ 1.]])
     """
-    if input.ndim < 2:
+    if input.ndim < 2 and input.numel():
         raise ValueError(f"batch_norm: expected input (N, C, *), got shape {tuple(input.shape)}")
+    if input.numel() == 0:
+        return input.clone() if weight is None else input * weight.reshape(-1)[0]
+    if input.dtype == "float16":
+        out = batch_norm(_single(input), running_mean, running_var, _single(weight), _single(bias), training, momentum, eps)
+        return out.half()  # type: ignore[no-any-return]
     channels = input.shape[1]
     _check_channels("batch_norm", channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     if not training:
@@ -133,6 +143,9 @@ def instance_norm(
     count = math.prod(input.shape[2:])
     if count == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {tuple(input.shape)}")
+    if input.dtype == "float16":
+        out = instance_norm(_single(input), running_mean, running_var, _single(weight), _single(bias), True, momentum, eps)
+        return out.half()  # type: ignore[no-any-return]
     mean, var, centred = _moments(input, tuple(range(2, input.ndim)))
     with no_grad():
         _update(running_mean, mean.mean(0), momentum)
@@ -178,6 +191,8 @@ def layer_norm(
     """
     axes = _normalised_axes("layer_norm", input, normalized_shape)
     _check_shape("layer_norm", normalized_shape, weight=weight, bias=bias)
+    if input.dtype == "float16":
+        return layer_norm(_single(input), normalized_shape, _single(weight), _single(bias), eps).half()  # type: ignore[no-any-return]
     return _affine(_standardised(input, axes, eps), weight, bias)
 
 
@@ -192,6 +207,8 @@ def rms_norm(
     _check_shape("rms_norm", normalized_shape, weight=weight)
     if eps is None:
         eps = float(np.finfo(input.dtype).eps)
+    if input.dtype == "float16":
+        return rms_norm(_single(input), normalized_shape, _single(weight), eps).half()  # type: ignore[no-any-return]
     scale: Any = ((input * input).mean(axes, True) + eps).rsqrt()
     return _affine(input * scale, weight, None)
 
@@ -214,6 +231,8 @@ def group_norm(
     _check_channels("group_norm", channels, weight=weight, bias=bias)
     if samples * channels // num_groups * math.prod(input.shape[2:]) == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {tuple(input.shape)}")
+    if input.dtype == "float16":
+        return group_norm(_single(input), num_groups, _single(weight), _single(bias), eps).half()  # type: ignore[no-any-return]
     grouped = input.reshape(samples, num_groups, math.prod(input.shape[1:]) // num_groups)
     output = _standardised(grouped, (2,), eps).reshape(input.shape)
     return _channel_affine(output, weight, bias)

@@ -74,6 +74,11 @@ def interpolate(
         raise RuntimeError(f"interpolate: all sizes must be positive, got {in_size} to {tuple(out_size)}")
     if mode == "area":
         return AREA[rank](input, tuple(out_size))
+    if input.dtype.kind not in "fu":
+        raise NotImplementedError(f"interpolate: expected floats or uint8, got {input.dtype}; convert with x.float()")
+    if input.dtype.kind == "u" and not mode.startswith("nearest"):
+        exact = interpolate(input.float(), size, scale_factor, mode, align_corners, recompute_scale_factor)
+        return exact.round().clamp(0, 255).to(input.dtype)  # type: ignore[no-any-return]
     for axis in range(rank):
         n_in, n_out = in_size[axis], out_size[axis]
         if mode.startswith("nearest"):
