@@ -1,5 +1,5 @@
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
 
 
 cdef extern from "csrc/status.h" nogil:
@@ -29,6 +29,20 @@ cdef extern from "csrc/shapes.h" nogil:
         ptrdiff_t[3] out, kernel, stride, dilation, before
 
 
+cdef extern from "csrc/instructions.h" nogil:
+    enum:
+        OPERATIONS
+        FORMULA_ARRAYS
+        FORMULA_SCRATCH
+
+    ctypedef struct instruction:
+        int32_t operation, out, a, b, c
+
+    ctypedef struct formula:
+        ptrdiff_t arrays, constants, temporaries, length
+        const instruction *code
+
+
 cdef extern from "csrc/kernels.h" nogil:
     ctypedef struct kernel_table:
         status (*conv)(const conv_shape *, const void *, const void *, const void *, void *) noexcept nogil
@@ -40,6 +54,8 @@ cdef extern from "csrc/kernels.h" nogil:
         status (*pool_scatter)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const void *, const int64_t *, void *) noexcept nogil
         status (*max_unpool)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const void *, const int64_t *, void *) noexcept nogil
         status (*pool_gather)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const void *, const int64_t *, void *) noexcept nogil
+        status (*evaluate)(const formula *, const double *, ptrdiff_t, const ptrdiff_t *, void **) noexcept nogil
+        status (*sum_of_squares)(ptrdiff_t, const ptrdiff_t *, void **, double *) noexcept nogil
 
     ctypedef struct instruction_set:
         const char *name

@@ -13,6 +13,7 @@ from typing import Any
 from numpy import ascontiguousarray, dtype
 
 from . import reference
+from .formula import noted, planned
 from .geometry import Ints, Windows
 from .reference import unpool_gather as unpool_gather  # has no compiled form
 
@@ -122,3 +123,36 @@ def sum_pool_input(g: Array, windows: Windows) -> Array:
     if takes(g, windows.rank):
         return compiled.sum_pool_input(packed(g), windows)
     return reference.sum_pool_input(g, windows)
+
+
+def update(formula: Any, rows: list[tuple[Array, ...]]) -> None:
+    """Writes what a formula gives for each row of arrays into the last ones of the row, as many as it returns."""
+    if compiled is None:
+        reference.update(formula, rows)
+        return
+    arguments = len(rows[0])
+    notes, results = noted(formula, arguments)
+    plan = planned(arguments, tuple(notes.steps), results)
+    by_dtype: dict[Any, list[tuple[Array, ...]]] = {}
+    for row in rows:
+        changed = row[arguments - len(results) :]
+        kind = row[0].dtype
+        if kind in COMPILED_DTYPES and all([x.dtype == kind for x in row]) and all([x.flags.carray for x in changed]):
+            read = [x if x.flags.carray else x.copy() for x in row[: arguments - len(results)]]
+            by_dtype.setdefault(kind, []).append((*read, *changed))
+        else:
+            reference.update(formula, (row,))
+    for ready in by_dtype.values():
+        compiled.evaluate(arguments, plan.temporaries, plan.code, notes.constants, ready)
+
+
+def sum_of_squares(arrays: list[Array]) -> float:
+    """The sum of the squares of all elements, computed in float64."""
+    total = 0.0
+    for kind in dict.fromkeys([x.dtype for x in arrays]):
+        same = [x for x in arrays if x.dtype == kind]
+        if compiled is not None and kind in COMPILED_DTYPES:
+            total += compiled.sum_of_squares([x if x.flags.carray else x.copy() for x in same])
+        else:
+            total += reference.sum_of_squares(same)
+    return total

@@ -8,12 +8,15 @@ Shapes: x (N, C, *in), w (K, C / groups, *kernel), g and results in the windows'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from itertools import product
 from math import prod
 from typing import Any, TypeVar
 
+import numpy
+
+from .formula import Formula, Row
 from .geometry import Ints, Windows
 from .namespace import xp
 
@@ -209,3 +212,18 @@ def sum_pool_input(g: Array, windows: Windows) -> Array:
     for _, window in taps(windows):
         plane[window] += g
     return xp(g).ascontiguousarray(plane[inside])
+
+
+def update(formula: Formula, rows: Iterable[Row]) -> None:
+    """Writes what a formula gives for each row of arrays into the last ones of the row, as many as it returns."""
+    for row in rows:
+        with numpy.errstate(all="ignore"):
+            results = formula(*[x.copy() for x in row])  # a result may be an argument, which must outlive the writing
+        for array, result in zip(row[-len(results) :], results, strict=True):
+            array[...] = result
+
+
+def sum_of_squares(arrays: Iterable[Array]) -> float:
+    """The sum of the squares of all elements, computed in float64."""
+    with numpy.errstate(all="ignore"):
+        return sum(float(xp(x).sum(xp(x).square(x, dtype=numpy.float64))) for x in arrays)

@@ -5,19 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.core.tensor import Tensor
-from minigrad.kernels import xp
-from minigrad.optim.optimizer import (
-    Group,
-    Optimizer,
-    State,
-    ascent,
-    blocks,
-    check_implementation,
-    check_not_negative,
-    count_step,
-    scalar,
-    zeros_like,
-)
+from minigrad.kernels.formula import sqrt
+from minigrad.optim.optimizer import Group, Optimizer, State, decayed
 
 
 class Adagrad(Optimizer):
@@ -64,35 +53,22 @@ class Adagrad(Optimizer):
                 "fused": fused,
             },
         )
+
         # As in torch, the state is there from the start: it says where the sums begin.
-        for parameter in self._parameters():
-            self._begin(self.state[parameter], parameter)
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                self.state[parameter] = self.begin(parameter, group)
 
-    def _begin(self, state: State, parameter: Tensor) -> None:
-        state["step"] = scalar(0)
-        state["sum"] = zeros_like(parameter)
+    def moments(self, group: Group) -> tuple[str, ...]:
+        return ("sum",)
+
+    def begin(self, parameter: Tensor, group: Group) -> State:
+        state = super().begin(parameter, group)
         state["sum"].array[...] = self.defaults["initial_accumulator_value"]
+        return state
 
-    def check(self, group: Group) -> None:
-        check_not_negative("learning rate", group["lr"])
-        check_not_negative("lr_decay value", group["lr_decay"])
-        check_not_negative("weight_decay value", group["weight_decay"])
-        check_not_negative("initial_accumulator_value value", group["initial_accumulator_value"])
-        check_not_negative("epsilon value", group["eps"])
-        check_implementation(group)
-
-    def update(self, parameter: Tensor, gradient: Any, state: State, group: Group) -> None:
-        if not state:
-            self._begin(state, parameter)
-        step = count_step(state)
-        arrays = xp(parameter.array)
-        lr = float(group["lr"]) / (1 + (step - 1) * group["lr_decay"])
-        for p, g, total, change, spare in blocks(parameter.array, gradient, state["sum"].array, temporaries=2):
-            g = ascent(p, g, group, change, spare)
-            arrays.multiply(g, g, out=spare)
-            total += spare
-            arrays.sqrt(total, out=spare)
-            spare += group["eps"]
-            arrays.divide(g, spare, out=spare)
-            spare *= lr
-            p -= spare
+    def rule(self, group: Group, time: float, g: Any, p: Any, *moments: Any) -> tuple[Any, ...]:
+        g, p = decayed(group, g, p)
+        (s,) = moments
+        s = s + g * g
+        return p - g / (sqrt(s) + group["eps"]) * (group["lr"] / (1 + (time - 1) * group["lr_decay"])), s

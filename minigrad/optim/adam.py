@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from minigrad.core.tensor import Tensor
-from minigrad.kernels import xp
-from minigrad.optim.optimizer import (
-    Group,
-    Optimizer,
-    State,
-    ascent,
-    blocks,
-    check_betas,
-    check_implementation,
-    check_not_negative,
-    count_step,
-    follow,
-    follow_square,
-    scalar,
-    zeros_like,
-)
+from minigrad.kernels.formula import maximum, sqrt
+from minigrad.optim.optimizer import Group, Optimizer, decayed, follow, follow_square
 
 
 class Adam(Optimizer):
@@ -29,7 +14,7 @@ class Adam(Optimizer):
 
     betas: the fractions of m and v that stay in each step. weight_decay: adds weight_decay p to the gradient.
     decoupled_weight_decay: shrinks p by lr weight_decay instead, as AdamW does. amsgrad: takes the largest v so far (Reddi et al., 2018).
-    maximize: climbs instead of descending. foreach, fused: change nothing, there is one implementation.
+    maximize: climbs instead of descending. foreach, fused, capturable: change nothing, there is one implementation.
     Raises ValueError for hyperparameters that make no sense (Kingma and Ba, 2014).
 
     >>> import minigrad
@@ -75,37 +60,27 @@ class Adam(Optimizer):
         )
 
     def check(self, group: Group) -> None:
-        check_not_negative("learning rate", group["lr"])
-        check_not_negative("epsilon value", group["eps"])
-        check_betas(group)
-        check_not_negative("weight_decay value", group["weight_decay"])
-        check_implementation(group)
+        super().check(group)
+        betas = group["betas"]
+        if isinstance(betas[0], Tensor) != isinstance(betas[1], Tensor):
+            raise ValueError("betas must be either both floats or both Tensors")
+        for name, value in {"lr": group["lr"], "betas[0]": betas[0], "betas[1]": betas[1]}.items():
+            if isinstance(value, Tensor) and group["foreach"] and not group["capturable"]:
+                raise ValueError(f"{name} as a Tensor is not supported for capturable=False and foreach=True")
 
-    def update(self, parameter: Tensor, gradient: Any, state: State, group: Group) -> None:
-        if not state:
-            state["step"] = scalar(0)
-            for name in ("exp_avg", "exp_avg_sq", *(["max_exp_avg_sq"] if group["amsgrad"] else [])):
-                state[name] = zeros_like(parameter)
-        step = count_step(state)
-        arrays = xp(parameter.array)
+    def moments(self, group: Group) -> tuple[str, ...]:
+        return ("exp_avg", "exp_avg_sq", *(["max_exp_avg_sq"] if group["amsgrad"] else []))
+
+    def rule(self, group: Group, time: float, g: Any, p: Any, *moments: Any) -> tuple[Any, ...]:
+        g, p = decayed(group, g, p)
+        m, v, *largest = moments
         beta1, beta2 = group["betas"]
-        step_size = float(group["lr"]) / (1 - beta1**step)
-        root_correction = math.sqrt(1 - beta2**step)
-        largest = [state["max_exp_avg_sq"].array] if group["amsgrad"] else []
-        moments = (state["exp_avg"].array, state["exp_avg_sq"].array, *largest)
-        for p, g, m, v, *rest in blocks(parameter.array, gradient, *moments, temporaries=2):
-            *most, change, spare = rest
-            g = ascent(p, g, group, change, spare)
-            follow(m, g, 1 - beta1, spare)
-            follow_square(v, g, beta2, spare)
-            if most:
-                v = arrays.maximum(most[0], v, out=most[0])
-            arrays.sqrt(v, out=spare)
-            spare /= root_correction
-            spare += group["eps"]
-            arrays.divide(m, spare, out=spare)
-            spare *= step_size
-            p -= spare
+        m = follow(m, g, 1 - beta1)
+        v = follow_square(v, g, beta2)
+        largest = [maximum(most, v) for most in largest]
+        (spread,) = largest or (v,)
+        size = group["lr"] / (1 - beta1**time)
+        return p - m / (sqrt(spread) / (1 - beta2**time) ** 0.5 + group["eps"]) * size, m, v, *largest
 
 
 class AdamW(Adam):

@@ -4,22 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.core.tensor import Tensor
-from minigrad.kernels import xp
-from minigrad.optim.optimizer import (
-    Group,
-    Optimizer,
-    State,
-    ascent,
-    blocks,
-    check_betas,
-    check_implementation,
-    check_not_negative,
-    count_step,
-    follow,
-    scalar,
-    zeros_like,
-)
+from minigrad.kernels.formula import maximum
+from minigrad.optim.optimizer import Group, Optimizer, decayed, follow
 
 
 class Adamax(Optimizer):
@@ -27,7 +13,7 @@ class Adamax(Optimizer):
 
     betas: the fractions of m, a running mean of the gradient, and u that stay in each step.
     weight_decay: adds weight_decay p to the gradient. maximize: climbs instead of descending.
-    foreach: changes nothing, there is one implementation.
+    foreach, capturable: change nothing, there is one implementation.
     Raises ValueError for hyperparameters that make no sense (Kingma and Ba, 2014, section 7.1).
 
     >>> import minigrad
@@ -66,30 +52,13 @@ class Adamax(Optimizer):
             },
         )
 
-    def check(self, group: Group) -> None:
-        check_not_negative("learning rate", group["lr"])
-        check_not_negative("epsilon value", group["eps"])
-        check_betas(group)
-        check_not_negative("weight_decay value", group["weight_decay"])
-        check_implementation(group)
+    def moments(self, group: Group) -> tuple[str, ...]:
+        return ("exp_avg", "exp_inf")
 
-    def update(self, parameter: Tensor, gradient: Any, state: State, group: Group) -> None:
-        if not state:
-            state["step"] = scalar(0)
-            state["exp_avg"] = zeros_like(parameter)
-            state["exp_inf"] = zeros_like(parameter)
-        step = count_step(state)
-        arrays = xp(parameter.array)
+    def rule(self, group: Group, time: float, g: Any, p: Any, *moments: Any) -> tuple[Any, ...]:
+        g, p = decayed(group, g, p)
+        m, u = moments
         beta1, beta2 = group["betas"]
-        step_size = float(group["lr"]) / (1 - beta1**step)
-        moments = (state["exp_avg"].array, state["exp_inf"].array)
-        for p, g, m, u, change, spare in blocks(parameter.array, gradient, *moments, temporaries=2):
-            g = ascent(p, g, group, change, spare)
-            follow(m, g, 1 - beta1, spare)
-            arrays.absolute(g, out=spare)
-            spare += group["eps"]
-            u *= beta2
-            arrays.maximum(u, spare, out=u)
-            arrays.divide(m, u, out=spare)
-            spare *= step_size
-            p -= spare
+        m = follow(m, g, 1 - beta1)
+        u = maximum(u * beta2, abs(g) + group["eps"])
+        return p - m / u * (group["lr"] / (1 - beta1**time)), m, u

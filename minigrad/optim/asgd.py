@@ -5,20 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.core.tensor import Tensor
-from minigrad.kernels import xp
-from minigrad.optim.optimizer import (
-    Group,
-    Optimizer,
-    State,
-    ascent,
-    blocks,
-    check_implementation,
-    check_not_negative,
-    count_step,
-    follow,
-    scalar,
-    zeros_like,
-)
+from minigrad.optim.optimizer import Group, Optimizer, State, as_number, decayed, follow, scalar, zeros_like
 
 
 class ASGD(Optimizer):
@@ -26,7 +13,7 @@ class ASGD(Optimizer):
 
     The mean of p is state[p]["ax"]. lambd, alpha: step t has the learning rate lr / (1 + lambd lr t)^alpha and shrinks the parameters by lambd of it.
     t0: the step after which the mean begins; until then it is the parameter itself. weight_decay: adds weight_decay p to the gradient.
-    maximize: climbs instead of descending. foreach: changes nothing, there is one implementation.
+    maximize: climbs instead of descending. foreach, capturable: change nothing, there is one implementation.
     Raises ValueError for hyperparameters that make no sense.
 
     >>> import minigrad
@@ -66,29 +53,25 @@ class ASGD(Optimizer):
             },
         )
 
-    def check(self, group: Group) -> None:
-        check_not_negative("learning rate", group["lr"])
-        check_not_negative("weight_decay value", group["weight_decay"])
-        check_implementation(group)
+    def moments(self, group: Group) -> tuple[str, ...]:
+        return ("ax",)
 
-    def update(self, parameter: Tensor, gradient: Any, state: State, group: Group) -> None:
-        lr, lambd = float(group["lr"]), group["lambd"]
-        if not state:
-            state["step"] = scalar(0)
-            state["eta"] = scalar(lr)
-            state["mu"] = scalar(1)
-            state["ax"] = zeros_like(parameter)
-        step = count_step(state)
-        arrays = xp(parameter.array)
-        eta, mu = state["eta"].array.item(), state["mu"].array.item()
-        for p, g, mean, change, spare in blocks(parameter.array, gradient, state["ax"].array, temporaries=2):
-            g = ascent(p, g, group, change, spare)
-            p *= 1 - lambd * eta
-            arrays.multiply(g, eta, out=spare)
-            p -= spare
-            if mu == 1:
-                mean[...] = p
-            else:
-                follow(mean, p, mu, spare)
-        state["eta"].array[...] = lr / (1 + lambd * lr * step) ** group["alpha"]
-        state["mu"].array[...] = 1 / max(1, step - group["t0"])
+    def begin(self, parameter: Tensor, group: Group) -> State:
+        return {"step": scalar(0), "eta": scalar(as_number(group["lr"])), "mu": scalar(1), "ax": zeros_like(parameter)}
+
+    def count(self, state: State, group: Group, first: bool) -> tuple[float, float]:
+        step = super().count(state, group, first)
+        now = state["eta"].array.item(), state["mu"].array.item()
+        lr = as_number(group["lr"])
+        following = {"eta": lr / (1 + group["lambd"] * lr * step) ** group["alpha"], "mu": 1 / max(1, step - group["t0"])}
+        for name, value in following.items():
+            state[name].array[...] = value
+            state[name].written()
+        return now
+
+    def rule(self, group: Group, time: tuple[float, float], g: Any, p: Any, *moments: Any) -> tuple[Any, ...]:
+        g, p = decayed(group, g, p)
+        (mean,) = moments
+        eta, mu = time
+        p = p * (1 - group["lambd"] * eta) - g * eta
+        return p, p if mu == 1 else follow(mean, p, mu)

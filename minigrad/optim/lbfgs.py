@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from minigrad.core.modes import enable_grad
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.kernels import xp
-from minigrad.optim.optimizer import Group, Optimizer, check_not_negative
+from minigrad.optim.optimizer import Group, Optimizer
 
 
 class LBFGS(Optimizer):
@@ -61,27 +61,23 @@ class LBFGS(Optimizer):
 
     def add_param_group(self, param_group: Group) -> None:
         """Adds the parameters. Raises ValueError if there are some already: one estimate of the Hessian is for all."""
-        if self.param_groups:
-            raise ValueError("LBFGS doesn't support per-parameter options (parameter groups)")
         super().add_param_group(param_group)
+        if len(self.param_groups) > 1:
+            self.param_groups.pop()
+            raise ValueError("LBFGS doesn't support per-parameter options (parameter groups)")
 
     def check(self, group: Group) -> None:
-        check_not_negative("learning rate", group["lr"])
+        super().check(group)
         if group["line_search_fn"] not in (None, "strong_wolfe"):
             raise RuntimeError(f"only 'strong_wolfe' is supported, or None: line_search_fn is {group['line_search_fn']!r}")
 
-    def adopted(self, name: str, value: Any, parameter: Tensor, number: Any) -> Any:
-        """A copy of a loaded value; the state's vectors run over all parameters."""
-        if isinstance(value, list):
-            return [self.adopted(name, item, parameter, number) for item in value]
-        if not isinstance(value, Tensor):
-            return value
+    def check_shape(self, name: str, value: Tensor, parameter: Tensor, number: Any) -> None:
+        """Raises ValueError for a loaded vector of another length: those of the state run over all parameters."""
         size = sum(parameter.numel() for parameter in self._parameters())
         if value.ndim and value.shape != (size,):
             raise ValueError(
                 f"loaded state dict has {name} of shape {tuple(value.shape)}, but the parameters have {size} elements in all"
             )
-        return value.detach().to(parameter.dtype, copy=True)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Takes up to max_iter iterations and returns the loss before them.
@@ -102,7 +98,6 @@ class LBFGS(Optimizer):
         loss, gradient = float(first_loss), self._gradient()
         evaluations = 1
         state["func_evals"] += 1
-        self._stepped = True
         if largest(gradient) <= group["tolerance_grad"]:
             return first_loss
         if state["n_iter"] == 0:

@@ -5,22 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.core.tensor import Tensor
-from minigrad.kernels import xp
-from minigrad.optim.optimizer import (
-    Group,
-    Optimizer,
-    State,
-    ascent,
-    blocks,
-    check_betas,
-    check_implementation,
-    check_not_negative,
-    count_step,
-    follow,
-    follow_square,
-    scalar,
-    zeros_like,
-)
+from minigrad.kernels.formula import sqrt
+from minigrad.optim.optimizer import Group, Optimizer, State, as_number, decayed, follow, follow_square, scalar
 
 
 class NAdam(Optimizer):
@@ -29,7 +15,7 @@ class NAdam(Optimizer):
     betas: the fractions of the running means of the gradient and its square that stay in each step.
     momentum_decay: how fast the momentum beta1 (1 - 0.96^(t momentum_decay) / 2) of step t rises towards beta1.
     weight_decay: adds weight_decay p to the gradient. decoupled_weight_decay: shrinks p by lr weight_decay instead, as AdamW does.
-    maximize: climbs instead of descending. foreach: changes nothing, there is one implementation.
+    maximize: climbs instead of descending. foreach, capturable: change nothing, there is one implementation.
     Raises ValueError for hyperparameters that make no sense.
 
     >>> import minigrad
@@ -72,40 +58,32 @@ class NAdam(Optimizer):
             },
         )
 
-    def check(self, group: Group) -> None:
-        check_not_negative("learning rate", group["lr"])
-        check_not_negative("epsilon value", group["eps"])
-        check_betas(group)
-        check_not_negative("weight_decay value", group["weight_decay"])
-        check_not_negative("momentum_decay value", group["momentum_decay"])
-        check_implementation(group)
+    def moments(self, group: Group) -> tuple[str, ...]:
+        return ("exp_avg", "exp_avg_sq")
 
-    def update(self, parameter: Tensor, gradient: Any, state: State, group: Group) -> None:
-        if not state:
-            state["step"] = scalar(0)
-            state["mu_product"] = scalar(1)
-            state["exp_avg"] = zeros_like(parameter)
-            state["exp_avg_sq"] = zeros_like(parameter)
-        step = count_step(state)
-        arrays = xp(parameter.array)
-        lr = float(group["lr"])
+    def begin(self, parameter: Tensor, group: Group) -> State:
+        state = super().begin(parameter, group)
+        return {"step": state.pop("step"), "mu_product": scalar(1), **state}
+
+    def count(self, state: State, group: Group, first: bool) -> tuple[float, float]:
+        step = super().count(state, group, first)
+        product = state["mu_product"]
+        product.array[...] *= as_number(self._momentum(group, step))
+        product.written()
+        return step, product.array.item()
+
+    @staticmethod
+    def _momentum(group: Group, step: float) -> Any:
+        return group["betas"][0] * (1 - 0.96 ** (step * group["momentum_decay"]) / 2)
+
+    def rule(self, group: Group, time: tuple[float, float], g: Any, p: Any, *moments: Any) -> tuple[Any, ...]:
+        g, p = decayed(group, g, p)
+        m, v = moments
+        step, product = time
+        lr = group["lr"]
         beta1, beta2 = group["betas"]
-        momentum, following = (beta1 * (1 - 0.96 ** (t * group["momentum_decay"]) / 2) for t in (step, step + 1))
-        state["mu_product"].array[...] *= momentum
-        product = state["mu_product"].array.item()
-        gradient_step = lr * (1 - momentum) / (1 - product)
-        mean_step = lr * following / (1 - product * following)
-        correction = 1 - beta2**step
-        moments = (state["exp_avg"].array, state["exp_avg_sq"].array)
-        for p, g, m, v, change, spare in blocks(parameter.array, gradient, *moments, temporaries=2):
-            g = ascent(p, g, group, change, spare)
-            follow(m, g, 1 - beta1, spare)
-            follow_square(v, g, beta2, spare)
-            arrays.multiply(g, gradient_step, out=change)
-            arrays.multiply(m, mean_step, out=spare)
-            change += spare
-            arrays.divide(v, correction, out=spare)
-            arrays.sqrt(spare, out=spare)
-            spare += group["eps"]
-            change /= spare
-            p -= change
+        momentum, following = self._momentum(group, step), self._momentum(group, step + 1)
+        m = follow(m, g, 1 - beta1)
+        v = follow_square(v, g, beta2)
+        ahead = g * (lr * (1 - momentum) / (1 - product)) + m * (lr * following / (1 - product * following))
+        return p - ahead / (sqrt(v / (1 - beta2**step)) + group["eps"]), m, v

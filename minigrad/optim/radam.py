@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-from minigrad.core.tensor import Tensor
-from minigrad.kernels import xp
-from minigrad.optim.optimizer import (
-    Group,
-    Optimizer,
-    State,
-    ascent,
-    blocks,
-    check_betas,
-    check_implementation,
-    check_not_negative,
-    count_step,
-    follow,
-    follow_square,
-    scalar,
-    zeros_like,
-)
+from minigrad.kernels.formula import sqrt
+from minigrad.optim.optimizer import Group, Optimizer, decayed, follow, follow_square
 
 
 class RAdam(Optimizer):
@@ -29,7 +13,7 @@ class RAdam(Optimizer):
 
     betas: the fractions of the running means of the gradient and its square that stay in each step.
     weight_decay: adds weight_decay p to the gradient. decoupled_weight_decay: shrinks p by lr weight_decay instead, as AdamW does.
-    maximize: climbs instead of descending. foreach: changes nothing, there is one implementation.
+    maximize: climbs instead of descending. foreach, capturable: change nothing, there is one implementation.
     Raises ValueError for hyperparameters that make no sense.
 
     >>> import minigrad
@@ -70,38 +54,21 @@ class RAdam(Optimizer):
             },
         )
 
-    def check(self, group: Group) -> None:
-        check_not_negative("learning rate", group["lr"])
-        check_not_negative("epsilon value", group["eps"])
-        check_betas(group)
-        check_not_negative("weight_decay value", group["weight_decay"])
-        check_implementation(group)
+    def moments(self, group: Group) -> tuple[str, ...]:
+        return ("exp_avg", "exp_avg_sq")
 
-    def update(self, parameter: Tensor, gradient: Any, state: State, group: Group) -> None:
-        if not state:
-            state["step"] = scalar(0)
-            state["exp_avg"] = zeros_like(parameter)
-            state["exp_avg_sq"] = zeros_like(parameter)
-        step = count_step(state)
-        arrays = xp(parameter.array)
+    def rule(self, group: Group, time: float, g: Any, p: Any, *moments: Any) -> tuple[Any, ...]:
+        g, p = decayed(group, g, p)
+        m, v = moments
         beta1, beta2 = group["betas"]
-        correction = 1 - beta2**step
+        m = follow(m, g, 1 - beta1)
+        v = follow_square(v, g, beta2)
+        size = group["lr"] / (1 - beta1**time)
+        correction = 1 - beta2**time
         # How many gradients the running mean of squares stands for: in the long run, and by now.
         longest = 2 / (1 - beta2) - 1
-        length = longest - 2 * step * beta2**step / correction
-        adaptive = length > 5
-        step_size = float(group["lr"]) / (1 - beta1**step)
-        if adaptive:
-            variance = (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
-            step_size *= math.sqrt(variance * correction)
-        moments = (state["exp_avg"].array, state["exp_avg_sq"].array)
-        for p, g, m, v, change, spare in blocks(parameter.array, gradient, *moments, temporaries=2):
-            g = ascent(p, g, group, change, spare)
-            follow(m, g, 1 - beta1, spare)
-            follow_square(v, g, beta2, spare)
-            arrays.multiply(m, step_size, out=change)
-            if adaptive:
-                arrays.sqrt(v, out=spare)
-                spare += group["eps"]
-                change /= spare
-            p -= change
+        length = longest - 2 * time * beta2**time / correction
+        if length <= 5:
+            return p - m * size, m, v
+        variance = (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
+        return p - m / (sqrt(v) + group["eps"]) * (size * (variance * correction) ** 0.5), m, v

@@ -4,22 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.core.tensor import Tensor
-from minigrad.kernels import xp
-from minigrad.optim.optimizer import (
-    Group,
-    Optimizer,
-    State,
-    ascent,
-    blocks,
-    check_implementation,
-    check_not_negative,
-    count_step,
-    follow,
-    follow_square,
-    scalar,
-    zeros_like,
-)
+from minigrad.kernels.formula import sqrt
+from minigrad.optim.optimizer import Group, Optimizer, check_not_negative, decayed, follow, follow_square
 
 
 class RMSprop(Optimizer):
@@ -27,7 +13,7 @@ class RMSprop(Optimizer):
 
     alpha: the fraction of v that stays in each step. momentum: moves by b = momentum b + g / (sqrt(v) + eps) instead.
     centered: takes the gradient's variance for v (Graves, 2013). weight_decay: adds weight_decay p to the gradient.
-    maximize: climbs instead of descending. foreach: changes nothing, there is one implementation.
+    maximize: climbs instead of descending. foreach, capturable: change nothing, there is one implementation.
     Raises ValueError for hyperparameters that make no sense.
 
     >>> import minigrad
@@ -70,41 +56,21 @@ class RMSprop(Optimizer):
         )
 
     def check(self, group: Group) -> None:
-        check_not_negative("learning rate", group["lr"])
-        check_not_negative("epsilon value", group["eps"])
-        check_not_negative("momentum value", group["momentum"])
-        check_not_negative("weight_decay value", group["weight_decay"])
+        super().check(group)
         check_not_negative("alpha value", group["alpha"])
-        check_implementation(group)
 
-    def update(self, parameter: Tensor, gradient: Any, state: State, group: Group) -> None:
-        momentum, centered = group["momentum"], group["centered"]
-        optional = [*(["momentum_buffer"] if momentum > 0 else []), *(["grad_avg"] if centered else [])]
-        if not state:
-            state["step"] = scalar(0)
-            for name in ("square_avg", *optional):
-                state[name] = zeros_like(parameter)
-        count_step(state)
-        arrays = xp(parameter.array)
-        lr, alpha = float(group["lr"]), group["alpha"]
-        moments = [state[name].array for name in ("square_avg", *optional)]
-        for p, g, v, *rest in blocks(parameter.array, gradient, *moments, temporaries=2):
-            *moments, change, spare = rest
-            g = ascent(p, g, group, change, spare)
-            follow_square(v, g, alpha, spare)
-            if centered:
-                mean = moments[-1]
-                follow(mean, g, 1 - alpha, spare)
-                arrays.multiply(mean, mean, out=spare)
-                v = arrays.subtract(v, spare, out=spare)
-            arrays.sqrt(v, out=spare)
-            spare += group["eps"]
-            arrays.divide(g, spare, out=spare)
-            if momentum > 0:
-                velocity = moments[0]
-                velocity *= momentum
-                velocity += spare
-                arrays.multiply(velocity, lr, out=spare)
-            else:
-                spare *= lr
-            p -= spare
+    def moments(self, group: Group) -> tuple[str, ...]:
+        optional = {"momentum_buffer": group["momentum"] > 0, "grad_avg": group["centered"]}
+        return ("square_avg", *(name for name, wanted in optional.items() if wanted))
+
+    def rule(self, group: Group, time: float, g: Any, p: Any, *moments: Any) -> tuple[Any, ...]:
+        g, p = decayed(group, g, p)
+        v, *rest = moments
+        v = spread = follow_square(v, g, group["alpha"])
+        if group["centered"]:
+            mean = rest[-1] = follow(rest[-1], g, 1 - group["alpha"])
+            spread = v - mean * mean
+        change = g / (sqrt(spread) + group["eps"])
+        if group["momentum"] > 0:
+            change = rest[0] = rest[0] * group["momentum"] + change
+        return p - change * group["lr"], v, *rest

@@ -5,19 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.core.tensor import Tensor
-from minigrad.kernels import xp
-from minigrad.optim.optimizer import (
-    Group,
-    Optimizer,
-    State,
-    ascent,
-    blocks,
-    check_implementation,
-    check_not_negative,
-    count_step,
-    scalar,
-    zeros_like,
-)
+from minigrad.kernels.formula import masked_fill, maximum, minimum, sign
+from minigrad.optim.optimizer import Group, Optimizer, State, as_number, decayed
 
 
 class Rprop(Optimizer):
@@ -25,7 +14,7 @@ class Rprop(Optimizer):
 
     For whole batches: the sign must not be noise. lr: the first size. etas: the factors when the sign has turned and when it
     has not. step_sizes: the least and the largest size. After a turn the element waits for one step.
-    maximize: climbs instead of descending. foreach: changes nothing, there is one implementation.
+    maximize: climbs instead of descending. foreach, capturable: change nothing, there is one implementation.
     Raises ValueError for hyperparameters that make no sense.
 
     >>> import minigrad
@@ -63,32 +52,26 @@ class Rprop(Optimizer):
         )
 
     def check(self, group: Group) -> None:
-        check_not_negative("learning rate", group["lr"])
+        super().check(group)
         smaller, larger = group["etas"]
         if not 0 < smaller < 1 < larger:
             raise ValueError(f"Invalid eta values: {smaller}, {larger}")
-        check_implementation(group)
 
-    def update(self, parameter: Tensor, gradient: Any, state: State, group: Group) -> None:
-        if not state:
-            state["step"] = scalar(0)
-            state["prev"] = zeros_like(parameter)
-            state["step_size"] = zeros_like(parameter)
-            state["step_size"].array[...] = float(group["lr"])
-        count_step(state)
-        arrays = xp(parameter.array)
+    def moments(self, group: Group) -> tuple[str, ...]:
+        return ("prev", "step_size")
+
+    def begin(self, parameter: Tensor, group: Group) -> State:
+        state = super().begin(parameter, group)
+        state["step_size"].array[...] = as_number(group["lr"])
+        return state
+
+    def rule(self, group: Group, time: float, g: Any, p: Any, *moments: Any) -> tuple[Any, ...]:
+        g, p = decayed(group, g, p)
+        before, size = moments
         smaller, larger = group["etas"]
-        least, largest = group["step_sizes"]
-        moments = (state["prev"].array, state["step_size"].array)
-        for p, g, previous, size, change, spare in blocks(parameter.array, gradient, *moments, temporaries=2):
-            g = ascent(p, g, group, change, spare)
-            factor = arrays.multiply(g, previous, out=spare)
-            turned, kept, still = factor < 0, factor > 0, factor == 0
-            factor[turned], factor[kept], factor[still] = smaller, larger, 1
-            size *= factor
-            arrays.clip(size, least, largest, out=size)
-            previous[...] = g
-            previous[turned] = 0
-            arrays.sign(previous, out=spare)
-            spare *= size
-            p -= spare
+        least, most = group["step_sizes"]
+        turn = sign(g * before)
+        factor = masked_fill(masked_fill(masked_fill(turn, turn > 0, larger), turn < 0, smaller), turn == 0, 1)
+        size = minimum(maximum(size * factor, least), most)
+        g = masked_fill(g, turn < 0, 0)
+        return p - sign(g) * size, g, size

@@ -5,17 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.core.tensor import Tensor
-from minigrad.kernels import xp
-from minigrad.optim.optimizer import (
-    Group,
-    Optimizer,
-    State,
-    ascent,
-    blocks,
-    check_implementation,
-    check_not_negative,
-    zeros_like,
-)
+from minigrad.optim.optimizer import Group, Optimizer, State, decayed, zeros_like
 
 
 class SGD(Optimizer):
@@ -63,36 +53,25 @@ class SGD(Optimizer):
         )
 
     def check(self, group: Group) -> None:
-        check_not_negative("learning rate", group["lr"])
-        check_not_negative("momentum value", group["momentum"])
-        check_not_negative("weight_decay value", group["weight_decay"])
-        check_implementation(group)
+        super().check(group)
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
 
-    def update(self, parameter: Tensor, gradient: Any, state: State, group: Group) -> None:
-        lr, momentum = float(group["lr"]), group["momentum"]
-        arrays = xp(parameter.array)
-        fresh = 1 - group["dampening"]
-        history: list[Any] = []
-        if momentum != 0:
-            buffer = state.get("momentum_buffer")
-            if buffer is None:
-                # The first step takes the gradient undampened, as torch does.
-                fresh = 1
-                buffer = state["momentum_buffer"] = zeros_like(parameter)
-            buffer.written()
-            history.append(buffer.array)
-        for p, g, *rest in blocks(parameter.array, gradient, *history, temporaries=2):
-            *velocity, change, spare = rest
-            g = ascent(p, g, group, change, spare)
-            if velocity:
-                v = velocity[0]
-                v *= momentum
-                v += g if fresh == 1 else arrays.multiply(g, fresh, out=spare)
-                if group["nesterov"]:
-                    arrays.multiply(v, momentum, out=spare)
-                    g = arrays.add(g, spare, out=change)
-                else:
-                    g = v
-            p -= arrays.multiply(g, lr, out=spare)
+    def moments(self, group: Group) -> tuple[str, ...]:
+        return ("momentum_buffer",) if group["momentum"] != 0 else ()
+
+    def begin(self, parameter: Tensor, group: Group) -> State:
+        return {name: zeros_like(parameter) for name in self.moments(group)}
+
+    def count(self, state: State, group: Group, first: bool) -> bool:
+        return first
+
+    def rule(self, group: Group, time: bool, g: Any, p: Any, *moments: Any) -> tuple[Any, ...]:
+        g, p = decayed(group, g, p)
+        lr, momentum = group["lr"], group["momentum"]
+        if not moments:
+            return (p - g * lr,)
+        (b,) = moments
+        # The first step takes the gradient undampened, as torch does.
+        b = b * momentum + (g if time else g * (1 - group["dampening"]))
+        return p - (g + b * momentum if group["nesterov"] else b) * lr, b

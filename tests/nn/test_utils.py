@@ -14,6 +14,7 @@ from minigrad import nn
 from minigrad.nn.utils import (
     clip_grad_norm_,
     clip_grad_value_,
+    clip_grads_with_norm_,
     get_total_norm,
     parameters_to_vector,
     vector_to_parameters,
@@ -39,7 +40,9 @@ def test_clip_grad_norm_parity_with_torch(norm_type: float, max_norm: float) -> 
     for parameter, value in zip(theirs, values, strict=True):
         parameter.grad = torch.tensor(value)
     expected = torch.nn.utils.clip_grad_norm_(theirs, max_norm, norm_type)
-    assert clip_grad_norm_(ours, max_norm, norm_type).item() == pytest.approx(expected.item(), rel=1e-6)
+    total = clip_grad_norm_(ours, max_norm, norm_type)
+    assert total.item() == pytest.approx(expected.item(), rel=1e-12)
+    assert total.dtype == minigrad.float64
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(a.grad.numpy(), b.grad.numpy(), rtol=1e-6)
 
@@ -53,6 +56,33 @@ def test_clip_grad_norm_takes_one_tensor_and_leaves_small_gradients() -> None:
     assert parameter.grad is gradient
     np.testing.assert_allclose(gradient.tolist(), [0.6, 0.8], rtol=1e-5)
     assert clip_grad_norm_([nn.Parameter(minigrad.zeros(1))], 1).item() == 0
+
+
+def test_gradients_of_all_layouts_and_dtypes_are_scaled_together() -> None:
+    gradients = [np.ones((3, 4)).T, np.ones(4, np.float32), np.ones(8, np.float32)[::2], np.full((), 2.0), np.ones((0, 3))]
+    parameters = [nn.Parameter(minigrad.zeros(gradient.shape, dtype=gradient.dtype)) for gradient in gradients]
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = minigrad.Tensor(gradient)
+    total = clip_grad_norm_([*parameters, parameters[0]], 3.0)  # one that is there twice counts twice and is scaled once
+    assert total.item() == 6
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        np.testing.assert_allclose(parameter.grad.numpy(), np.full(gradient.shape, 1.0 if gradient.ndim == 0 else 0.5), rtol=1e-6)
+        assert parameter.grad.dtype == gradient.dtype
+
+
+def test_clipping_is_noticed_by_backward() -> None:
+    (parameter,) = with_gradients([3.0, 4.0])
+    weight = minigrad.ones(2, requires_grad=True)
+    loss = (weight * parameter.grad).sum()
+    clip_grad_norm_([parameter], 1.0)
+    with pytest.raises(RuntimeError, match="overwritten"):
+        loss.backward()
+
+
+def test_clipping_by_a_norm_known_already() -> None:
+    parameters = with_gradients([3.0], [4.0])
+    clip_grads_with_norm_(parameters, 1.0, get_total_norm([parameter.grad for parameter in parameters]))
+    assert [parameter.grad.item() for parameter in parameters] == pytest.approx([0.6, 0.8])
 
 
 def test_norms_of_large_gradients_do_not_overflow() -> None:

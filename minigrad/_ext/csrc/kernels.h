@@ -4,10 +4,11 @@
 
 #include <stdint.h>
 
+#include "instructions.h"
 #include "shapes.h"
 #include "status.h"
 
-/* The kernels of one element type, as declared and explained in conv.h and pool.h. */
+/* The kernels of one element type, as declared and explained in conv.h, pool.h and formula.h. */
 typedef struct {
     status (*conv)(const conv_shape *shape, const void *x, const void *w, const void *bias, void *y);
     status (*conv_input)(const conv_shape *shape, const void *g, const void *w, const void *bias, void *x);
@@ -21,6 +22,9 @@ typedef struct {
                          void *x);
     status (*pool_gather)(ptrdiff_t planes, ptrdiff_t in, ptrdiff_t out, const void *x, const int64_t *indices,
                           void *values);
+    status (*evaluate)(const formula *what, const double *constants, ptrdiff_t rows, const ptrdiff_t *starts,
+                       void *const *pointers);
+    status (*sum_of_squares)(ptrdiff_t rows, const ptrdiff_t *starts, void *const *pointers, double *sum);
 } kernel_table;
 
 /* An instruction set for which the kernels were compiled. */

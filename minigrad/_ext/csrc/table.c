@@ -1,4 +1,5 @@
 #include "conv.h"
+#include "formula.h"
 #include "kernels.h"
 #include "pool.h"
 
@@ -13,4 +14,6 @@ const kernel_table NAME(kernels) = {
     .pool_scatter = NAME(pool_scatter),
     .max_unpool = NAME(max_unpool),
     .pool_gather = NAME(pool_gather),
+    .evaluate = NAME(evaluate),
+    .sum_of_squares = NAME(sum_of_squares),
 };

@@ -1,4 +1,4 @@
-"""Keeping gradients within bounds, in place."""
+"""Keeping gradients within bounds, in place: one compiled pass over all of them for their norm, and one to scale them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
+from minigrad import kernels
 from minigrad.core.modes import no_grad
 from minigrad.core.tensor import Tensor
+from minigrad.kernels.formula import Formula, maximum, minimum
 from minigrad.ops.creation import tensor
 
 
@@ -18,28 +22,58 @@ def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
     return [gradient for gradient in gradients if gradient is not None]
 
 
-def get_total_norm(tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False) -> Tensor:
+def _update(tensors: list[Tensor], formula: Formula) -> None:
+    """Writes what a formula gives for each tensor into it, once if it is there twice."""
+    tensors = list(dict.fromkeys(tensors))
+    if tensors:
+        kernels.of(tensors[0].array).update(formula, [(one.array,) for one in tensors])
+    for one in tensors:
+        one.written()
+
+
+def get_total_norm(
+    tensors: Tensor | Iterable[Tensor],
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:
     """The norm of all tensors taken as one vector.
 
-    error_if_nonfinite: raise RuntimeError if it is NaN or infinite.
+    error_if_nonfinite: raise RuntimeError if it is NaN or infinite. foreach: there is one implementation, so this changes nothing.
 
     >>> import minigrad
     >>> get_total_norm([minigrad.tensor([3.0]), minigrad.tensor([[4.0]])])
     tensor(5.)
     """
-    if isinstance(tensors, Tensor):
-        tensors = [tensors]
+    tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     norm_type = float(norm_type)
-    with no_grad():
-        # In float64: the square of a float32 above 1.8e19 is no float32.
-        norms = [one.detach().double().norm(norm_type).item() for one in tensors]
-    total = tensor(norms, dtype="float64").norm(norm_type).item() if norms else 0.0
+    if not tensors:
+        return tensor(0.0)
+    if norm_type == 2:
+        # Summed in float64: the square of a float32 above 1.8e19 is no float32.
+        total = math.sqrt(kernels.of(tensors[0].array).sum_of_squares([one.array for one in tensors]))
+    else:
+        with no_grad():
+            norms = [one.detach().double().norm(norm_type).item() for one in tensors]
+            total = tensor(norms, dtype="float64").norm(norm_type).item()
     if error_if_nonfinite and not math.isfinite(total):
         raise RuntimeError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be clipped. "
             "To disable this error and scale the gradients by the non-finite norm anyway, set `error_if_nonfinite=False`"
         )
-    return tensor(total)
+    return tensor(total, dtype=np.result_type(*[one.dtype for one in tensors]))
+
+
+def clip_grads_with_norm_(
+    parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor, foreach: bool | None = None
+) -> None:
+    """Scales the gradients down, in place, by what brings their norm, which is total_norm, to at most max_norm.
+
+    foreach: there is one implementation, so this changes nothing.
+    """
+    factor = float(max_norm) / (float(total_norm) + 1e-6)
+    if not factor >= 1:  # a NaN norm makes the gradients NaN, as in torch, rather than leave them as they are
+        _update(_gradients(parameters), lambda g: (g * factor,))
 
 
 def clip_grad_norm_(
@@ -62,13 +96,9 @@ def clip_grad_norm_(
     >>> weight.grad
     tensor([0.6000, 0.8000])
     """
-    gradients = _gradients(parameters)
-    total = get_total_norm(gradients, norm_type, error_if_nonfinite)
-    factor = float(max_norm) / (total.item() + 1e-6)
-    if not factor >= 1:  # a NaN norm makes the gradients NaN, as in torch, rather than leave them as they are
-        with no_grad():
-            for gradient in gradients:
-                gradient.mul_(factor)
+    parameters = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    total = get_total_norm(_gradients(parameters), norm_type, error_if_nonfinite)
+    clip_grads_with_norm_(parameters, max_norm, total)
     return total
 
 
@@ -78,6 +108,4 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, f
     foreach: there is one implementation, so this changes nothing.
     """
     bound = float(clip_value)
-    with no_grad():
-        for gradient in _gradients(parameters):
-            gradient.clamp_(-bound, bound)
+    _update(_gradients(parameters), lambda g: (minimum(maximum(g, -bound), bound),))

@@ -51,8 +51,7 @@ class LRScheduler:
 
     def step(self, epoch: int | None = None) -> None:
         """Goes on to the next epoch, or to the given one, and sets the optimiser's learning rates."""
-        tracked = type(self.optimizer).step is Optimizer.step
-        if self._step_count == 1 and tracked and not self.optimizer._stepped:
+        if self._step_count == 1 and not self.optimizer._stepped:
             warnings.warn(
                 "Detected call of `lr_scheduler.step()` before `optimizer.step()`. Call them in the opposite order: "
                 "otherwise the first value of the learning rate schedule is skipped.",
