@@ -97,6 +97,9 @@ class Symbol:
     def sign(self) -> Symbol:
         return self.notes.note(NUMBER_OF["sign"], self)
 
+    def clamp(self, least: float, most: float) -> Symbol:
+        return self.maximum(least).minimum(most)
+
     def masked_fill(self, mask: Symbol, value: float) -> Symbol:
         return self.notes.note(NUMBER_OF["where"], mask, value, self)
 
@@ -124,9 +127,9 @@ def maximum(x: Any, other: Any) -> Any:
     return xp(x).maximum(x, other) if is_array(x) else x.maximum(other)
 
 
-def minimum(x: Any, other: Any) -> Any:
-    """The smaller one; NaN if one is."""
-    return xp(x).minimum(x, other) if is_array(x) else x.minimum(other)
+def clamp(x: Any, least: float, most: float) -> Any:
+    """x between two numbers; a NaN stays one."""
+    return xp(x).minimum(xp(x).maximum(x, least), most) if is_array(x) else x.clamp(least, most)
 
 
 def masked_fill(x: Any, mask: Any, value: float) -> Any:

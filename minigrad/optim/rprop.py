@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.core.tensor import Tensor
-from minigrad.kernels.formula import masked_fill, maximum, minimum, sign
+from minigrad.kernels.formula import clamp, masked_fill, sign
 from minigrad.optim.optimizer import Group, Optimizer, State, as_number, decayed
 
 
@@ -72,6 +72,6 @@ class Rprop(Optimizer):
         least, most = group["step_sizes"]
         turn = sign(g * before)
         factor = masked_fill(masked_fill(masked_fill(turn, turn > 0, larger), turn < 0, smaller), turn == 0, 1)
-        size = minimum(maximum(size * factor, least), most)
+        size = clamp(size * factor, least, most)
         g = masked_fill(g, turn < 0, 0)
         return p - sign(g) * size, g, size

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from minigrad.kernels import cpu, reference
-from minigrad.kernels.formula import NAMES, masked_fill, maximum, minimum, noted, planned, sign, sqrt
+from minigrad.kernels.formula import NAMES, clamp, masked_fill, maximum, noted, planned, sign, sqrt
 
 compiled = pytest.importorskip("minigrad._ext.kernels")
 
@@ -24,7 +24,7 @@ BINARY: tuple[Callable[..., Any], ...] = (
     lambda x, y: x * y,
     lambda x, y: x / y,
     maximum,
-    minimum,
+    lambda x, y: clamp(x + y, -0.5, 0.7),
     lambda x, y: masked_fill(x, x < y, 0.7),
     lambda x, y: masked_fill(x, x > y, -1),
     lambda x, y: masked_fill(y, x == y, 2),

@@ -11,7 +11,7 @@ import numpy as np
 from minigrad import kernels
 from minigrad.core.modes import no_grad
 from minigrad.core.tensor import Tensor
-from minigrad.kernels.formula import Formula, maximum, minimum
+from minigrad.kernels.formula import Formula, clamp
 from minigrad.ops.creation import tensor
 
 
@@ -108,4 +108,4 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, f
     foreach: there is one implementation, so this changes nothing.
     """
     bound = float(clip_value)
-    _update(_gradients(parameters), lambda g: (minimum(maximum(g, -bound), bound),))
+    _update(_gradients(parameters), lambda g: (clamp(g, -bound, bound),))
