@@ -287,7 +287,7 @@ def test_an_overwritten_value_is_refused_with_both_places() -> None:
     text = str(caught.value)
     assert re.search(r"mul \(.*test_inplace\.py:\d+: z = y \* y\) saved its input '(input|other)'", text), text
     assert "a tensor of shape (2,)" in text
-    assert re.search(r"add_ \(.*test_inplace\.py:\d+: y\.add_\(1\)\) overwr", text), text
+    assert re.search(r"add_ \(.*test_inplace\.py:\d+: y\.add_\(1\)\) has overwr", text), text
     assert "1 time" in text
     assert "x.clone()" in text
 
