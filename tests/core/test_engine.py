@@ -579,3 +579,83 @@ def test_gradients_that_are_infinite_come_without_warnings() -> None:
     x = leaf(0.0, 1.0)
     (x.sqrt() * leaf(0.0, 1.0)).sum().backward()
     assert str(x.grad.tolist()) == "[nan, 0.5]"
+
+
+# --- what grad and backward take --------------------------------------------------------------------------------------
+
+
+def test_a_batch_of_cotangents() -> None:
+    x, unused = leaf(1.0, 2.0), leaf(1.0)
+    y, z = x * x, x.sum()
+    batch = minigrad.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], dtype=minigrad.float64)
+    ones = minigrad.ones(3, dtype=minigrad.float64)
+    by_x, by_unused = grad([y, z], [x, unused], [batch, ones], is_grads_batched=True, allow_unused=True, create_graph=True)
+    assert by_x.tolist() == [[3.0, 1.0], [1.0, 5.0], [3.0, 5.0]]
+    assert by_unused is None
+    assert grad(by_x.sum(), x)[0].tolist() == [4.0, 4.0]
+    assert grad(x * x, unused, batch, is_grads_batched=True, materialize_grads=True)[0].shape == (3, 1)
+    y = x * x
+    grad(y, x, batch, is_grads_batched=True)
+    with pytest.raises(RuntimeError, match="freed by an earlier backward"):
+        y.sum().backward()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda x: grad(x.sum(), []), RuntimeError, "grad: inputs cannot be empty"),
+        (lambda x: grad(x.sum(), x, materialize_grads=True, allow_unused=False), ValueError, "materialize_grads=True gives zeros"),
+        (lambda x: grad(x.sum(), "x"), TypeError, "grad: expected inputs to be a tensor or a sequence of tensors, got str at index 0"),
+        (lambda x: grad([x.sum(), 1.0], x), TypeError, "grad: expected outputs to be .* got float at index 1"),
+        (lambda x: grad(x, x, 1.0), TypeError, "grad: the gradients must be a tensor, None or a sequence of these, got float"),
+        (lambda x: grad(x, x, [1.0]), TypeError, "grad: a gradient must be a tensor or None, got float"),
+        (lambda x: grad([x, x], x, [x.detach()]), RuntimeError, "grad: got 2 tensors and 1 gradients"),
+        (lambda x: grad(x, x, x.detach(), is_grads_batched=True), RuntimeError, r"the gradient has shape \(\) but the tensor has shape \(2,\)"),
+        (lambda x: grad([x, x], x, [x.detach(), x.detach()[:1]], is_grads_batched=True), RuntimeError, r"all of one length .* \[1, 2\]"),
+        (lambda x: grad(x, x, x.detach()[:0], is_grads_batched=True), RuntimeError, r"one length above 0; got lengths \[0\]"),
+        (lambda x: x.sum().backward(inputs=[]), RuntimeError, "backward: inputs cannot be empty"),
+        (lambda x: x.sum().backward(inputs=[x, minigrad.ones(1)]), RuntimeError, "backward: input 1 .* needs no gradient"),
+        (lambda x: minigrad.autograd.backward(x, x, grad_variables=x), RuntimeError, "grad_variables, which is its old name"),
+        (lambda x: minigrad.autograd.backward([x.sum(), minigrad.ones(1)]), RuntimeError, "backward: tensor 1 needs no gradient"),
+    ],
+)
+def test_wrong_arguments(call: Callable[[Tensor], Any], error: type[Exception], message: str) -> None:
+    x = leaf(1.0, 2.0)
+    with pytest.raises(error, match=message):
+        call(x)
+    assert x.grad is None
+    assert minigrad.is_grad_enabled()
+
+
+def test_a_dictionary_of_inputs() -> None:
+    x, y = leaf(2.0), leaf(3.0)
+    assert {name: g.tolist() for name, g in grad(x * y, {"x": x, "y": y}).items()} == {"x": [3.0], "y": [2.0]}
+
+
+def test_backward_for_inputs_that_are_no_leaves() -> None:
+    x, w = leaf(2.0), leaf(5.0)
+    y = x * w
+    z = y * y
+    z.backward(inputs=[y, w], retain_graph=True)
+    assert (y.grad.tolist(), w.grad.tolist(), x.grad) == ([20.0], [40.0], None)
+    z.backward(inputs=[y, y])
+    assert y.grad.tolist() == [40.0]
+
+
+def test_backward_for_inputs_runs_their_hooks() -> None:
+    x, w = leaf(2.0), leaf(5.0)
+    seen: list[str] = []
+    x.register_post_accumulate_grad_hook(lambda p: seen.append("x"))
+    w.register_post_accumulate_grad_hook(lambda p: seen.append("w"))
+    (x * w).backward(inputs=x)
+    grad(x * w, w)
+    assert seen == ["x"]
+
+
+def test_a_tensor_retains_its_gradient_through_a_write() -> None:
+    x = leaf(2.0)
+    y = x * 3
+    y.retain_grad()
+    y.mul_(10)
+    (y * 7).backward()
+    assert (y.grad.tolist(), x.grad.tolist()) == ([7.0], [210.0])
