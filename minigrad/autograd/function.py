@@ -282,8 +282,8 @@ def check_marks(cls: type[Function], ctx: FunctionCtx, tensors: list[Tensor], ou
 
 
 def finished(x: Tensor, tensors: list[Tensor]) -> Tensor:
-    """An output that can be given a node: a tensor of its own where forward returned an input as it was, or a view of something."""
-    if x.base is None and not is_among(x, tensors):
+    """An output that can be given a node: another tensor where forward returned an input, a view, or what has a history already."""
+    if x.base is None and not x.requires_grad and not is_among(x, tensors):
         return x
     out = make_tensor(x.array)
     out.version = version_of(x)

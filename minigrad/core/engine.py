@@ -589,4 +589,5 @@ def batched_grad(
     return tuple([None if column[0] is None else TABLE["stack"](list(column)) for column in zip(*rows, strict=True)])
 
 
+backward_method.__name__ = backward_method.__qualname__ = "backward"
 register("backward", backward_method)

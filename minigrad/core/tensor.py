@@ -84,7 +84,7 @@ class Tensor:
             raise RuntimeError("requires_grad: cannot be switched off on the result of an operation; use x.detach()")
         if on != self.tracked:
             self.tracked = on
-            if not on:
+            if not on and self.node is not None and self.node.watch is None:  # hooks stay for when it is switched on again
                 self.node = None
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
@@ -169,8 +169,10 @@ class Tensor:
     def data(self, new: Any) -> None:
         self.array = as_array(new)
         self.version = None
-        if isinstance(self.node, Leaf):
-            self.node = None  # a new leaf: shape and dtype may have changed
+        if isinstance(self.node, Leaf):  # a new leaf with the old one's hooks: shape and dtype may have changed
+            watched = self.node.watch
+            self.node = make_leaf(self)
+            self.node.watch = watched
 
     def written(self) -> None:
         """Says that the array was written to from outside, so that backward refuses values that are gone."""

@@ -380,6 +380,13 @@ def test_a_gradient_computed_with_a_graph_of_its_own_is_cut_off() -> None:
     assert (x.grad.tolist(), x.grad.requires_grad) == ([6.0], False)
 
 
+def test_a_parameter_that_forward_returns_stays_the_leaf_it_was() -> None:
+    weight, x = leaf(2.0), leaf(3.0)
+    y = made(lambda ctx, x: weight, lambda ctx, g: g * 100).apply(x)
+    (y + weight * 7).backward()
+    assert (weight.is_leaf, weight.grad.tolist(), x.grad.tolist()) == (True, [7.0], [100.0])
+
+
 def test_backward_in_several_threads() -> None:
     x = leaf(0.5)
     results: dict[int, list[float]] = {}

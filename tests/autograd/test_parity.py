@@ -254,6 +254,35 @@ def hooks_stay_with_what_was_before_a_write(lib: Any) -> Any:
 
 
 @scenario
+def hooks_stay_with_a_leaf(lib: Any) -> Any:
+    seen: list[Any] = []
+    x = leaf(lib, 1.0)
+    x.register_hook(lambda g: seen.append(("hook", g.item())))
+    x.register_post_accumulate_grad_hook(lambda p: seen.append(("accumulated", p.grad.item())))
+    x.requires_grad_(False)
+    frozen = (x * 2).requires_grad
+    x.requires_grad_()
+    (x * 3).sum().backward()
+    x.data = plain(lib, 5.0)
+    (x * x).sum().backward()
+    return seen, frozen
+
+
+@scenario
+def a_function_that_returns_what_has_a_history(lib: Any) -> Any:
+    weight = leaf(lib, 2.0)
+
+    def recorded(ctx: Any, x: Any) -> Any:
+        with lib.enable_grad():
+            return x * weight
+
+    inside = function(lib, recorded, lambda ctx, g: g * 10)
+    x = leaf(lib, 3.0)
+    inside.apply(x).sum().backward()
+    return x.grad, weight.grad
+
+
+@scenario
 def the_graph_of_nodes(lib: Any) -> Any:
     x, c = leaf(lib, 1.0, 2.0), plain(lib, 3.0, 4.0)
     y = x * c

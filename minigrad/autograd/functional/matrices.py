@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from minigrad.core.modes import enable_grad
@@ -71,14 +71,12 @@ def jacobian(
     return found if is_tuple else found[0]
 
 
-def unit_vectors(x: Tensor) -> list[Tensor]:
+def unit_vectors(x: Tensor) -> Iterator[Tensor]:
     """For each element a tensor of x's shape with 1 there and 0 elsewhere."""
-    found = []
     for i in range(x.numel()):
         unit = zeros(x.numel(), dtype=x.dtype)
         unit[i] = 1
-        found.append(unit.reshape(x.shape))
-    return found
+        yield unit.reshape(x.shape)
 
 
 def block_of(parts: list[Tensor], shape: tuple[int, ...], dim: int, dtype: Any) -> Tensor:
