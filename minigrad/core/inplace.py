@@ -6,7 +6,6 @@ base with this part replaced"; and its other views look up their nodes again whe
 
 from __future__ import annotations
 
-import weakref
 from types import MethodType
 from typing import Any
 
@@ -93,28 +92,49 @@ def keep_overwritten(result: Tensor, target: Tensor) -> None:
 
 
 def check_writable(name: str, target: Tensor) -> None:
+    """Refuses a write that the graph could not follow, or that would not leave in memory what it says."""
     if target.is_inference() and not inference():
         raise RuntimeError(f"{name}: an inference tensor cannot be written in place outside inference_mode; use a clone (x.clone())")
+    if recording():
+        check_history(name, target)
+    if overlaps(target.array):
+        raise RuntimeError(f"{name}: several elements share one place in memory (an expanded or unfolded tensor); use a copy (x.clone())")
+    if not target.array.flags.writeable:
+        raise RuntimeError(f"{name}: the tensor's array is read-only; use a copy (x.clone())")
+
+
+def check_history(name: str, target: Tensor) -> None:
+    """Refuses to write, while the graph is recorded, into leaves and into views that hide their history."""
     root = target if target.base is None else target.base
-    if root.base is None and root.seen == OPAQUE and recording():
+    if root.base is None and root.seen == OPAQUE:
         raise RuntimeError(
             f"{name}: the tensor is an input that a custom Function returned, or a view of one; writing into it would bypass that "
             "Function's backward; use a clone (x.clone()), or mark_dirty in the Function"
         )
-    if recording() and needs_grad(root) and root.is_leaf:
-        what = "a leaf" if root is target else "a view of a leaf"
+    leaf = root if needs_grad(root) and root.is_leaf else target
+    if needs_grad(leaf) and leaf.is_leaf:
         raise RuntimeError(
-            f"{name}: {what} that needs a gradient cannot be written in place while the graph is recorded; "
-            "do it under no_grad(), or compute a new tensor"
+            f"{name}: {'a leaf' if leaf is target else 'a view of a leaf'} that needs a gradient cannot be written in place while the graph is "
+            "recorded; do it under no_grad(), or compute a new tensor"
         )
-    if not target.array.flags.writeable:
-        raise RuntimeError(f"{name}: the tensor's array is read-only; use a copy (x.clone())")
-    if 0 in target.array.strides and target.array.size > 1 and overlaps(target.array):
-        raise RuntimeError(f"{name}: several elements share one place in memory (an expanded tensor); use a copy (x.clone())")
+    if needs_grad(root) and not needs_grad(target):
+        raise RuntimeError(
+            f"{name}: this view was made under no_grad(), so the tensor it is a view of would not know of the write; "
+            "make the view outside of no_grad(), or write inside"
+        )
 
 
 def overlaps(array: Any) -> bool:
-    return any([n > 1 and s == 0 for n, s in zip(array.shape, array.strides, strict=True)])
+    """Do two elements share one place in memory?"""
+    if array.flags.forc or array.size < 2:
+        return False
+    span = 0
+    for stride, n in sorted([(abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1]):
+        if stride <= span:  # not nested: count the places
+            places = sum(np.ix_(*[np.arange(n) * s for s, n in zip(array.strides, array.shape, strict=True)]))
+            return bool(np.unique(places).size < array.size)
+        span += stride * (n - 1)
+    return False
 
 
 def check_result(name: str, target: Tensor, result: Tensor) -> None:
@@ -142,11 +162,7 @@ def finish(name: str, target: Tensor, result: Tensor) -> None:
             if packing():
                 pack_values(node)
         if target.base is None:
-            if target.retains_grad:  # it is the tensor that retains its gradient, whatever node makes it
-                target.node.watch.retained = None
-                watch(node).retained = weakref.ref(target)
-            target.node = node
-            target.tracked = True
+            renew(target, node)
         else:
             rebase(target.base, target, result)
         version.rebased += 1
@@ -154,11 +170,19 @@ def finish(name: str, target: Tensor, result: Tensor) -> None:
             target.seen = version.rebased
 
 
+def renew(x: Tensor, node: Any) -> None:
+    """Gives a tensor another node, which from now on is the one that fills its `.grad` if that was asked for."""
+    old = x.node
+    if old is not None and old is not node and old.watch is not None and old.watch.retained is not None and old.watch.retained() is x:
+        watch(node).retained, old.watch.retained = old.watch.retained, None
+    x.node = node
+    x.tracked = True
+
+
 def rebase(base: Tensor, view: Tensor, value: Tensor) -> None:
     """Gives the base of a view the history "what it was, with the view's part replaced by the value"."""
     new = write_view.call((alias(base), value), (steps(view), axis_order(base.array)))
-    base.node = new.node
-    base.tracked = True
+    renew(base, new.node)
 
 
 def steps(view: Tensor) -> tuple[Any, ...]:
@@ -190,8 +214,10 @@ def refresh(view: Tensor) -> None:
     finally:
         set_inference(inference_before)
         set_recording(grad_before)
-    view.node = again.node
-    view.tracked = again.tracked
+    if again.tracked:
+        renew(view, again.node)
+    else:
+        view.node, view.tracked = again.node, False
 
 
 def axis_order(array: Any) -> tuple[int, ...]:

@@ -24,7 +24,7 @@ from collections.abc import Callable
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
-from numpy import generic, ndarray
+from numpy import generic, may_share_memory, ndarray
 
 from .dtypes import float32, float64, promote
 from .graph import PART, Node, Saved, Version, start
@@ -458,7 +458,8 @@ def share(out: Tensor, x: Any, step: tuple[Any, ...]) -> None:
         return
     source: Tensor = x
     owner = out.array.base
-    if out.array is source.array or owner is not None and (owner is source.array or owner is source.array.base):
+    shared = out.array is source.array or owner is not None and (owner is source.array or owner is source.array.base)
+    if shared or owner is not None and not isinstance(owner, ndarray) and may_share_memory(out.array, source.array):  # given strides of its own
         out.version = version_of(source)
         out.base = source if source.base is None else source.base
         out.path = (source.path, step)

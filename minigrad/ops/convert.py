@@ -82,18 +82,18 @@ def cpu(self):
     return self
 
 
-@primitive(view=True, laws="linear")
-def contiguous(input, /, memory_format=None):
-    """The input with its elements in order in memory: itself, if they are."""
-    return xp(input).ascontiguousarray(input).reshape(input.shape)
+@primitive(method=False, laws="linear")
+def packed(input, /):
+    """A copy of the input with its elements in order in memory."""
+    return input.copy("C")
 
 
-@contiguous.vjp("input")
+@packed.vjp("input")
 def _(g):
     return g
 
 
-@contiguous.cases
+@packed.cases
 def _(draw):
     return (draw.array(draw.shape()),), {}
 
@@ -102,6 +102,12 @@ def _(draw):
 def is_contiguous(self, memory_format=None):
     """Whether the elements are in order in memory, without gaps."""
     return bool(self.array.flags.c_contiguous)
+
+
+@function
+def contiguous(self, memory_format=None):
+    """This tensor with its elements in order in memory: itself, if they are."""
+    return self if is_contiguous(self) else packed(self)
 
 
 @function

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.dtypes import int64
-from ..core.inplace import in_place
+from ..core.inplace import check_writable, in_place
+from ..core.modes import recording
 from ..core.primitive import function, primitive
-from ..core.tensor import TABLE, Tensor, make_tensor
+from ..core.tensor import TABLE, Tensor, make_tensor, needs_grad
 from ..kernels import xp
 from .creation import full, number_as, zeros
 from .elementwise import where
 from .families import ValuesAndIndices
+from .keys import own, parse, selected_shape
 from .shape import check_dim, expand, movedim
 
 __all__ = [
@@ -23,26 +25,21 @@ __all__ = [
 # --- x[key] -----------------------------------------------------------------------------------------------------------
 
 
-def plain(key):
-    """The key with arrays in place of tensors and lists: a graph must not hold tensors."""
-    if isinstance(key, tuple):
-        return tuple([plain(k) for k in key])
-    if isinstance(key, Tensor):
-        key = key.array
-    if isinstance(key, list):
-        key = np.asarray([plain(k) for k in key])
-        key = key.astype(int64) if key.size == 0 else key
-    if isinstance(key, np.ndarray):
-        if key.dtype.kind not in "biu":
-            raise IndexError(f"getitem: tensors used as indices must hold integers or truth values, got {key.dtype}")
-        return key.item() if key.ndim == 0 and key.dtype.kind != "b" else key
-    return key
-
-
 def basic(key):
     """Is it made of integers, slices, None and ... only, so that the result is a view?"""
     parts = key if isinstance(key, tuple) else (key,)
     return not any([isinstance(k, (np.ndarray, bool)) or hasattr(k, "__cuda_array_interface__") for k in parts])
+
+
+def simple(key):
+    """Is it made of plain integers, slices that run forward, None and ... only? Those NumPy reads as torch does."""
+    for k in key if type(key) is tuple else (key,):
+        if type(k) is slice:
+            if k.step is not None and not k.step > 0:
+                return False
+        elif type(k) is not int and k is not None and k is not Ellipsis:
+            return False
+    return True
 
 
 @primitive(method=False, view=True, laws="linear")
@@ -92,12 +89,32 @@ def _(draw):
 
 def getitem(self, key):
     """self[key]: a view where the key is made of integers, slices, None and ..., a copy otherwise."""
-    if isinstance(key, tuple) or not isinstance(key, (int, slice)):
-        key = plain(key)
+    quick = key
+    if type(key) is Tensor and key.array.dtype.kind == "i" and key.array.ndim:
+        quick = key.array.copy() if recording() else key.array
+    elif not simple(key):
+        quick = NOTHING
+    if quick is not NOTHING:
+        try:
+            return get(self, quick)
+        except (IndexError, TypeError):
+            pass  # parsing says better what is wrong
+    first, second = parsed("getitem", self, key)
+    if recording() and needs_grad(self):
+        first, second = own(first), own(second)
+    out = get(self, first)
+    return out if second is None else get(out, second)
+
+
+NOTHING = object()
+
+
+def parsed(op, x, key):
+    """The key as NumPy keys; what is wrong with it is said with the operation's name."""
     try:
-        return get(self, key)
-    except IndexError as error:
-        raise IndexError(f"getitem: {error.__cause__ or error} (shape {self.shape}, key {key!r:.80})") from None
+        return parse(key, x.array.shape)
+    except (IndexError, ValueError, TypeError) as error:
+        raise type(error)(f"{op}: {error} (shape {tuple(x.shape)}, key {key!r:.80})") from None
 
 
 @primitive(method=False, laws="linear")
@@ -132,19 +149,49 @@ def _(draw):
 
 def assign(self, value, key):
     """self[key] = value."""
-    key = plain(key)
-    if isinstance(value, (list, tuple)):
+    shape = simple_shape(self.array, key)
+    first, second = (key, None) if shape is not None else parsed("setitem", self, key)
+    if isinstance(value, (list, tuple, np.ndarray)):
         value = self.new_tensor(value)
-    if isinstance(key, np.ndarray) and key.dtype.kind == "b" and key.shape == self.shape and getattr(value, "shape", ()) == ():
-        return TABLE["masked_fill_"](self, make_tensor(key), value)
-    if isinstance(value, Tensor) and value.ndim > 0:  # further axes of length 1 in front are let pass, as NumPy and torch do
-        extra = value.ndim - self.array[key].ndim
-        if extra > 0 and value.shape[:extra] == (1,) * extra:
-            value = value.reshape(value.shape[extra:])
+    elif not isinstance(value, (Tensor, int, float, complex, np.generic)):
+        raise TypeError(f"setitem: expected a number, a tensor or an array as value, got {type(value).__name__}")
+    if shape is not None:
+        return TABLE["setitem_inner"](self, fitting(value, shape), first)
+    if isinstance(first, np.ndarray) and first.dtype.kind == "b" and first.shape == self.array.shape and getattr(value, "shape", ()) == ():
+        return TABLE["masked_fill_"](self, make_tensor(own(first)), value)
+    if isinstance(value, Tensor) and (second is not None or not basic(first)):
+        same_dtype("setitem", self, value)
+    if recording():
+        first, second = own(first), own(second)
+    if second is not None:  # an integer beside an array: into the view that the integer gives
+        check_writable("setitem", self)
+        return TABLE["setitem_inner"](get(self, first), fitting(value, selected_shape(self.array[first].shape, second)), second)
+    return TABLE["setitem_inner"](self, fitting(value, selected_shape(self.array.shape, first)), first)
+
+
+def simple_shape(array, key):
+    """The shape of what a simple key selects; None if it is not one or does not fit."""
     try:
-        return TABLE["setitem_inner"](self, value, key)
-    except (ValueError, IndexError) as error:
-        raise type(error)(f"setitem: {error} (shape {self.shape}, key {key!r:.80}, value of shape {getattr(value, 'shape', ())})") from None
+        return getattr(array[key], "shape", ()) if simple(key) else None
+    except (IndexError, TypeError):
+        return None
+
+
+def fitting(value, shape):
+    """The value, checked to broadcast to the shape of what it is to replace; further axes of length 1 in front are let pass, as in torch."""
+    if not isinstance(value, Tensor) or value.ndim == 0:
+        return value
+    extra = value.ndim - len(shape)
+    if extra > 0 and value.array.shape[:extra] == (1,) * extra:
+        value = value.reshape(value.array.shape[extra:])
+    check_broadcast("setitem", value, shape)
+    return value
+
+
+def check_broadcast(op, value, shape):
+    given = value.array.shape
+    if len(given) > len(shape) or any([n not in (1, m) for n, m in zip(given[::-1], shape[::-1], strict=False)]):
+        raise RuntimeError(f"{op}: a value of shape {given} cannot be broadcast to {tuple(shape)}, the shape of what it is to replace")
 
 
 in_place(setitem)
@@ -177,7 +224,7 @@ def index_array(op, index, input, dim):
     for d in range(input.ndim):
         if d != dim and index.shape[d] > input.shape[d]:
             raise RuntimeError(f"{op}: index of shape {index.shape} is longer than the input, of shape {input.shape}, in dimension {d}")
-    return index
+    return own(index) if recording() else index
 
 
 @function
@@ -216,7 +263,7 @@ def add_at(input, source, /, key):
     """The input with the source added at a key, as often as a place appears in it."""
     out = input.copy()
     if isinstance(out, np.ndarray):
-        np.add.at(out, key, source)
+        np.add.at(out, key, np.broadcast_to(source, selected_shape(out.shape, key)))  # NumPy 2.4 crashes where it does not fit
     else:
         out.scatter_add(key, source)
     return out
@@ -316,7 +363,7 @@ def places_along(op, index, n, negative=False):
         raise IndexError(f"{op}: expected a vector of integers as index, got {index.dtype} of shape {index.shape}")
     if index.size and (index.min() < (-n if negative else 0) or index.max() >= n):
         raise IndexError(f"{op}: an index is out of range for a dimension of length {n}: found {index.min()} to {index.max()}")
-    return index.reshape(-1)
+    return own(index.reshape(-1)) if recording() else index.reshape(-1)
 
 
 def same_dtype(op, input, source):
@@ -373,8 +420,22 @@ def index_put(input, indices, values, accumulate=False):
     """
     if not isinstance(indices, (tuple, list)):
         raise TypeError(f"index_put: expected a tuple of index tensors, got {type(indices).__name__}")
+    if not indices:
+        raise IndexError("index_put: expected at least one index")
+    for i in indices:
+        if i is not None and not isinstance(i, Tensor):
+            raise TypeError(f"index_put: expected tensors and None as indices, got {type(i).__name__}")
+        if i is not None and i.ndim == 0 and i.dtype.kind == "b":
+            raise IndexError("index_put: a mask must have the shape of the axes that it is for, got a 0-d one")
     same_dtype("index_put", input, values)
-    key = tuple([slice(None) if i is None else plain(i) for i in indices])
+    try:
+        key, inner = parse(tuple([slice(None) if i is None else i for i in indices]), input.array.shape)
+    except IndexError as error:
+        raise IndexError(f"index_put: {error}") from None
+    if inner is not None:  # 0-d indices: as vectors of one
+        return index_put(input, [i if i is None or i.ndim else i.reshape(1) for i in indices], values, accumulate)
+    key = own(key)
+    check_broadcast("index_put", values, selected_shape(input.array.shape, key))
     return add_at(input, values, key) if accumulate else setitem(input, values, key)
 
 

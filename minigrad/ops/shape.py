@@ -167,7 +167,9 @@ def expand(input, /, size):
     for i, n in enumerate(full):
         if n < 0 or i >= extra and input.shape[i - extra] not in (1, n):
             raise RuntimeError(f"expand: a tensor of shape {input.shape} cannot be expanded to {tuple(size)}")
-    return xp(input).broadcast_to(input, full)
+    out = xp(input).broadcast_to(input, full)
+    out.flags.writeable = input.flags.writeable  # in-place writes look for overlaps themselves
+    return out
 
 
 @expand.vjp("input")
@@ -537,7 +539,7 @@ def t(input):
     """A matrix transposed; a vector as it is. A view."""
     if input.ndim > 2:
         raise RuntimeError(f"t: expected at most 2 dimensions, got shape {input.shape}; use transpose or mT")
-    return transpose(input, 0, 1) if input.ndim == 2 else input
+    return transpose(input, 0, -1)
 
 
 @function

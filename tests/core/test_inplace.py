@@ -407,3 +407,75 @@ def test_views_and_no_grad() -> None:
     assert y.requires_grad
     y.sum().backward()
     assert x.grad.tolist() == [2.0, 2.0]
+
+
+def test_a_view_made_under_no_grad_is_not_written_while_recording() -> None:
+    """It has no history of its own, so its base would have the gradient of the old value."""
+    y = leaf(1.0, 2.0) * 2
+    with minigrad.no_grad():
+        view = y[0]
+    with pytest.raises(RuntimeError, match=r"mul_: this view was made under no_grad\(\), so the tensor it is a view of would not know"):
+        view.mul_(3)
+    with minigrad.no_grad():
+        view.mul_(3)
+    assert y.tolist() == [6.0, 4.0]
+
+
+def test_a_view_that_is_a_leaf_of_its_own() -> None:
+    base = minigrad.zeros(2, 2)
+    view = base[0].requires_grad_()
+    with pytest.raises(RuntimeError, match="add_: a leaf that needs a gradient"):
+        view.add_(1)
+    base.add_(1)
+    assert view.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("write", [lambda y: y.mul_(3), lambda y: y[0].mul_(3), lambda y: y.view(-1).mul_(3)], ids=["whole", "part", "view"])
+def test_retain_grad_is_about_the_latest_value(write: Callable[[Tensor], Tensor]) -> None:
+    y = leaf(1.0, 2.0) * 2
+    y.retain_grad()
+    write(y)
+    (y * y).sum().backward()
+    assert y.grad.tolist() == (2 * y).tolist()
+
+
+def test_windows_are_views() -> None:
+    x = leaf(1.0, 2.0, 3.0, 4.0)
+    y = x * 1
+    apart, windows = y.unfold(0, 2, 2), y.unfold(0, 3, 1)
+    assert windows.tolist() == [[1.0, 2.0, 3.0], [2.0, 3.0, 4.0]]
+    apart[1].mul_(minigrad.tensor([10.0, 100.0], dtype=minigrad.float64))
+    assert y.tolist() == [1.0, 2.0, 30.0, 400.0]
+    assert windows[1].tolist() == [2.0, 30.0, 400.0]
+    (windows * weights((2, 3))).sum().backward()
+    assert x.grad.tolist() == [1.0, 6.0, 80.0, 600.0]
+    with pytest.raises(RuntimeError, match=r"add_: several elements share one place in memory .* use a copy \(x.clone\(\)\)"):
+        windows.add_(1)
+
+
+def test_contiguous_is_the_tensor_itself() -> None:
+    x = leaf(1.0, 2.0)
+    assert x.contiguous() is x
+    y = x.expand(2, 2).contiguous()
+    y.add_(1)
+    assert (y.is_contiguous(), x.tolist()) == (True, [1.0, 2.0])
+    y.sum().backward()
+    assert x.grad.tolist() == [2.0, 2.0]
+
+
+OVERLAPPING: list[Callable[[Tensor, Tensor], Any]] = [  # the tensor that is written, and the one that is read
+    lambda x, y: x.add_(y.t()), lambda x, y: x[1:].add_(y[:-1]), lambda x, y: x.copy_(y.t()), lambda x, y: x[:-1].copy_(y[1:]),
+    lambda x, y: x.__setitem__(slice(1, None), y[:-1]), lambda x, y: x[:, 0].mul_(y[0]), lambda x, y: x.t()[1].sub_(y[1]),
+    lambda x, y: x.flip(0).sub_(y), lambda x, y: x.sub_(y.flip(1)), lambda x, y: x.masked_fill_(y > 3, y[1, 1]),
+    lambda x, y: x.index_add_(0, minigrad.tensor([2, 1]), y[:2]), lambda x, y: x.lerp_(y.t(), 0.5), lambda x, y: x.clamp_(max=y.t()),
+    lambda x, y: x.__setitem__([2, 0], y[:2]), lambda x, y: x.div_(y[1, 2]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("write", OVERLAPPING)
+def test_operands_that_overlap_are_read_before_they_are_written(write: Callable[[Tensor, Tensor], Any]) -> None:
+    """torch refuses most of these; none of them may depend on the order in which elements are written."""
+    x, y = (minigrad.arange(9.0).reshape(3, 3) ** 2 for _ in range(2))
+    write(x, x)
+    write(y, y.clone())
+    assert x.tolist() == y.tolist()
