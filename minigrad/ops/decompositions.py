@@ -526,6 +526,8 @@ def matrix_power(A, n):
         A, n = inv(A), -n
     if n == 0:
         return copy(A, identity_like(A))
+    if n == 1:
+        return A.clone()
     out = None
     while n:  # by repeated squaring
         if n % 2:

@@ -9,7 +9,7 @@ import numpy as np
 from ..core.dtypes import int64
 from ..core.inplace import in_place
 from ..core.primitive import PROMOTE, function, primitive
-from ..core.tensor import Tensor, register
+from ..core.tensor import TABLE, Tensor, register
 from ..kernels import xp
 from .creation import arange
 from .families import known_as
@@ -48,6 +48,12 @@ def restore_dims(x, shape, dims, keepdim):
     if keepdim:
         return x
     return x.reshape(tuple([1 if i in dims else n for i, n in enumerate(shape)]))
+
+
+def apart(out: Tensor, input: Tensor) -> Tensor:
+    """The result as a tensor of its own: a copy if nothing has moved and it still is the input, or a view of it."""
+    root = input if input.base is None else input.base
+    return TABLE["clone"](out) if out is input or out.base is root else out
 
 
 # --- views ------------------------------------------------------------------------------------------------------------
@@ -281,11 +287,11 @@ def _(draw):
     return (draw.array((2, 3)), (3, 4, 2), 0, 0, 1), {}
 
 
-@primitive(view=True, spread=True, laws="linear")
+@primitive(spread=True, laws="linear")
 def flip(input, /, dims):
-    """The input with the order along these axes reversed."""
+    """The input with the order along these axes reversed. A copy, as in torch."""
     dims = check_dims("flip", dims, input.ndim) if isinstance(dims, int) or len(dims) else ()
-    return input[tuple([slice(None, None, -1) if i in dims else slice(None) for i in range(input.ndim)])]
+    return input[tuple([slice(None, None, -1) if i in dims else slice(None) for i in range(input.ndim)])].copy()
 
 
 @flip.vjp("input")
@@ -550,9 +556,9 @@ def repeat(self, *repeats):
     if extra < 0:
         raise RuntimeError(f"repeat: {len(repeats)} numbers {repeats} for a tensor of {self.ndim} dimensions")
     shape = (1,) * extra + self.shape
-    apart = reshape(self, tuple([m for n in shape for m in (1, n)]))
-    repeated = expand(apart, tuple([m for r, n in zip(repeats, shape, strict=True) for m in (r, n)]))
-    return reshape(repeated, tuple([r * n for r, n in zip(repeats, shape, strict=True)]))
+    cells = reshape(self, tuple([m for n in shape for m in (1, n)]))
+    repeated = expand(cells, tuple([m for r, n in zip(repeats, shape, strict=True) for m in (r, n)]))
+    return apart(reshape(repeated, tuple([r * n for r, n in zip(repeats, shape, strict=True)])), self)
 
 
 @function
@@ -571,12 +577,13 @@ def roll(input, shifts, dims=None):
     dims = check_dims("roll", dims, input.ndim)
     if len(shifts) != len(dims):
         raise RuntimeError(f"roll: {len(shifts)} shifts for {len(dims)} dimensions")
+    out = input
     for shift, dim in zip(shifts, dims, strict=True):
-        n = input.shape[dim]
+        n = out.shape[dim]
         if n and shift % n:
-            head, tail = split_sizes(input, (n - shift % n, shift % n), dim)
-            input = cat([tail, head], dim)
-    return input
+            head, tail = split_sizes(out, (n - shift % n, shift % n), dim)
+            out = cat([tail, head], dim)
+    return apart(out, input)
 
 
 @function
@@ -604,8 +611,8 @@ def rot90(input, k=1, dims=(0, 1)):
     if k == 2:
         return flip(input, dims)
     if k == 1:
-        return transpose(flip(input, (dims[1],)), *dims)
-    return flip(transpose(input, *dims), (dims[1],)) if k == 3 else input
+        return flip(transpose(input, *dims), (dims[0],))
+    return flip(transpose(input, *dims), (dims[1],)) if k == 3 else apart(input, input)
 
 
 @primitive(laws="linear")
@@ -650,7 +657,7 @@ def diag(input, diagonal=0):
         n = input.shape[0] + abs(diagonal)
         return place_diagonal(input, (n, n), diagonal, 0, 1)
     if input.ndim == 2:
-        return globals()["diagonal"](input, diagonal)
+        return TABLE["clone"](globals()["diagonal"](input, diagonal))
     raise RuntimeError(f"diag: expected 1 or 2 dimensions, got shape {input.shape}")
 
 

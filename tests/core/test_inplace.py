@@ -174,8 +174,8 @@ def test_a_write_into_a_view_reaches_its_siblings() -> None:
 def test_views_of_views_of_every_kind() -> None:
     def written(x: Tensor, y: Tensor) -> Tensor:
         z = x * 1
-        turned = z.t()[1:].unsqueeze(0).flip(1).squeeze(0)  # columns 2 and 1, as rows
-        turned[0].add_(y[:2])
+        turned = z.t()[1:].unsqueeze(0).squeeze(0)  # columns 1 and 2, as rows
+        turned[1].add_(y[:2])
         turned.transpose(0, 1).mul_(2)
         z.view(-1)[0] = y[2]
         return z
@@ -453,6 +453,38 @@ def test_windows_are_views() -> None:
         windows.add_(1)
 
 
+F = minigrad.nn.functional
+COPIES: dict[str, Callable[[Tensor], Tensor]] = {  # what torch promises to be no view of the input
+    "flip": lambda x: x.flip(0), "flip nothing": lambda x: x.flip(()), "rot90 0": lambda x: x.rot90(0), "rot90 1": lambda x: x.rot90(1),
+    "rot90 2": lambda x: x.rot90(2), "rot90 3": lambda x: x.rot90(3), "roll all": lambda x: x.roll(0), "roll": lambda x: x.roll(3, 0),
+    "repeat": lambda x: x.repeat(1, 1), "tile": lambda x: x.tile((1,)), "diag": lambda x: x.diag(), "matrix_power": lambda x: minigrad.linalg.matrix_power(x, 1),
+    "repeat_interleave": lambda x: x.repeat_interleave(1, 0), "cat": lambda x: minigrad.cat([x]), "clone": lambda x: x.clone(),
+    "interpolate": lambda x: F.interpolate(x[None, None], size=(3, 3)), "bilinear": lambda x: F.interpolate(x[None, None], size=(3, 3), mode="bilinear"),
+    "pixel_shuffle": lambda x: F.pixel_shuffle(x[None], 1), "pixel_unshuffle": lambda x: F.pixel_unshuffle(x[None], 1),
+    "channel_shuffle": lambda x: F.channel_shuffle(x[None], 1), "clamp": lambda x: x.clamp(0, 99), "index_select": lambda x: x.index_select(0, minigrad.arange(3)),
+    "sort": lambda x: x.sort(0)[0], "sum of one": lambda x: x[:1].sum(0), "max of one": lambda x: x[:1].max(0)[0], "pow": lambda x: x**1,
+    "triu": lambda x: x.triu(-3), "masked_fill": lambda x: x.masked_fill(x > 99, 0.0), "tensor": lambda x: minigrad.tensor(x), "relu": F.relu,
+}  # fmt: skip
+VIEWS: dict[str, Callable[[Tensor], Tensor]] = {  # what torch promises to be one
+    "reshape": lambda x: x.reshape(-1), "view": lambda x: x.view(9), "flatten": lambda x: x.flatten(), "ravel": lambda x: x.ravel(), "t": lambda x: x.t(),
+    "squeeze": lambda x: x.squeeze(), "unsqueeze": lambda x: x.unsqueeze(0), "expand": lambda x: x.expand(2, 3, 3), "permute": lambda x: x.permute(1, 0),
+    "transpose": lambda x: x.transpose(0, 1), "T": lambda x: x.T, "mT": lambda x: x.mT, "movedim": lambda x: x.movedim(0, 1), "narrow": lambda x: x.narrow(0, 1, 1),
+    "diagonal": lambda x: x.diagonal(), "unbind": lambda x: x.unbind()[0], "split": lambda x: x.split(2)[1], "chunk": lambda x: x.chunk(2)[1],
+    "tensor_split": lambda x: x.tensor_split(2)[0], "hsplit": lambda x: x.hsplit(3)[0], "unfold": lambda x: x.unfold(0, 2, 1), "detach": lambda x: x.detach(),
+    "unflatten": lambda x: x.unflatten(0, (3, 1)), "slice": lambda x: x[1:], "select": lambda x: x.select(0, 1), "atleast_3d": minigrad.atleast_3d,
+    "broadcast_to": lambda x: x.broadcast_to((2, 3, 3)), "meshgrid": lambda x: minigrad.meshgrid(x[0], x[0], indexing="ij")[0], "numpy": lambda x: minigrad.from_numpy(x.numpy()),
+    "item": lambda x: x[1, 2], "iter": lambda x: next(iter(x)), "data": lambda x: x.data, "to": lambda x: x.to(x.dtype), "contiguous": lambda x: x.contiguous(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*COPIES, *VIEWS])
+def test_who_shares_memory(name: str) -> None:
+    x = minigrad.arange(1.0, 10.0).reshape(3, 3).clone()
+    out = COPIES[name](x) if name in COPIES else VIEWS[name](x)
+    out.array[...] = -1.0
+    assert bool((x == -1).any()) == (name in VIEWS)
+
+
 def test_contiguous_is_the_tensor_itself() -> None:
     x = leaf(1.0, 2.0)
     assert x.contiguous() is x
@@ -466,7 +498,7 @@ def test_contiguous_is_the_tensor_itself() -> None:
 OVERLAPPING: list[Callable[[Tensor, Tensor], Any]] = [  # the tensor that is written, and the one that is read
     lambda x, y: x.add_(y.t()), lambda x, y: x[1:].add_(y[:-1]), lambda x, y: x.copy_(y.t()), lambda x, y: x[:-1].copy_(y[1:]),
     lambda x, y: x.__setitem__(slice(1, None), y[:-1]), lambda x, y: x[:, 0].mul_(y[0]), lambda x, y: x.t()[1].sub_(y[1]),
-    lambda x, y: x.flip(0).sub_(y), lambda x, y: x.sub_(y.flip(1)), lambda x, y: x.masked_fill_(y > 3, y[1, 1]),
+    lambda x, y: x.sub_(y.flip(1)), lambda x, y: x.masked_fill_(y > 3, y[1, 1]),
     lambda x, y: x.index_add_(0, minigrad.tensor([2, 1]), y[:2]), lambda x, y: x.lerp_(y.t(), 0.5), lambda x, y: x.clamp_(max=y.t()),
     lambda x, y: x.__setitem__([2, 0], y[:2]), lambda x, y: x.div_(y[1, 2]),
 ]  # fmt: skip

@@ -14,6 +14,7 @@ from minigrad.kernels import xp
 from minigrad.nn.functional.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from minigrad.ops.creation import tensor
 from minigrad.ops.elementwise import where
+from minigrad.ops.shape import apart
 
 __all__ = [
     "affine_grid", "channel_shuffle", "grid_sample", "interpolate", "pixel_shuffle", "pixel_unshuffle", "upsample",
@@ -79,17 +80,18 @@ def interpolate(
     if input.dtype.kind == "u" and not mode.startswith("nearest"):
         exact = interpolate(input.float(), size, scale_factor, mode, align_corners, recompute_scale_factor)
         return exact.round().clamp(0, 255).to(input.dtype)  # type: ignore[no-any-return]
+    out = input
     for axis in range(rank):
         n_in, n_out = in_size[axis], out_size[axis]
         if mode.startswith("nearest"):
             if n_out % n_in == 0 and scales[axis] in (None, n_out // n_in):
-                input = _repeat(input, 2 + axis, n_out // n_in)
+                out = _repeat(out, 2 + axis, n_out // n_in)
                 continue
             taps = _nearest(n_in, n_out, scales[axis], 0.5 if mode == "nearest-exact" else 0.0)
         else:
             taps = (_cubic if mode == "bicubic" else _linear)(n_in, n_out, scales[axis], bool(align_corners))
-        input = _along(input, 2 + axis, _matrix(n_in, n_out, taps, input))
-    return input
+        out = _along(out, 2 + axis, _matrix(n_in, n_out, taps, out))
+    return apart(out, input)
 
 
 def _for_each_axis(name: str, value: Any, rank: int) -> tuple[Any, ...]:
@@ -195,7 +197,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     x = input.reshape(*batch, channels // (r * r), r, r, h, w)
     n = len(batch)
     x = x.permute(*range(n + 1), n + 3, n + 1, n + 4, n + 2)
-    return x.reshape(*batch, channels // (r * r), h * r, w * r)  # type: ignore[no-any-return]
+    return apart(x.reshape(*batch, channels // (r * r), h * r, w * r), input)
 
 
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
@@ -212,7 +214,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     x = input.reshape(*batch, channels, h // r, r, w // r, r)
     n = len(batch)
     x = x.permute(*range(n + 1), n + 2, n + 4, n + 1, n + 3)
-    return x.reshape(*batch, channels * r * r, h // r, w // r)  # type: ignore[no-any-return]
+    return apart(x.reshape(*batch, channels * r * r, h // r, w // r), input)
 
 
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
@@ -223,7 +225,8 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     if input.ndim < 3 or groups < 1 or input.shape[1] % groups:
         raise RuntimeError(f"channel_shuffle: expected (N, C, *) with channels that divide by {groups}, got shape {input.shape}")
     n, channels, *rest = input.shape
-    return input.reshape(n, groups, channels // groups, *rest).transpose(1, 2).reshape(n, channels, *rest)  # type: ignore[no-any-return]
+    out = input.reshape(n, groups, channels // groups, *rest).transpose(1, 2).reshape(n, channels, *rest)
+    return apart(out, input)
 
 
 # --- sampling at places that a grid names: differentiable in the image and in the grid --------------------------------
