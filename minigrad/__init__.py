@@ -13,17 +13,23 @@ import math as _math
 import os as _os
 from typing import TYPE_CHECKING, Any
 
+from numpy import dtype as _dtype
+
 if _os.environ.get("MINIGRAD_PURE", "0") not in ("", "0"):
     from ._pure import prefer_sources as _prefer_sources
 
     _prefer_sources()
 
+from .core.device import device, get_default_device, set_default_device
 from .core.dtypes import (
     bool_,
+    can_cast,
+    finfo,
     float16,
     float32,
     float64,
     get_default_dtype,
+    iinfo,
     int8,
     int16,
     int32,
@@ -42,30 +48,40 @@ from .core.modes import (
     no_grad,
     set_grad_enabled,
 )
+from .core.size import Size
 from .core.tensor import Tensor
 from .ops import *
-from .ops.convert import device
 
 if TYPE_CHECKING:
-    from . import autograd, cuda, io, linalg, models, nn, optim, utils
+    from . import autograd, backends, cuda, io, linalg, models, nn, optim, utils
     from .io import load, save
 
 __version__ = "0.1.0"
 
+dtype = _dtype
 half, float, double = float16, float32, float64
 short, int, long, bool = int16, int32, int64, bool_
 inf, nan, pi, e = _math.inf, _math.nan, _math.pi, _math.e
-strided, contiguous_format = "strided", "contiguous_format"
+newaxis = None
 
-_LAZY_MODULES = {"autograd", "cuda", "data", "io", "linalg", "models", "nn", "ops", "optim", "testing", "utils"}
+_LAZY_MODULES = {"autograd", "backends", "cuda", "data", "io", "linalg", "models", "nn", "ops", "optim", "testing", "utils"}
 _LAZY_NAMES = {
     "save": "io", "load": "io",
     "get_num_threads": "kernels.threads", "set_num_threads": "kernels.threads",
+    "get_printoptions": "core.formatting", "printoptions": "core.formatting", "set_printoptions": "core.formatting", "random": "ops",
 }  # fmt: skip
 _FUNCTIONAL = (
     "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "max_pool1d", "max_pool2d", "max_pool3d",
     "avg_pool1d", "adaptive_avg_pool1d", "adaptive_max_pool1d", "dropout", "batch_norm", "layer_norm", "group_norm", "instance_norm",
     "relu_", "selu", "celu", "prelu", "rrelu", "threshold", "hardshrink", "embedding", "cosine_similarity", "pairwise_distance",
+)  # fmt: skip
+
+_IN_PLACE = (  # as torch has them as functions too
+    "abs_", "acos_", "acosh_", "addmv_", "arccos_", "arccosh_", "arcsin_", "arcsinh_", "arctan_", "arctanh_", "asin_", "asinh_", "atan_",
+    "atanh_", "ceil_", "clamp_", "clamp_max_", "clamp_min_", "clip_", "conj_physical_", "cos_", "cosh_", "deg2rad_", "detach", "detach_", "erf_",
+    "erfc_", "exp2_", "exp_", "expm1_", "fill_", "fix_", "floor_", "frac_", "gcd_", "i0_", "index_put_", "lcm_", "ldexp_", "log10_", "log1p_",
+    "log2_", "log_", "logit_", "nan_to_num_", "neg_", "negative_", "rad2deg_", "reciprocal_", "resize_as_", "round_", "rsqrt_", "sigmoid_",
+    "sin_", "sinc_", "sinh_", "sqrt_", "square_", "tan_", "tanh_", "trunc_", "xlogy_", "zero_",
 )  # fmt: skip
 
 
@@ -75,6 +91,8 @@ def __getattr__(name: str) -> Any:
 
     if name in _LAZY_MODULES:
         return import_module(f".{name}", __name__)
+    if name in _IN_PLACE and name in vars(Tensor):
+        return getattr(Tensor, name)
     home = _LAZY_NAMES.get(name, "nn.functional" if name in _FUNCTIONAL else None)
     if home is None:
         raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
@@ -82,4 +100,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY_MODULES, *_LAZY_NAMES, *_FUNCTIONAL})
+    return sorted({*globals(), *_LAZY_MODULES, *_LAZY_NAMES, *_FUNCTIONAL, *_IN_PLACE})

@@ -46,6 +46,55 @@ def set_default_dtype(d: Any) -> None:
     _default[0] = chosen
 
 
+def chosen_dtype(op: str, d: Any, default: Any = None) -> Any:
+    """The dtype that an argument asks for, the default for None; refuses what tensors cannot hold."""
+    if d is None:
+        return default
+    try:
+        found = dtype(d)
+    except TypeError:
+        found = None
+    if found is None or found.kind not in CATEGORY or not found.isnative or found.kind == "f" and found.itemsize > 8:
+        raise TypeError(f"{op}: expected a dtype of numbers such as minigrad.float32, got {d!r}")
+    return found
+
+
+def can_cast(from_: Any, to: Any) -> bool:
+    """Whether a result of one dtype may be written into a tensor of the other: into its own category (bool < integer < float) or a higher one.
+
+    >>> import minigrad
+    >>> minigrad.can_cast(minigrad.float64, minigrad.float16), minigrad.can_cast(minigrad.float32, minigrad.int64)
+    (True, False)
+    """
+    return CATEGORY[chosen_dtype("can_cast", from_).kind] <= CATEGORY[chosen_dtype("can_cast", to).kind]
+
+
+def finfo(type: Any = None) -> Any:
+    """What a floating-point type can represent: `eps`, `max`, `min`, `tiny`, `smallest_normal`, `bits`, `resolution`; by default of the default dtype.
+
+    >>> import minigrad
+    >>> float(minigrad.finfo(minigrad.float32).eps) == 2**-23
+    True
+    """
+    found = chosen_dtype("finfo", type, _default[0])
+    if found.kind != "f":
+        raise TypeError(f"finfo: expected a floating-point dtype, got {found}; iinfo is for integers")
+    return np.finfo(found)
+
+
+def iinfo(type: Any) -> Any:
+    """What an integer type can represent: `min`, `max` and `bits`.
+
+    >>> import minigrad
+    >>> minigrad.iinfo(minigrad.uint8).max
+    255
+    """
+    found = chosen_dtype("iinfo", type)
+    if found is None or found.kind not in "iu":
+        raise TypeError(f"iinfo: expected an integer dtype, got {found}; finfo is for floating-point types")
+    return np.iinfo(found)
+
+
 def promote_types(type1: Any, type2: Any) -> np.dtype[Any]:
     """The smallest dtype that holds both, by torch's table: an integer never widens a float.
 

@@ -3,13 +3,74 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from .dtypes import bool_, get_default_dtype, int64
 
-PRECISION, THRESHOLD, EDGE_ITEMS, LINE_WIDTH = 4, 1000, 3, 80
+PROFILES: dict[str, dict[str, Any]] = {
+    "default": {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80},
+    "short": {"precision": 2, "threshold": 1000, "edgeitems": 2, "linewidth": 80},
+    "full": {"precision": 4, "threshold": math.inf, "edgeitems": 3, "linewidth": 80},
+}
+OPTIONS: dict[str, Any] = {**PROFILES["default"], "sci_mode": None}
+
+
+def set_printoptions(
+    precision: int | None = None,
+    threshold: float | None = None,
+    edgeitems: int | None = None,
+    linewidth: int | None = None,
+    profile: str | None = None,
+    sci_mode: bool | None = None,
+) -> None:
+    """Sets how tensors print; what is left out stays, but for `sci_mode`.
+
+    Args:
+        precision: digits after the point (4).
+        threshold: tensors of more elements than this are abbreviated (1000).
+        edgeitems: how many elements an abbreviated axis shows at either end (3).
+        linewidth: characters in a line (80).
+        profile: "default", "short" (2 digits, 2 at either end) or "full" (never abbreviated); the other arguments change it.
+        sci_mode: True or False for exponents always or never; None lets the numbers decide.
+
+    Raises:
+        ValueError: a profile of another name, or a number that is negative.
+
+    >>> import minigrad
+    >>> minigrad.set_printoptions(precision=2)
+    >>> minigrad.tensor([3.14159])
+    tensor([3.14])
+    >>> minigrad.set_printoptions(profile="default")
+    """
+    if profile is not None and profile not in PROFILES:
+        raise ValueError(f"set_printoptions: expected the profile 'default', 'short' or 'full', got {profile!r}")
+    given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
+    for name, value in given.items():
+        if value is not None and not value >= 0:
+            raise ValueError(f"set_printoptions: {name} cannot be negative, got {value}")
+    OPTIONS.update(PROFILES[profile] if profile is not None else {})
+    OPTIONS.update({name: value for name, value in given.items() if value is not None})
+    OPTIONS["sci_mode"] = sci_mode
+
+
+def get_printoptions() -> dict[str, Any]:
+    """The options of set_printoptions as they are."""
+    return dict(OPTIONS)
+
+
+@contextmanager
+def printoptions(**options: Any) -> Iterator[None]:
+    """A block in which tensors print otherwise; it takes what set_printoptions takes."""
+    before = get_printoptions()
+    set_printoptions(**options)
+    try:
+        yield
+    finally:
+        set_printoptions(**before)
 
 
 def format_tensor(x: Any) -> str:
@@ -20,9 +81,11 @@ def format_tensor(x: Any) -> str:
     if array.size == 0:
         body = "[]"
         if array.ndim != 1:
-            notes.append(f"size={x.shape}")
+            notes.append(f"size={tuple(x.shape)}")
     else:
-        summarize = array.size > THRESHOLD
+        summarize = array.size > OPTIONS["threshold"]
+        if not OPTIONS["edgeitems"]:
+            notes.append(f"size={tuple(x.shape)}")
         style = Style(edges(array) if summarize else array)
         body = nested(array, len("tensor("), summarize, style)
     if x.dtype not in (get_default_dtype(), int64, bool_) or (array.size == 0 and x.dtype != get_default_dtype()):
@@ -46,10 +109,13 @@ class Style:
             sizes = abs(counted.astype(np.float64))
             low, high = (sizes.min(), sizes.max()) if sizes.size else (1.0, 1.0)
             self.whole = bool((sizes == np.ceil(sizes)).all())
-            if high / low > 1000 or high > 1e8 or low < 1e-4:
-                self.form, self.whole = f"{{:.{PRECISION}e}}", False
+            scientific = OPTIONS["sci_mode"]
+            if scientific is None or not sizes.size:
+                scientific = high / low > 1000 or high > 1e8 or low < 1e-4
+            if scientific:
+                self.form, self.whole = f"{{:.{OPTIONS['precision']}e}}", False
             else:
-                self.form = "{:.0f}" if self.whole else f"{{:.{PRECISION}f}}"
+                self.form = "{:.0f}" if self.whole else f"{{:.{OPTIONS['precision']}f}}"
         self.width = 1
         self.width = max([len(self.text(value)) for value in counted.tolist()], default=1)
 
@@ -63,9 +129,10 @@ class Style:
 
 def edges(array: Any) -> Any:
     """The elements that a summary shows."""
+    edge = OPTIONS["edgeitems"]
     for axis, n in enumerate(array.shape):
-        if n > 2 * EDGE_ITEMS:
-            array = array.take([*range(EDGE_ITEMS), *range(n - EDGE_ITEMS, n)], axis)
+        if n > 2 * edge:
+            array = array.take([*range(edge), *range(n - edge, n)], axis)
     return array
 
 
@@ -73,18 +140,19 @@ def nested(array: Any, indent: int, summarize: bool, style: Style) -> str:
     """The elements in brackets, each row on lines of its own."""
     if array.ndim == 0:
         return style.text(array.item())
-    shorten = summarize and len(array) > 2 * EDGE_ITEMS
-    shown = [*array[:EDGE_ITEMS], *array[-EDGE_ITEMS:]] if shorten else list(array)
+    edge = OPTIONS["edgeitems"]
+    shorten = summarize and len(array) > 2 * edge
+    shown = [*array[:edge], *array[len(array) - edge :]] if shorten else list(array)
     if array.ndim == 1:
         parts = [style.text(value.item()) for value in shown]
         if shorten:
-            parts.insert(EDGE_ITEMS, " ...")
-        per_line = max(1, (LINE_WIDTH - indent) // (style.width + 2))
+            parts.insert(edge, " ..." if edge else "...")
+        per_line = max(1, (OPTIONS["linewidth"] - indent) // (style.width + 2))
         lines = [", ".join(parts[start : start + per_line]) for start in range(0, len(parts), per_line)]
         return "[" + (",\n" + " " * (indent + 1)).join(lines) + "]"
     parts = [nested(row, indent + 1, summarize, style) for row in shown]
     if shorten:
-        parts.insert(EDGE_ITEMS, "...")
+        parts.insert(edge, "...")
     return "[" + ("," + "\n" * (array.ndim - 1) + " " * (indent + 1)).join(parts) + "]"
 
 
@@ -93,7 +161,7 @@ def with_notes(body: str, notes: list[str]) -> str:
     text = f"tensor({body}"
     used = len(text) - text.rfind("\n") + 1
     for note in notes:
-        fits = used + len(note) + 2 <= LINE_WIDTH
+        fits = used + len(note) + 2 <= OPTIONS["linewidth"]
         text += ", " + note if fits else ",\n" + " " * len("tensor(") + note
         used = used + len(note) + 2 if fits else len("tensor(") + len(note)
     return text + ")"

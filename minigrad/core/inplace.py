@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .graph import Saved, Version, watch
+from .graph import Leaf, Saved, Version, watch
 from .modes import inference, packing, recording, set_inference, set_recording
 from .primitive import Primitive, primitive
 from .saving import pack_values
@@ -20,11 +20,11 @@ from .tensor import OPAQUE, TABLE, Operation, Tensor, edge_of, make_tensor, need
 
 
 class InPlace(Operation):
-    """The in-place form of a primitive: `relu_` of `relu`."""
+    """The in-place form of an operation: `relu_` of `relu`."""
 
-    def __init__(self, op: Any) -> None:
+    def __init__(self, op: Any, name: str) -> None:
         self.op = op
-        self.__name__ = self.__qualname__ = op.__name__ + "_"
+        self.__name__ = self.__qualname__ = name + "_"
         self.__module__ = op.__module__
         self.__doc__ = f"The in-place form of `{op.__name__}`: writes the result into the first argument and returns it."
 
@@ -48,6 +48,8 @@ class InPlace(Operation):
                 before.array, before.version = target.array.copy(), None  # whatever of it is saved stays as it was
             result = op(before, *args[1:], **named)
         check_result(self.__name__, target, result)
+        if before.tracked and not result.tracked and recording():  # has no derivative: what the tensor was does not count any more
+            result = TABLE["copy"](before, result)
         target.array[...] = result.array
         finish(self.__name__, target, result)
         return target
@@ -185,14 +187,25 @@ def rebase(base: Tensor, view: Tensor, value: Tensor) -> None:
     renew(base, new.node)
 
 
+INVERSE = {"transpose": "transpose", "unsqueeze": "squeeze", "squeeze": "unsqueeze"}
+
+
 def steps(view: Tensor) -> tuple[Any, ...]:
-    """The primitives that lead from the base to the view, in order."""
+    """The primitives that lead from the base to the view, in order.
+
+    All paths begin at the base as it was made. Where its own shape has been changed in place since, the way begins with the way back to that.
+    """
+    back = [(TABLE[INVERSE[op.name]], static, part) for op, static, part in taken(view.base.path)]
+    return tuple(back + taken(view.path)[::-1])
+
+
+def taken(path: Any) -> list[Any]:
+    """The steps of a path, the last one first."""
     found = []
-    path: Any = view.path
     while path:
         path, step = path
         found.append(step)
-    return tuple(reversed(found))
+    return found
 
 
 def follow(x: Any, path: tuple[Any, ...]) -> Any:
@@ -263,9 +276,30 @@ def _(draw):  # type: ignore[no-untyped-def]
     return (draw.array((2, 3)), path, draw.choice((0, 1), (1, 0))), {}
 
 
-def in_place(op: Any) -> None:
-    """Registers the in-place form of an operation: `add_` for `add`."""
-    form = InPlace(op)
+def change_shape(name: str, x: Tensor, changes: list[Any]) -> Tensor:
+    """Exchanges, adds or removes axes of the tensor itself, each change a primitive's name and its axes; no element moves."""
+    if recording() and needs_grad(x) and x.is_leaf:
+        raise RuntimeError(
+            f"{name}: a leaf that needs a gradient cannot change its shape while the graph is recorded; do it under no_grad(), or compute a new tensor"
+        )
+    out = alias(x)
+    for op, *axes in changes:
+        step = (TABLE[op], tuple(axes), 0)
+        out = step[0].call((out,), step[1])
+        x.path = (x.path, step)
+    x.array = out.array
+    if isinstance(x.node, Leaf):
+        x.node = None
+    elif x.base is not None:
+        x.seen = -1  # looks its node up again
+    elif out.tracked:
+        renew(x, out.node)
+    return x
+
+
+def in_place(op: Any, name: str = "") -> None:
+    """Registers the in-place form of an operation, under its name or another one for it: `add_` for `add`."""
+    form = InPlace(op, name or op.__name__)
     register(form.__name__, form)
 
 

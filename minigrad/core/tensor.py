@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy import ndarray
 
-from .dtypes import CATEGORY, get_default_dtype
+from .device import check_device
+from .dtypes import CATEGORY, chosen_dtype, get_default_dtype
 from .graph import Leaf, Saved, Version, source_of, start, watch
 from .graph import RemovableHandle as RemovableHandle
 from .modes import inference
+from .size import Size
 
 try:
     import cython
@@ -30,9 +32,13 @@ class Tensor:
     is a view of (`base`), the way there (`path`: primitives with their static arguments), and how many rewritings of the
     base's history it has `seen`; OPAQUE there marks what a custom Function returned although it is not alone in its memory.
 
+    `Tensor(...)` itself is as in torch; `minigrad.tensor(...)` keeps the dtype of its data and is what new code wants.
+
     Args:
-        data: an array (shared, not copied), another tensor, or nested sequences of numbers (to the default float).
+        data: nested sequences of numbers or an array, copied to the default float; another tensor, whose memory is shared; or the lengths of an
+            uninitialised tensor: Tensor(2, 3). Tensor() is empty.
         requires_grad: whether backward is to fill `.grad`.
+        device: "cpu".
 
     >>> import minigrad
     >>> x = minigrad.Tensor([1.0, 2.0], requires_grad=True)
@@ -53,10 +59,11 @@ class Tensor:
         base: Any
         path: Any
         seen: int
-    __array_ufunc__ = None  # ndarray + tensor is then left to Tensor.__radd__
+    __array_priority__ = 1000  # of two operands NumPy's old rules prefer the tensor
 
-    def __init__(self, data: Any = (), requires_grad: bool = False) -> None:
-        self.array = as_array(data) if isinstance(data, (Tensor, ndarray)) else np.asarray(data, get_default_dtype())
+    def __init__(self, *data: Any, requires_grad: bool = False, device: Any = None) -> None:
+        check_device("Tensor", device)
+        self.array = array_of(data)
         self.grad = None
         self.node = None
         self.version = INFERENCE if inference() else None
@@ -154,6 +161,8 @@ class Tensor:
         """Cuts this tensor off from its history, in place."""
         if self.base is not None:
             raise RuntimeError("detach_: this tensor is a view of another; use detach()")
+        if self.retains_grad:
+            self.node.watch.retained = None
         self.node = None
         self.tracked = False
         return self
@@ -181,6 +190,15 @@ class Tensor:
         version.writer = None
 
     @property
+    def _base(self) -> Tensor | None:
+        """The tensor that this one is a view of; None if it is none."""
+        return self.base  # type: ignore[no-any-return]
+
+    def _is_view(self) -> bool:
+        """Whether this is a view of another tensor."""
+        return self.base is not None
+
+    @property
     def _version(self) -> int:
         """How often the storage has been written to."""
         if self.is_inference():
@@ -190,9 +208,9 @@ class Tensor:
     # --- the array ------------------------------------------------------------------------------------------------
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> Size:
         """The length along each axis."""
-        return self.array.shape  # type: ignore[no-any-return]
+        return tuple.__new__(Size, self.array.shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -246,13 +264,36 @@ class Tensor:
     def __int__(self) -> int:
         return int(self.item())
 
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
     def __index__(self) -> int:
-        if self.array.dtype.kind not in "iub":
-            raise TypeError(f"only integer tensors of one element can be used as an index, this one is {self.array.dtype}")
+        if self.array.dtype.kind not in "iub" or self.array.size != 1:
+            raise TypeError(
+                f"only integer tensors of one element can be used as an index, this one is {self.array.dtype} of shape {self.array.shape}"
+            )
         return int(self.item())
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **named: Any) -> Any:
+        from .interchange import array_ufunc
+
+        return array_ufunc(ufunc, method, *inputs, **named)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, named: Any) -> Any:
+        from .interchange import array_function
+
+        return array_function(function, args, named)
+
+    def __dlpack__(self, **named: Any) -> Any:
+        from .interchange import to_dlpack
+
+        return to_dlpack(self, **named)
+
+    def __dlpack_device__(self) -> Any:
+        return self.array.__dlpack_device__()
 
     def numpy(self, *, force: bool = False) -> Any:
         """The NumPy array of this tensor, sharing memory.
@@ -270,7 +311,7 @@ class Tensor:
         return format_tensor(self)
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if self.array.ndim == 0 and spec else format(str(self), spec)
+        return format(self.item(), spec) if self.array.ndim == 0 and type(self) is Tensor else object.__format__(self, spec)
 
     def __reduce__(self) -> Any:
         if not self.is_leaf:
@@ -321,13 +362,24 @@ class Tensor:
     def __invert__(self) -> Any: return OPERATORS.table["bitwise_not"](self)
     def __getitem__(self, key: Any) -> Any: return OPERATORS.table["getitem"](self, key)
     def __setitem__(self, key: Any, value: Any) -> None: OPERATORS.table["setitem_"](self, value, key)
+    def __delitem__(self, key: Any) -> None: raise TypeError("del: elements cannot be taken out of a tensor; x[mask] keeps those wanted")
     def __iadd__(self, other: Any) -> Any: return OPERATORS.table["add_"](self, other)
     def __isub__(self, other: Any) -> Any: return OPERATORS.table["sub_"](self, other)
     def __imul__(self, other: Any) -> Any: return OPERATORS.table["mul_"](self, other)
     def __itruediv__(self, other: Any) -> Any: return OPERATORS.table["div_"](self, other)
     def __ipow__(self, other: Any) -> Any: return OPERATORS.table["pow_"](self, other)
+    def __ifloordiv__(self, other: Any) -> Any: return OPERATORS.table["floor_divide_"](self, other)
+    def __imod__(self, other: Any) -> Any: return OPERATORS.table["remainder_"](self, other)
+    def __iand__(self, other: Any) -> Any: return OPERATORS.table["bitwise_and_"](self, other)
+    def __ior__(self, other: Any) -> Any: return OPERATORS.table["bitwise_or_"](self, other)
+    def __ixor__(self, other: Any) -> Any: return OPERATORS.table["bitwise_xor_"](self, other)
+    def __ilshift__(self, other: Any) -> Any: return OPERATORS.table["bitwise_left_shift_"](self, other)
+    def __irshift__(self, other: Any) -> Any: return OPERATORS.table["bitwise_right_shift_"](self, other)
+    def __reversed__(self) -> Any: return OPERATORS.table["flip"](self, 0) if self.array.ndim else self
 
     def __contains__(self, value: Any) -> bool:
+        if not isinstance(value, (Tensor, int, float, complex, np.generic)):
+            raise TypeError(f"in: a tensor contains numbers and tensors, got {type(value).__name__}")
         return bool((self.array == as_array(value)).any())
 
     def __getattr__(self, name: str) -> Any:
@@ -404,6 +456,17 @@ def as_array(x: Any) -> Any:
     return x
 
 
+def array_of(data: tuple[Any, ...]) -> Any:
+    """The array that Tensor(*data) is made around."""
+    if len(data) == 1 and not isinstance(data[0], int):
+        if isinstance(data[0], Tensor):
+            return as_array(data[0])
+        if not isinstance(data[0], Size):
+            return np.array(from_numbers(data[0], None) if isinstance(data[0], (list, tuple)) else data[0], get_default_dtype())
+        data = tuple(data[0])
+    return np.empty(Size(data) if data else 0, get_default_dtype())
+
+
 def version_of(x: Tensor) -> Version:
     """The write counter of a tensor's storage, made when it is first needed."""
     if x.version is None:
@@ -454,7 +517,7 @@ def save(array: Any, node: Any, version: Version) -> Saved:
 def rebuild(cls: Any, array: Any, requires_grad: bool, state: dict[str, Any]) -> Tensor:
     """Undoes pickling."""
     out: Tensor = cls.__new__(cls)
-    Tensor.__init__(out, array, requires_grad)
+    Tensor.__init__(out, make_tensor(array), requires_grad=requires_grad)
     if state:
         vars(out).update(state)
     return out
@@ -479,11 +542,14 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     dtype('int64')
     """
     check_device("tensor", device)
+    dtype = chosen_dtype("tensor", dtype)
     if isinstance(data, Tensor):
         data = data.array
     elif not isinstance(data, (ndarray, np.generic)):
         data = from_numbers(data, dtype)
     array = np.array(data, dtype=dtype)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype.kind not in CATEGORY:
         raise TypeError(f"tensor: expected numbers, got {array.dtype} (from {type(data).__name__})")
     out: Tensor = make_tensor(array)
@@ -514,9 +580,3 @@ def holds_arrays(x: Any) -> bool:
     while isinstance(x, (list, tuple)) and x:
         x = x[0]
     return isinstance(x, (ndarray, np.generic))
-
-
-def check_device(op: str, device: Any) -> None:
-    """Refuses a device that is not there."""
-    if device is not None and str(device).split(":")[0] != "cpu":
-        raise RuntimeError(f"{op}: device {str(device)!r} is not available; tensors live on 'cpu'")

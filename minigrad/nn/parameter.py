@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.core.tensor import Tensor, version_of
+from numpy import ndarray
+
+from minigrad.core.tensor import Tensor, make_tensor, version_of
 
 
 class Parameter(Tensor):
@@ -19,7 +21,7 @@ class Parameter(Tensor):
     """
 
     def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
-        super().__init__(() if data is None else data)
+        super().__init__(*(() if data is None else (make_tensor(data) if isinstance(data, ndarray) else data,)))
         if isinstance(data, Tensor):
             self.version = version_of(data)  # type: ignore[assignment]
         self.requires_grad = requires_grad

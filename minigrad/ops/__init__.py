@@ -8,6 +8,7 @@ from . import (
     decompositions,
     elementwise,
     index,
+    layout,
     linalg,
     order,
     pieces,
@@ -24,7 +25,9 @@ from .convert import *
 from .creation import *
 from .decompositions import *
 from .elementwise import *
+from .in_place import complete as _complete
 from .index import *
+from .layout import *
 from .linalg import *
 from .order import *
 from .pieces import *
@@ -43,6 +46,7 @@ __all__ += creation.__all__
 __all__ += decompositions.__all__
 __all__ += elementwise.__all__
 __all__ += index.__all__
+__all__ += layout.__all__
 __all__ += linalg.__all__
 __all__ += order.__all__
 __all__ += pieces.__all__
@@ -52,3 +56,5 @@ __all__ += scattering.__all__
 __all__ += shape.__all__
 __all__ += special.__all__
 __all__ += statistics.__all__
+
+_complete(globals())

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import numpy as np
+import builtins
+from typing import Any
 
-from ..core.dtypes import bool_, float16, float32, float64, int8, int16, int32, int64, uint8
+from ..core.device import CPU, TYPES, check_device
+from ..core.device import device as Device
+from ..core.dtypes import bool_, chosen_dtype, float16, float32, float64, int8, int16, int32, int64, uint8
 from ..core.inplace import in_place
 from ..core.primitive import function, primitive
-from ..core.tensor import TABLE, Tensor, check_device, register
+from ..core.tensor import TABLE, Tensor, register, tensor
 from ..kernels import xp
 from .creation import number_as, zeros_like
 
-__all__ = ["fill", "is_floating_point", "is_tensor", "numel"]
+__all__ = [
+    "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor", "IntTensor", "LongTensor", "ShortTensor",
+    "conj", "conj_physical", "fill", "get_device", "is_complex", "is_conj", "is_floating_point", "is_nonzero", "is_same_size", "is_signed",
+    "is_tensor", "numel", "real", "resolve_conj", "resolve_neg",
+]  # fmt: skip
 
 
 @primitive(method=False)
@@ -32,31 +39,81 @@ def _(draw):
 
 @function
 def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, memory_format=None):
-    """This tensor with another dtype, on another device, or like another tensor; itself if nothing changes."""
-    for a in args:
-        if isinstance(a, Tensor):
+    """This tensor with another dtype, on another device, in another memory format, or like another tensor; itself if nothing changes.
+
+    >>> import minigrad
+    >>> x = minigrad.ones(2)
+    >>> x.to(minigrad.float64).dtype
+    dtype('float64')
+    >>> x.to("cpu") is x
+    True
+    """
+    if not args and dtype is None and device is None and memory_format is None and not copy:
+        raise TypeError("to: expected a dtype, a device, a memory format or a tensor")
+    for i, a in enumerate(args):
+        if isinstance(a, Tensor) and i == 0:
             dtype = a.dtype
-        elif isinstance(a, str) and not is_dtype_name(a) or type(a).__name__ == "device":
+        elif isinstance(a, Device) or isinstance(a, str) and a.partition(":")[0] in TYPES:
             device = a
-        elif not isinstance(a, bool):  # the booleans say whether to wait and whether to copy: here nothing waits
+        elif isinstance(a, bool):  # whether to wait, and whether to copy: here nothing waits
+            copy = copy or a and i == len(args) - 1 and i > 0 and isinstance(args[i - 1], bool)
+        elif a is not None:
             dtype = a
     check_device("to", device)
-    if dtype is not None and np.dtype(dtype) != self.dtype:
-        return cast(self, np.dtype(dtype))
-    return self.clone() if copy else self
+    dtype = chosen_dtype("to", dtype, self.dtype)
+    out = cast(self, dtype) if dtype != self.dtype else self.clone() if copy else self
+    return out if memory_format in (None, "preserve_format") else TABLE["contiguous"](out, memory_format)
 
 
-def is_dtype_name(name):
-    try:
-        np.dtype(name)
-    except TypeError:
-        return False
-    return True
+@function
+def type(self, dtype=None, non_blocking=False):
+    """The name of the type that holds such elements, for example 'minigrad.FloatTensor'; with an argument, this tensor as that type.
+
+    Args:
+        dtype: a dtype, a type such as minigrad.LongTensor, or the name of one.
+    """
+    if dtype is None:
+        return f"minigrad.{TYPE_NAMES[self.dtype]}"
+    if isinstance(dtype, str):
+        named = {name: d for d, name in TYPE_NAMES.items()}.get(dtype.rpartition(".")[2])
+        if named is None:
+            raise ValueError(f"type: expected the name of a type such as 'minigrad.FloatTensor', got {dtype!r}")
+        dtype = named
+    return to(self, getattr(dtype, "dtype", dtype))
+
+
+TYPE_NAMES = {
+    float32: "FloatTensor", float64: "DoubleTensor", float16: "HalfTensor", uint8: "ByteTensor", int8: "CharTensor", int16: "ShortTensor",
+    int32: "IntTensor", int64: "LongTensor", bool_: "BoolTensor",
+}  # fmt: skip
+
+
+class OfType(builtins.type):
+    """The metaclass of FloatTensor and its like: they make tensors, and isinstance(x, FloatTensor) asks for the dtype."""
+
+    dtype: Any
+
+    def __call__(cls, *data):
+        return Tensor(*data).to(cls.dtype) if not data or len(data) > 1 or isinstance(data[0], int) else tensor(data[0], dtype=cls.dtype)
+
+    def __instancecheck__(cls, x):
+        return isinstance(x, Tensor) and x.dtype == cls.dtype
+
+
+def tensor_type(dtype):
+    doc = f"Makes {dtype} tensors: of a sequence, or uninitialised ones of the lengths given. Older scripts do; new ones call minigrad.tensor."
+    return OfType(TYPE_NAMES[dtype], (), {"dtype": dtype, "__doc__": doc, "__module__": "minigrad"})
+
+
+FloatTensor, DoubleTensor, HalfTensor, ByteTensor = tensor_type(float32), tensor_type(float64), tensor_type(float16), tensor_type(uint8)
+CharTensor, ShortTensor, IntTensor, LongTensor, BoolTensor = (
+    tensor_type(int8), tensor_type(int16), tensor_type(int32), tensor_type(int64), tensor_type(bool_),
+)  # fmt: skip
 
 
 def caster(name, dtype):
-    def cast_to(self, *, memory_format=None):
-        return to(self, dtype)
+    def cast_to(self, memory_format=None):
+        return to(self, dtype, memory_format=memory_format)
 
     cast_to.__name__ = cast_to.__qualname__ = name
     cast_to.__doc__ = f"This tensor as {dtype}."
@@ -77,37 +134,21 @@ def type_as(self, other):
 
 
 @function
-def cpu(self):
+def cpu(self, memory_format=None):
     """This tensor in the memory of the host: itself, if it is there already."""
-    return self
-
-
-@primitive(method=False, laws="linear")
-def packed(input, /):
-    """A copy of the input with its elements in order in memory."""
-    return input.copy("C")
-
-
-@packed.vjp("input")
-def _(g):
-    return g
-
-
-@packed.cases
-def _(draw):
-    return (draw.array(draw.shape()),), {}
+    return to(self, "cpu", memory_format=memory_format)
 
 
 @function
-def is_contiguous(self, memory_format=None):
-    """Whether the elements are in order in memory, without gaps."""
-    return bool(self.array.flags.c_contiguous)
+def cuda(self, device=None, non_blocking=False, memory_format=None):
+    """Refuses: this version computes on the CPU only. `x.to(device)`, with a device chosen by `cuda.is_available()`, runs everywhere.
 
-
-@function
-def contiguous(self, memory_format=None):
-    """This tensor with its elements in order in memory: itself, if they are."""
-    return self if is_contiguous(self) else packed(self)
+    Raises:
+        RuntimeError: always.
+    """
+    raise RuntimeError(
+        "cuda: no GPU is available: this version of minigrad computes on the CPU only; choose the device by minigrad.cuda.is_available() and use x.to(device)"
+    )
 
 
 @function
@@ -129,27 +170,8 @@ def dim(self):
 
 
 @function
-def stride(self, dim=None):
-    """How many elements further the next one along each axis is in memory."""
-    strides = tuple([s // self.array.itemsize for s in self.array.strides])
-    return strides if dim is None else strides[dim]
-
-
-@function
-def element_size(self):
-    """Bytes of one element."""
-    return self.array.itemsize
-
-
-@function
-def data_ptr(self):
-    """The address of the first element."""
-    return self.array.__array_interface__["data"][0]
-
-
-@function
 def tolist(self):
-    """The elements as nested Python lists."""
+    """The elements as nested Python lists; of a 0-d tensor, the number."""
     return self.array.tolist()
 
 
@@ -159,42 +181,74 @@ def is_floating_point(input):
     return input.dtype.kind == "f"
 
 
+@function
+def is_complex(input):
+    """Whether the dtype is complex."""
+    return input.dtype.kind == "c"
+
+
+@function
+def is_signed(input):
+    """Whether the dtype can hold negative numbers."""
+    return input.dtype.kind in "ifc"
+
+
+@function
+def is_nonzero(input):
+    """Whether the one element of the input is not zero.
+
+    Raises:
+        RuntimeError: it has none, or several.
+    """
+    return bool(input)
+
+
+@function
+def is_same_size(input, other):
+    """Whether two tensors have the same shape."""
+    return input.array.shape == other.array.shape
+
+
+@function
+def is_conj(input):
+    """Whether the conjugate is still to be taken: never."""
+    return False
+
+
+@function
+def get_device(input):
+    """The number of the GPU that the tensor is on: -1 on the CPU."""
+    return -1
+
+
+@function
+def real(input):
+    """The real part: of a tensor of real numbers itself."""
+    if input.dtype.kind == "c":
+        raise NotImplementedError("real: complex tensors are not available")
+    return input
+
+
+@function(alias=("resolve_conj", "resolve_neg", "conj_physical"))
+def conj(input):
+    """The complex conjugate: of a tensor of real numbers itself."""
+    if input.dtype.kind == "c":
+        raise NotImplementedError("conj: complex tensors are not available")
+    return input
+
+
 def is_tensor(obj):
     """Whether an object is a tensor."""
     return isinstance(obj, Tensor)
 
 
-class device:
-    """Where tensors live: "cpu".
-
-    >>> import minigrad
-    >>> minigrad.device("cpu").type
-    'cpu'
-    """
-
-    __slots__ = ("index", "type")
-
-    def __init__(self, type, index=None):
-        kind, _, number = str(type).partition(":")
-        if kind not in ("cpu", "cuda"):
-            raise RuntimeError(f"device: expected 'cpu' or 'cuda', got {str(type)!r}")
-        self.type = kind
-        self.index = int(number) if number else index
-
-    def __str__(self):
-        return self.type if self.index is None else f"{self.type}:{self.index}"
-
-    def __repr__(self):
-        return f"device(type={self.type!r}" + (f", index={self.index})" if self.index is not None else ")")
-
-    def __eq__(self, other):
-        return isinstance(other, (device, str)) and str(self) == str(other)
-
-    def __hash__(self):
-        return hash(str(self))
-
-
-CPU = device("cpu")
+resolve_conj = resolve_neg = conj_physical = conj
+for name in ("is_cuda", "is_mps", "is_meta", "is_sparse", "is_quantized", "is_nested"):
+    register(name, property(lambda self: False, doc="Always False: tensors are dense and live on the CPU."))
+register("is_cpu", property(lambda self: True, doc="Always True: tensors live on the CPU."))
+register("names", property(lambda self: (None,) * self.ndim, doc="The names of the axes: they have none."))
+register("ndimension", lambda self: self.ndim)
+register("nelement", numel)
 register("device", property(lambda self: CPU, doc="Where the tensor lives."))
 
 

@@ -6,14 +6,17 @@ import math
 
 import numpy as np
 
-from ..core.dtypes import get_default_dtype, int64, result_type
+from ..core.device import check_device
+from ..core.dtypes import chosen_dtype, get_default_dtype, int64, result_type
+from ..core.interchange import from_dlpack
 from ..core.primitive import function
-from ..core.tensor import Tensor, as_array, check_device, make_tensor, tensor
+from ..core.tensor import Tensor, as_array, make_tensor, tensor
 from ..kernels import xp
 
 __all__ = [
-    "arange", "as_tensor", "asarray", "empty", "empty_like", "eye", "from_numpy", "full", "full_like", "linspace", "logspace", "ones",
-    "ones_like", "scalar_tensor", "tensor", "tril_indices", "triu_indices", "zeros", "zeros_like",
+    "arange", "as_tensor", "asarray", "empty", "empty_like", "empty_strided", "eye", "from_dlpack", "from_numpy", "frombuffer", "full",
+    "full_like", "linspace", "logspace", "ones", "ones_like", "range", "scalar_tensor", "tensor", "tril_indices", "triu_indices", "zeros",
+    "zeros_like",
 ]  # fmt: skip
 
 
@@ -70,32 +73,32 @@ def zeros(*size, dtype=None, device=None, requires_grad=False):
     >>> minigrad.zeros(2, 3).shape
     (2, 3)
     """
-    return finished("zeros", np.zeros(as_shape("zeros", size), dtype or get_default_dtype()), device, requires_grad)
+    return finished("zeros", np.zeros(as_shape("zeros", size), chosen_dtype("zeros", dtype, get_default_dtype())), device, requires_grad)
 
 
 @function(method=False)
 def ones(*size, dtype=None, device=None, requires_grad=False):
     """A tensor of ones of this shape."""
-    return finished("ones", np.ones(as_shape("ones", size), dtype or get_default_dtype()), device, requires_grad)
+    return finished("ones", np.ones(as_shape("ones", size), chosen_dtype("ones", dtype, get_default_dtype())), device, requires_grad)
 
 
 @function(method=False)
 def empty(*size, dtype=None, device=None, requires_grad=False, memory_format=None):
     """A tensor of this shape whose elements are whatever was in memory."""
-    return finished("empty", np.empty(as_shape("empty", size), dtype or get_default_dtype()), device, requires_grad)
+    return finished("empty", np.empty(as_shape("empty", size), chosen_dtype("empty", dtype, get_default_dtype())), device, requires_grad)
 
 
 @function(method=False)
 def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
     """A tensor of this shape with every element equal to `fill_value`."""
-    value = number_as("full", fill_value, dtype or result_type(fill_value))
+    value = number_as("full", fill_value, chosen_dtype("full", dtype, result_type(as_array(fill_value))))
     return finished("full", np.full(as_shape("full", (size,)), value), device, requires_grad)
 
 
 @function(method=False)
 def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
     """A matrix with ones on the diagonal."""
-    return finished("eye", np.eye(n, m, dtype=dtype or get_default_dtype()), device, requires_grad)
+    return finished("eye", np.eye(n, m, dtype=chosen_dtype("eye", dtype, get_default_dtype())), device, requires_grad)
 
 
 @function(method=False)
@@ -129,7 +132,7 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
 @function(method=False)
 def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False):
     """`steps` numbers at equal distances from `start` to `end`, both included."""
-    dtype = np.dtype(dtype or get_default_dtype())
+    dtype = np.dtype(chosen_dtype("linspace", dtype, get_default_dtype()))
     if dtype.kind in "iu":
         start, end = int(start), int(end)
     if steps < 0:
@@ -147,14 +150,14 @@ def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_
     tensor([  1.,  10., 100.])
     """
     number = int if np.dtype(dtype or float).kind in "iu" else float  # torch brings the ends to the dtype
-    array = np.logspace(number(start), number(end), steps, base=base).astype(dtype or get_default_dtype())
+    array = np.logspace(number(start), number(end), steps, base=base).astype(chosen_dtype("logspace", dtype, get_default_dtype()))
     return finished("logspace", array, device, requires_grad)
 
 
 @function(method=False)
 def scalar_tensor(s, *, dtype=None, device=None, requires_grad=False):
     """A 0-d tensor, of the default float type unless another is given."""
-    return finished("scalar_tensor", number_as("scalar_tensor", s, dtype or get_default_dtype()), device, requires_grad)
+    return finished("scalar_tensor", number_as("scalar_tensor", s, chosen_dtype("scalar_tensor", dtype, get_default_dtype())), device, requires_grad)
 
 
 def triangle_indices(op, indices, row, col, offset, dtype, device):
@@ -177,7 +180,9 @@ def triu_indices(row, col, offset=0, *, dtype=None, device=None):
 
 def like(op, input, fill, dtype, device, requires_grad):
     """A tensor of the input's shape, dtype and device, made by NumPy's or CuPy's function of this name."""
-    array = getattr(xp(input.array), fill)(input.array.shape, dtype or input.array.dtype)
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{op}: expected a tensor, got {type(input).__name__}")
+    array = getattr(xp(input.array), fill)(input.array.shape, chosen_dtype(op, dtype, input.array.dtype))
     return finished(op, array, device, requires_grad)
 
 
@@ -239,26 +244,117 @@ def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False):
 
 @function(method=False)
 def from_numpy(ndarray):
-    """A tensor that shares the memory of a NumPy array.
+    """A tensor that shares the memory of a NumPy array; one that is read-only stays so.
 
     Raises:
-        TypeError: not an array, or not one of numbers.
+        TypeError: not an array, or not one of numbers in native byte order.
+
+    >>> import minigrad, numpy
+    >>> array = numpy.zeros(2)
+    >>> minigrad.from_numpy(array).add_(1)
+    tensor([1., 1.], dtype=minigrad.float64)
+    >>> array
+    array([1., 1.])
     """
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"from_numpy: expected a numpy.ndarray, got {type(ndarray).__name__}; minigrad.tensor takes lists and numbers")
-    if ndarray.dtype.kind not in "biufc" or not ndarray.dtype.isnative:
-        raise TypeError(f"from_numpy: expected an array of numbers in native byte order, got dtype {ndarray.dtype}")
-    return make_tensor(ndarray)
+    return make_tensor(plain_array("from_numpy", ndarray))
 
 
-@function(method=False, alias=("asarray",))
+def plain_array(op, array):
+    """The array as an ndarray of numbers: without its subclass, of which tensors know nothing."""
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(f"{op}: tensors have no masks; fill the masked array first (array.filled(0))")
+    if array.dtype.kind not in "biufc" or not array.dtype.isnative or array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        raise TypeError(f"{op}: expected an array of numbers in native byte order, got dtype {array.dtype}; array.astype(...) converts")
+    if any([s % array.itemsize for s in array.strides]):
+        raise ValueError(f"{op}: the strides {array.strides} are no multiples of the element size {array.itemsize}; use array.copy()")
+    return array if type(array) is np.ndarray else array.view(np.ndarray)
+
+
+@function(method=False)
 def as_tensor(data, dtype=None, device=None):
     """`data` as a tensor, without copying where it is a tensor or an array of the wanted dtype already."""
+    check_device("as_tensor", device)
     if isinstance(data, Tensor):
-        return data if dtype is None or data.dtype == dtype else data.to(dtype)
+        return data if dtype is None else data.to(chosen_dtype("as_tensor", dtype))
     if isinstance(data, np.ndarray):
-        return from_numpy(data if dtype is None else data.astype(dtype, copy=False))
-    return tensor(data, dtype=dtype, device=device)
+        out = make_tensor(plain_array("as_tensor", data))
+        return out if dtype is None else out.to(chosen_dtype("as_tensor", dtype))
+    return tensor(data, dtype=dtype)
 
 
-asarray = as_tensor
+@function(method=False)
+def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
+    """A tensor of an object: another tensor, an array, an object with DLPack or a buffer, or numbers in sequences. Copied only where it must be.
+
+    Args:
+        obj: what it is made from.
+        dtype: the element type; by default that of the object.
+        device: "cpu".
+        copy: True copies always; False never, which is an error where it would have to be.
+        requires_grad: whether backward is to fill `.grad`; if not, the result has no history.
+
+    Raises:
+        ValueError: `copy=False`, but the object's memory cannot be shared.
+    """
+    check_device("asarray", device)
+    source = obj
+    if isinstance(obj, (bytearray, memoryview, bytes)):
+        source = frombuffer(obj, dtype=chosen_dtype("asarray", dtype, get_default_dtype()))
+    elif hasattr(obj, "__dlpack__") and not isinstance(obj, (Tensor, np.ndarray)):
+        source = from_dlpack(obj)
+    out = as_tensor(source, dtype)
+    shared = out is source or isinstance(source, np.ndarray) and np.may_share_memory(out.array, source)
+    if copy is False and not shared:
+        raise ValueError(f"asarray: the memory of this {type(obj).__name__} cannot be shared as {out.dtype}; leave copy=False out")
+    if copy and shared:
+        out = out.clone()
+    if out.requires_grad and not requires_grad:
+        out = out.detach()
+    return out.requires_grad_() if requires_grad and not out.requires_grad else out
+
+
+@function(method=False)
+def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False):
+    """A vector that shares the memory of an object with Python's buffer protocol; it is read-only if the object is.
+
+    Args:
+        buffer: for example a bytearray.
+        dtype: the type of its elements.
+        count: how many to take; -1 for all that follow.
+        offset: at which byte to begin.
+        requires_grad: whether backward is to fill `.grad`.
+
+    >>> import minigrad
+    >>> minigrad.frombuffer(bytearray([1, 2, 3]), dtype=minigrad.uint8, offset=1)
+    tensor([2, 3], dtype=minigrad.uint8)
+    """
+    try:
+        array = np.frombuffer(buffer, chosen_dtype("frombuffer", dtype), count, offset)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"frombuffer: {error} (count {count}, offset {offset})") from None
+    return finished("frombuffer", array, None, requires_grad)
+
+
+@function(method=False)
+def empty_strided(size, stride, *, dtype=None, device=None, requires_grad=False):
+    """An unfilled tensor of this shape whose elements lie in memory as far apart as the strides say."""
+    shape, strides = as_shape("empty_strided", (size,)), as_shape("empty_strided", (stride,))
+    if len(shape) != len(strides):
+        raise RuntimeError(f"empty_strided: {len(shape)} lengths but {len(strides)} strides")
+    dtype = chosen_dtype("empty_strided", dtype, get_default_dtype())
+    n = sum([s * (n - 1) for n, s in zip(shape, strides, strict=True)]) + 1 if 0 not in shape else 0
+    array = np.lib.stride_tricks.as_strided(np.empty(n, dtype), shape, [s * dtype.itemsize for s in strides])
+    return finished("empty_strided", array, device, requires_grad)
+
+
+@function(method=False)
+def range(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False):
+    """start, start + step, ... up to and with `end`, as floats. Older scripts have it; arange is what Python's range does."""
+    if end is None:
+        start, end = 0, start
+    if step == 0 or (end - start) * step < 0:
+        raise RuntimeError(f"range: a step of {step} does not lead from {start} to {end}")
+    array = start + step * np.arange(int((end - start) / step) + 1)
+    return finished("range", array.astype(chosen_dtype("range", dtype, get_default_dtype())), device, requires_grad)

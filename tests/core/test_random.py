@@ -117,7 +117,7 @@ def test_dtypes() -> None:
         (lambda: minigrad.multinomial(minigrad.tensor([1.0, 0.0]), 2), RuntimeError, "multinomial: cannot draw 2 different indices"),
         (lambda: minigrad.multinomial(minigrad.tensor([-1.0, 2.0]), 1), RuntimeError, "multinomial: the weights must be finite"),
         (lambda: minigrad.empty(2).uniform_(2, 1), RuntimeError, "uniform_: expected from <= to, got 2 and 1"),
-        (lambda: minigrad.empty(2).normal_(0, -1), RuntimeError, "normal_: the standard deviation cannot be negative, got -1"),
+        (lambda: minigrad.empty(2).normal_(0, -1), RuntimeError, "normal_: expected a standard deviation that is not negative, got -1"),
         (lambda: minigrad.rand(-1), RuntimeError, r"rand: lengths cannot be negative, got \(-1,\)"),
         (lambda: minigrad.rand("a"), TypeError, "rand: expected a shape of integers"),
         (lambda: minigrad.manual_seed(1.5), TypeError, "manual_seed: expected an integer, got float"),
