@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -27,6 +29,12 @@ DRAWS: dict[str, Callable[..., Tensor]] = {
     "bernoulli_": lambda **g: minigrad.empty(50).bernoulli_(0.5, **g),
     "exponential_": lambda **g: minigrad.empty(3, 2).exponential_(**g),
     "random_": lambda **g: minigrad.empty(50).random_(1000, **g),
+    "log_normal_": lambda **g: minigrad.empty(3, 2).log_normal_(**g),
+    "cauchy_": lambda **g: minigrad.empty(3, 2).cauchy_(**g),
+    "geometric_": lambda **g: minigrad.empty(50).geometric_(0.1, **g),
+    "poisson": lambda **g: minigrad.poisson(minigrad.full((50,), 9.0), **g),
+    "binomial": lambda **g: minigrad.binomial(minigrad.full((50,), 9.0), minigrad.full((50,), 0.5), **g),
+    "randint_like": lambda **g: minigrad.randint_like(minigrad.zeros(50), 100, **g),
 }
 
 
@@ -82,6 +90,21 @@ def moments(x: Tensor) -> tuple[float, float]:
         (lambda: minigrad.empty(N).exponential_(2.0), 0.5, 0.5, 0, 20),
         (lambda: minigrad.empty(N).bernoulli_(0.3), 0.3, 0.21**0.5, 0, 1),
         (lambda: minigrad.empty(N).random_(0, 5), 2, 2**0.5, 0, 4),
+        (lambda: minigrad.empty(N, dtype=minigrad.float16).uniform_(0, 1), 0.5, 12**-0.5, 0, 1 - 2**-11),
+        (lambda: minigrad.rand(N, dtype=minigrad.float16), 0.5, 12**-0.5, 0, 1 - 2**-11),
+        (lambda: minigrad.empty(N).log_normal_(0.5, 0.25).log(), 0.5, 0.25, -5, 5),
+        (lambda: minigrad.empty(N).cauchy_(3, 2).sub(3).div(2).atan(), 0, np.pi / 12**0.5, -np.pi / 2, np.pi / 2),
+        (lambda: minigrad.empty(N).geometric_(0.25), 4, 12**0.5, 1, 200),
+        (lambda: minigrad.empty(N, dtype=minigrad.int32).geometric_(0.5), 2, 2**0.5, 1, 200),
+        (lambda: minigrad.poisson(minigrad.full((N,), 4.0)), 4, 2, 0, 40),
+        (lambda: minigrad.binomial(minigrad.full((N,), 10.0), minigrad.full((N,), 0.5)), 5, 2.5**0.5, 0, 10),
+        (lambda: minigrad.empty(N, dtype=minigrad.uint8).random_(), 127.5, 256 * 12**-0.5, 0, 255),
+        (lambda: minigrad.empty(N, dtype=minigrad.bool).random_(), 0.5, 0.5, 0, 1),
+        (lambda: minigrad.empty(N).random_(), 2**23, 2**24 * 12**-0.5, 0, 2**24),
+        (lambda: minigrad.empty(N, dtype=minigrad.int64).random_(), 2.0**62, 2.0**63 * 12**-0.5, 0, 2**63 - 1),
+        (lambda: minigrad.empty(N).bernoulli_(minigrad.full((N,), 0.3)), 0.3, 0.21**0.5, 0, 1),
+        (lambda: minigrad.empty(N).uniform_(**{"from": 2, "to": 4}), 3, 2 * 12**-0.5, 2, np.nextafter(np.float32(4), np.float32(0))),
+        (lambda: minigrad.randint_like(minigrad.zeros(N), 1, 4), 2, (2 / 3) ** 0.5, 1, 3),
     ],
 )
 def test_distributions(drawn: Callable[[], Tensor], mean: float, deviation: float, low: float, high: float) -> None:
@@ -121,6 +144,36 @@ def test_dtypes() -> None:
         (lambda: minigrad.rand(-1), RuntimeError, r"rand: lengths cannot be negative, got \(-1,\)"),
         (lambda: minigrad.rand("a"), TypeError, "rand: expected a shape of integers"),
         (lambda: minigrad.manual_seed(1.5), TypeError, "manual_seed: expected an integer, got float"),
+        (lambda: minigrad.manual_seed(2**64), RuntimeError, r"manual_seed: expected a seed from -2\*\*63 to 2\*\*64 - 1"),
+        (lambda: minigrad.rand(2, generator=5), TypeError, "generator: expected a minigrad.Generator, got int"),
+        (lambda: minigrad.rand(2, dtype=minigrad.int64), RuntimeError, "rand: expected a floating-point dtype, got int64"),
+        (lambda: minigrad.randint(5), TypeError, "randint: argument 'size' is missing"),
+        (lambda: minigrad.randint(300, (2,), dtype=minigrad.uint8), RuntimeError, "randint: 0 to 299 are no numbers that uint8 can hold: 0 to 255"),
+        (lambda: minigrad.randperm(-1), RuntimeError, "randperm: expected a length that is not negative"),
+        (lambda: minigrad.randperm(300, dtype=minigrad.uint8), RuntimeError, "randperm: .* fits into uint8, got 300"),
+        (lambda: minigrad.normal(0.0, -1.0, (2,)), RuntimeError, "normal: the standard deviation cannot be negative, got -1.0"),
+        (lambda: minigrad.normal(0.0, 1.0), TypeError, "normal: argument 'size' is missing"),
+        (lambda: minigrad.normal(minigrad.zeros(2), 1.0, (2,)), TypeError, "normal: size= goes with numbers"),
+        (lambda: minigrad.bernoulli(minigrad.tensor([1])), RuntimeError, "bernoulli: expected probabilities as floating-point numbers, got int64"),
+        (lambda: minigrad.empty(2).bernoulli_(1.5), RuntimeError, "bernoulli_: probabilities must lie between 0 and 1"),
+        (lambda: minigrad.multinomial(minigrad.ones(2), 0), RuntimeError, "multinomial: expected a positive number of samples, got 0"),
+        (lambda: minigrad.multinomial(minigrad.ones(1, 1, 1), 1), RuntimeError, "multinomial: expected a vector or a matrix"),
+        (lambda: minigrad.arange(2).normal_(), RuntimeError, "normal_: expected a floating-point tensor, got int64"),
+        (lambda: minigrad.arange(2).uniform_(), RuntimeError, "uniform_: expected a floating-point tensor, got int64"),
+        (lambda: minigrad.empty(2).uniform_(0, 1, 2), TypeError, "uniform_: expected the bounds from and to"),
+        (lambda: minigrad.empty(2).uniform_(low=0), TypeError, "uniform_: expected the bounds from and to"),
+        (lambda: minigrad.empty(2).uniform_(0, float("nan")), RuntimeError, "uniform_: expected from <= to"),
+        (lambda: minigrad.empty(2).exponential_(0), RuntimeError, "exponential_: expected a rate that is positive, got 0"),
+        (lambda: minigrad.empty(2).log_normal_(0, 0), RuntimeError, "log_normal_: expected a standard deviation that is positive"),
+        (lambda: minigrad.empty(2).cauchy_(0, -1), RuntimeError, "cauchy_: expected a sigma that is positive"),
+        (lambda: minigrad.empty(2).geometric_(1.0), RuntimeError, "geometric_: expected a probability between 0 and 1, got 1.0"),
+        (lambda: minigrad.empty(2).random_(3, 3), RuntimeError, "random_: low must be below high, got 3 and 3"),
+        (lambda: minigrad.empty(2, dtype=minigrad.int8).random_(0, 200), RuntimeError, "random_: 0 to 199 are no numbers that int8 can hold"),
+        (lambda: minigrad.poisson(minigrad.tensor([-1.0])), RuntimeError, "poisson: expected rates"),
+        (lambda: minigrad.binomial(minigrad.tensor([-1.0]), minigrad.tensor([0.5])), RuntimeError, "binomial: expected counts"),
+        (lambda: minigrad.Generator("cuda"), RuntimeError, "Generator: device 'cuda' is not available"),
+        (lambda: minigrad.set_rng_state(minigrad.zeros(3, dtype=minigrad.uint8)), RuntimeError, "set_state: expected a state of 112 bytes"),
+        (lambda: minigrad.set_rng_state({}), TypeError, "set_state: expected a tensor of uint8 from get_state, got dict"),
     ],
 )
 def test_what_is_refused(call: Any, kind: type[Exception], message: str) -> None:
@@ -137,3 +190,60 @@ def test_filling_in_place_is_a_write() -> None:
         z.sum().backward()
     with pytest.raises(RuntimeError, match="a leaf that needs a gradient"):
         x.uniform_()
+
+
+def test_states_of_generators() -> None:
+    g = minigrad.Generator().manual_seed(-1)
+    assert (g.initial_seed(), g.device) == (2**64 - 1, minigrad.device("cpu"))
+    minigrad.randn(3, generator=g)
+    minigrad.randint(5, (3,), dtype=minigrad.int32, generator=g)
+    state = g.get_state()
+    assert (state.dtype, state.ndim) == (minigrad.uint8, 1)
+    twin = g.clone_state()
+    copies = [copy.deepcopy(g), pickle.loads(pickle.dumps(g)), minigrad.Generator().set_state(state), twin]
+    expected = minigrad.randn(5, generator=g).tolist()
+    for other in copies:
+        assert minigrad.randn(5, generator=other).tolist() == expected
+        assert other.initial_seed() == g.initial_seed()
+    assert g.set_state(state) is g
+    assert minigrad.randn(5, generator=g).tolist() == expected
+    assert g.seed() == g.initial_seed() != g.seed()
+
+
+def test_the_default_generator() -> None:
+    assert minigrad.manual_seed(3) is minigrad.default_generator
+    assert minigrad.initial_seed() == minigrad.random.initial_seed() == 3
+    state = minigrad.get_rng_state()
+    assert minigrad.equal(minigrad.default_generator.get_state(), state)
+    assert minigrad.seed() == minigrad.initial_seed()
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_fork_rng(enabled: bool) -> None:
+    minigrad.manual_seed(1)
+    expected = minigrad.rand(2).tolist()
+    minigrad.manual_seed(1)
+    with pytest.raises(KeyError), minigrad.random.fork_rng(enabled=enabled):
+        minigrad.rand(2)
+        raise KeyError
+    assert (minigrad.rand(2).tolist() == expected) == enabled
+
+
+def test_no_gradient_flows_to_the_parameters_of_a_distribution() -> None:
+    mean = minigrad.zeros(3, dtype=minigrad.float64, requires_grad=True)
+    x = minigrad.normal(mean, 2.0)
+    assert (x.dtype, x.requires_grad) == (minigrad.float64, False)
+    assert minigrad.normal(0.0, 1.0, (2,), requires_grad=True).is_leaf
+
+
+@pytest.mark.parametrize("name", ["normal_", "uniform_", "exponential_", "log_normal_", "cauchy_", "random_", "bernoulli_"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_fillers_keep_dtype_memory_and_identity(name: str, dtype: str) -> None:
+    around = minigrad.full((4, 4), 7.0, dtype=np.dtype(dtype))
+    part = around.t()[1:3]
+    assert getattr(part, name)() is part
+    assert part.dtype == np.dtype(dtype)
+    outside = minigrad.ones(4, 4).bool()
+    outside.t()[1:3] = False
+    assert bool((around[outside] == 7).all())
+    assert not bool((around[~outside] == 7).all())
