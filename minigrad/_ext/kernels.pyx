@@ -214,8 +214,8 @@ def pool_gather(x, indices):
 def evaluate(arrays, temporaries, code, constants, rows):
     """Runs a formula on rows of `arrays` arrays each, all of one dtype and, within a row, of one shape.
 
-    code (n, 5): instructions of int32, as csrc/instructions.h explains them: operation, output and three inputs. An array that one
-    writes to is changed. Raises TypeError and ValueError for what does not fit.
+    code (n, 5): instructions of int32, as csrc/instructions.h explains them: operation, output and three inputs. An
+    array that one writes to is changed. Raises TypeError and ValueError for what does not fit.
     """
     cdef formula what
     cdef cnp.ndarray instructions = numpy.ascontiguousarray(code, numpy.int32).reshape(-1, 5)
@@ -229,8 +229,8 @@ def evaluate(arrays, temporaries, code, constants, rows):
         raise ValueError(f"evaluate: expected 1 to {FORMULA_ARRAYS} arrays a row, but got {arrays}")
     if what.temporaries < 0 or what.constants + what.temporaries > FORMULA_SCRATCH:
         raise ValueError(
-            f"evaluate: expected at most {FORMULA_SCRATCH} constants and temporaries together, but got {what.constants} and "
-            f"{temporaries}"
+            f"evaluate: expected at most {FORMULA_SCRATCH} constants and temporaries together, but got "
+            f"{what.constants} and {temporaries}"
         )
     cdef ptrdiff_t k
     for k in range(what.length):
@@ -345,10 +345,12 @@ cdef const kernel_table *_kernels_of(str op, str name, array) except NULL:
 
 cdef int _check_instruction(const formula *what, const instruction *step) except -1:
     cdef ptrdiff_t registers = what.arrays + what.constants + what.temporaries
+    cdef int32_t register
     if not 0 <= step.operation < OPERATIONS:
         raise ValueError(f"evaluate: there is no operation {step.operation}")
-    if not (0 <= step.out < registers and 0 <= step.a < registers and 0 <= step.b < registers and 0 <= step.c < registers):
-        raise ValueError(f"evaluate: an instruction names a register that is none of the {registers}")
+    for register in (step.out, step.a, step.b, step.c):
+        if not 0 <= register < registers:
+            raise ValueError(f"evaluate: an instruction names register {register}, but there are {registers}")
     if what.arrays <= step.out < what.arrays + what.constants:
         raise ValueError(f"evaluate: an instruction writes to a constant, register {step.out}")
     return 0
@@ -396,7 +398,8 @@ cdef class table_of_rows:
                 if column == 0:
                     self.starts[row + 1] = self.starts[row] + cnp.PyArray_SIZE(array)
                 elif not cnp.PyArray_SAMESHAPE(array, arrays[0]):
-                    raise ValueError(f"{op}: expected arrays of one shape in a row, but got {[one.shape for one in arrays]}")
+                    shapes = [one.shape for one in arrays]
+                    raise ValueError(f"{op}: expected arrays of one shape in a row, but got {shapes}")
                 self.pointers[row * columns + column] = cnp.PyArray_DATA(array)
                 column += 1
             row += 1

@@ -58,6 +58,12 @@ class _RunningNorm(Module):
         if self.bias is not None:
             init.zeros_(self.bias)
 
+    def _before_load(self, state: dict[str, Any], prefix: str, strict: bool, missing: list[str], errors: list[str]) -> None:
+        # As in torch: states older than the count of batches have none.
+        if self.num_batches_tracked is not None:
+            state.setdefault(prefix + "num_batches_tracked", self.num_batches_tracked)
+        super()._before_load(state, prefix, strict, missing, errors)
+
     def extra_repr(self) -> str:
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
@@ -86,7 +92,7 @@ class _BatchNorm(_RunningNorm):
         if input.ndim not in self.ndims:
             expected = " or ".join(f"{ndim}D" for ndim in self.ndims)
             raise ValueError(
-                f"{type(self).__name__}: expected {expected} input (got {input.ndim}D input of shape {tuple(input.shape)})"
+                f"{type(self).__name__}: expected {expected} input (got {input.ndim}D input), shape {tuple(input.shape)}"
             )
         momentum = 0.0 if self.momentum is None else self.momentum
         update = self.training and self.track_running_stats
@@ -162,7 +168,7 @@ class _InstanceNorm(_RunningNorm):
         name = type(self).__name__
         if input.ndim not in (self.ndim - 1, self.ndim):
             raise ValueError(
-                f"{name}: expected {self.ndim - 1}D or {self.ndim}D input (got {input.ndim}D input of shape {tuple(input.shape)})"
+                f"{name}: expected {self.ndim - 1}D or {self.ndim}D input (got {input.ndim}D input), shape {tuple(input.shape)}"
             )
         axis = input.ndim - self.ndim + 1
         if input.shape[axis] != self.num_features:

@@ -159,11 +159,33 @@ class Sequential(_ModuleSequence):
         if named_by_position:
             self._replace_all(self)
 
+    def extend(self, sequential: Iterable[Module]) -> Self:
+        """Adds modules at the end, in their order."""
+        return super().extend(sequential)
+
     def __add__(self, other: Sequential) -> Sequential:
-        """Both, one after the other, in a new Sequential."""
+        """Both, one after the other, in a new Sequential. Raises ValueError for anything else."""
+        return Sequential(*self).__iadd__(other)
+
+    def __iadd__(self, other: Sequential) -> Self:
+        """The other's modules added at the end. Raises ValueError for what is no Sequential."""
         if not isinstance(other, Sequential):
-            return NotImplemented
-        return Sequential(*self, *other)
+            raise ValueError(f"add operator supports only objects of Sequential class, but {type(other)} is given.")
+        return self.extend(other)
+
+    def __mul__(self, times: int) -> Sequential:
+        """The same modules so many times over, one after the other, in a new Sequential."""
+        return Sequential(*self).__imul__(times)
+
+    __rmul__ = __mul__
+
+    def __imul__(self, times: int) -> Self:
+        """The modules added at the end until they are there so many times."""
+        if not isinstance(times, int):
+            raise TypeError(f"unsupported operand type(s) for *: {type(self)} and {type(times)}")
+        if times <= 0:
+            raise ValueError(f"Non-positive multiplication factor {times} for {type(self)}")
+        return self.extend(list(self) * (times - 1))
 
 
 class ModuleList(_ModuleSequence):
@@ -293,10 +315,10 @@ def _as_parameter(value: Any) -> Any:
 
 def _parameter_lines(members: Iterable[tuple[Any, Any]]) -> str:
     return "\n".join(
-        f"({key}): {'Parameter' if isinstance(member, Parameter) else 'Tensor'} containing: "
-        f"[{member.dtype} of size {'x'.join(map(str, member.shape))}]"
+        f"  ({key}): {'Parameter' if isinstance(member, Parameter) else 'Tensor'} containing: "
+        f"[minigrad.{member.dtype} of size {'x'.join(map(str, member.shape))}]"
         if isinstance(member, Tensor)
-        else f"({key}): Object of type: {type(member).__name__}"
+        else f"  ({key}): Object of type: {type(member).__name__}"
         for key, member in members
     )
 
@@ -380,6 +402,8 @@ class ParameterDict(Module):
     def __setitem__(self, key: str, value: Any) -> None:
         if not isinstance(key, str):
             raise TypeError(f"ParameterDict: a key is a string, got {key!r} ({type(key).__name__})")
+        if not key or "." in key:
+            raise KeyError(f'parameter name can\'t be empty or contain ".", got: {key!r}')
         if key not in self._keys and hasattr(self, key):
             raise KeyError(f"attribute '{key}' already exists")
         setattr(self, key, _as_parameter(value))
@@ -422,15 +446,53 @@ class ParameterDict(Module):
         del self[key]
         return value
 
+    def popitem(self) -> tuple[str, Any]:
+        """Takes the value that was added last out and returns it with its name."""
+        if not self._keys:
+            raise KeyError("popitem(): ParameterDict is empty")
+        key = next(reversed(self._keys))
+        return key, self.pop(key)
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """The value of a name, which is set to default if there is none."""
+        if key not in self._keys:
+            self[key] = default
+        return self[key]
+
+    def copy(self) -> ParameterDict:
+        """Another one with the same values."""
+        return ParameterDict(OrderedDict(self.items()))
+
+    def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
+        """Another one with a value for all of the names."""
+        return ParameterDict(OrderedDict.fromkeys(keys, default))
+
     def clear(self) -> None:
         """Removes all values."""
         for key in list(self._keys):
             del self[key]
 
     def update(self, parameters: Any) -> None:
-        """Adds or replaces values from a mapping or from pairs of name and value."""
-        for key, value in _pairs("ParameterDict.update", parameters):
+        """Adds or replaces values from a mapping or from pairs of name and value; those of a plain mapping in the order of the names."""
+        pairs = _pairs("ParameterDict.update", parameters)
+        if isinstance(parameters, Mapping) and not isinstance(parameters, OrderedDict):
+            pairs.sort(key=lambda pair: pair[0])
+        for key, value in pairs:
             self[key] = value
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(list(self._keys))
+
+    def __or__(self, other: Any) -> ParameterDict:
+        """The values of both, in a new ParameterDict; the other's win."""
+        return self.copy().__ior__(other)
+
+    def __ror__(self, other: Any) -> ParameterDict:
+        return ParameterDict(other).__ior__(self)
+
+    def __ior__(self, other: Any) -> Self:
+        self.update(other)
+        return self
 
     def extra_repr(self) -> str:
         return _parameter_lines(self.items())

@@ -1,4 +1,4 @@
-"""The callbacks of a module: a table by kind, and the gates in the graph through which backward hooks see gradients pass."""
+"""The callbacks of a module: tables by kind, and the gates in the graph through which backward hooks see gradients pass."""
 
 from __future__ import annotations
 
@@ -127,3 +127,134 @@ class BackwardGates:
             )
         return replacement
 
+
+class Hooked:
+    """What can be called, saved and loaded with hooks around it: what Module has of them."""
+
+    # None until the first hook is registered, so that a call of a module without hooks tests one attribute.
+    _hooks: HookTable | None = None
+    # Those around saving and loading, by kind: (), or a dict once there are some.
+    _state_hooks: Any = ()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._hooks is None:
+            return self.forward(*args, **kwargs)
+        return self._call_with_hooks(args, kwargs)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the call computes between its hooks."""
+        raise NotImplementedError
+
+    def _hook_table(self) -> HookTable:
+        if self._hooks is None:
+            self._hooks = HookTable()
+        return self._hooks
+
+    def register_forward_pre_hook(self, hook: Hook, *, prepend: bool = False, with_kwargs: bool = False) -> RemovableHandle:
+        """Has hook(module, args) called before every forward; what it returns, unless None, replaces the arguments."""
+        table = self._hook_table()
+        return add_hook(table.forward_pre, (hook, with_kwargs), prepend)
+
+    def register_forward_hook(
+        self, hook: Hook, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
+    ) -> RemovableHandle:
+        """Has hook(module, args, output) called after every forward; what it returns, unless None, replaces the output.
+
+        always_call: also after a forward that raised, with output None.
+
+        >>> import minigrad
+        >>> layer = minigrad.nn.Flatten()
+        >>> with layer.register_forward_hook(lambda module, args, output: print(tuple(output.shape))):
+        ...     _ = layer(minigrad.zeros(2, 3, 4))
+        (2, 12)
+        """
+        table = self._hook_table()
+        return add_hook(table.forward, (hook, with_kwargs, always_call), prepend)
+
+    def register_full_backward_pre_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
+        """Has hook(module, grad_output) called when the gradients of the outputs are known; what it returns, unless None, replaces them."""
+        table = self._hook_table()
+        return add_hook(table.backward_pre, hook, prepend)
+
+    def register_full_backward_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
+        """Has hook(module, grad_input, grad_output) called when the gradients of the positional arguments are known.
+
+        What it returns, unless None, replaces grad_input. Arguments that are no tensors have None there.
+
+        >>> import minigrad
+        >>> layer = minigrad.nn.ReLU()
+        >>> handle = layer.register_full_backward_hook(lambda module, grad_input, grad_output: print(grad_input))
+        >>> layer(minigrad.tensor([-1.0, 1.0], requires_grad=True)).sum().backward()
+        (tensor([0., 1.]),)
+        """
+        table = self._hook_table()
+        return add_hook(table.backward, hook, prepend)
+
+    def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        table = self._hook_table()
+        waiting = list(table.forward)
+        try:
+            for hook, with_kwargs in list(table.forward_pre):
+                if with_kwargs:
+                    replacement = hook(self, args, kwargs)
+                    if replacement is not None:
+                        if not (isinstance(replacement, tuple) and len(replacement) == 2):
+                            raise RuntimeError(
+                                "forward pre-hook must return None or a tuple of (new_args, new_kwargs), "
+                                f"but got {replacement}."
+                            )
+                        args, kwargs = replacement
+                else:
+                    replacement = hook(self, args)
+                    if replacement is not None:
+                        args = replacement if isinstance(replacement, tuple) else (replacement,)
+            gates = BackwardGates(self, table) if table.backward or table.backward_pre else None
+            if gates is not None:
+                args = gates.enter(args)
+            output = self.forward(*args, **kwargs)
+            while waiting:
+                hook, with_kwargs, _ = waiting.pop(0)
+                replacement = hook(self, args, kwargs, output) if with_kwargs else hook(self, args, output)
+                if replacement is not None:
+                    output = replacement
+            return output if gates is None else gates.leave(output)
+        except Exception:
+            for hook, with_kwargs, always_call in waiting:
+                if always_call:
+                    hook(self, args, kwargs, None) if with_kwargs else hook(self, args, None)
+            raise
+
+    # -- around saving and loading ---------------------------------------------------------------------------------
+
+    def _add_state_hook(self, kind: str, hook: Hook) -> RemovableHandle:
+        self._state_hooks = dict(self._state_hooks)
+        return RemovableHandle(self._state_hooks.setdefault(kind, []), hook)
+
+    def _state_hooks_of(self, kind: str) -> list[Hook]:
+        return list(self._state_hooks[kind]) if kind in self._state_hooks else []
+
+    def register_state_dict_pre_hook(self, hook: Hook) -> RemovableHandle:
+        """Has hook(module, prefix, keep_vars) called before the module's part of state_dict() is made."""
+        return self._add_state_hook("save_pre", hook)
+
+    def register_state_dict_post_hook(self, hook: Hook) -> RemovableHandle:
+        """Has hook(module, state_dict, prefix, local_metadata) called after the module's part of state_dict() is made; it may change it.
+
+        >>> import minigrad
+        >>> layer = minigrad.nn.Linear(2, 1, bias=False)
+        >>> _ = layer.register_state_dict_post_hook(lambda module, state, prefix, metadata: state.update({prefix + "kind": "dense"}))
+        >>> list(layer.state_dict())
+        ['weight', 'kind']
+        """
+        return self._add_state_hook("save_post", hook)
+
+    def register_load_state_dict_pre_hook(self, hook: Hook) -> RemovableHandle:
+        """Has hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs) called before loading.
+
+        It may change the state_dict, which is a copy: rename keys of an old version, for example.
+        """
+        return self._add_state_hook("load_pre", hook)
+
+    def register_load_state_dict_post_hook(self, hook: Hook) -> RemovableHandle:
+        """Has hook(module, incompatible_keys) called when the module is loaded; it may change the lists, and so what strict refuses."""
+        return self._add_state_hook("load_post", hook)

@@ -14,11 +14,13 @@ from typing import Any, NamedTuple, Self, TypeVar
 import numpy as np
 
 from minigrad.core.modes import no_grad
-from minigrad.core.tensor import RemovableHandle, Tensor
-from minigrad.nn.hooks import BackwardGates, Hook, HookTable, add_hook
+from minigrad.core.tensor import Tensor
+from minigrad.nn.hooks import Hooked
 from minigrad.nn.parameter import Parameter
+from minigrad.ops.creation import empty_like
 
 Member = TypeVar("Member")
+EXTRA_STATE = "_extra_state"  # in a state_dict, after the prefix: what get_extra_state() gave
 
 
 class IncompatibleKeys(NamedTuple):
@@ -33,7 +35,7 @@ class IncompatibleKeys(NamedTuple):
         return f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
 
-class Module:
+class Module(Hooked):
     """Base class of all layers and networks: define the parts in __init__ and what they do in forward.
 
     >>> import minigrad
@@ -45,15 +47,8 @@ class Module:
     """
 
     training: bool = True
-    # None until the first hook is registered, so that a call of a module without hooks tests one attribute.
-    _hooks: HookTable | None = None
     # Name of each buffer -> whether state_dict() has it; None until the first buffer is registered.
     _buffer_is_persistent: dict[str, bool] | None = None
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._hooks is None:
-            return self.forward(*args, **kwargs)
-        return self._call_with_hooks(args, kwargs)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; subclasses define it."""
@@ -186,9 +181,9 @@ class Module:
         for name, child in self._modules.items():
             yield from child.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
 
-    def modules(self) -> Iterator[Module]:
-        """This module and all below it, parents before children, each once."""
-        for _, module in self.named_modules():
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
+        """This module and all below it, parents before children, each once unless remove_duplicate is False."""
+        for _, module in self.named_modules(remove_duplicate=remove_duplicate):
             yield module
 
     def _named_members(
@@ -263,6 +258,30 @@ class Module:
             raise AttributeError(f"{type(owner).__name__} has no buffer `{name}`")
         return buffers[name]
 
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Puts a module in the place of a dotted name.
+
+        strict: there must be one already. Raises ValueError for an empty name or what is no module, AttributeError where the path ends.
+
+        >>> import minigrad
+        >>> model = minigrad.nn.Sequential(minigrad.nn.Sequential(minigrad.nn.Linear(2, 2)))
+        >>> model.set_submodule("0.0", minigrad.nn.Identity())
+        >>> model.get_submodule("0.0")
+        Identity()
+        """
+        if not target:
+            raise ValueError("Cannot set the submodule without a target name!")
+        if not isinstance(module, Module):
+            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
+        path, _, name = target.rpartition(".")
+        owner = self.get_submodule(path)
+        present = vars(owner).get(name)
+        if strict and present is None:
+            raise AttributeError(f"{type(owner).__name__} has no attribute `{name}`")
+        if present is not None and not isinstance(present, Module):
+            raise AttributeError(f"`{name}` is not an nn.Module")
+        setattr(owner, name, module)
+
     # -- state -----------------------------------------------------------------------------------------------------
 
     def state_dict(
@@ -278,11 +297,29 @@ class Module:
         """
         if destination is None:
             destination = OrderedDict()
+        for hook in self._state_hooks_of("save_pre"):
+            hook(self, prefix, keep_vars)
         for name, member in self._state_members().items():
             destination[prefix + name] = member if keep_vars else member.detach()
+        if self._has_extra_state():
+            destination[prefix + EXTRA_STATE] = self.get_extra_state()
         for name, child in self._modules.items():
             child.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
+        for hook in self._state_hooks_of("save_post"):
+            if hook(self, destination, prefix, {"version": 1}) is not None:
+                raise RuntimeError("state_dict post-hook must return None: what it changes, it changes in the state_dict")
         return destination
+
+    def get_extra_state(self) -> Any:
+        """What a subclass has to save beside its tensors; one that defines it defines set_extra_state() too."""
+        raise RuntimeError(f"{type(self).__name__} defines no get_extra_state()")
+
+    def set_extra_state(self, state: Any) -> None:
+        """Takes over what get_extra_state() gave."""
+        raise RuntimeError(f"{type(self).__name__} defines get_extra_state() but no set_extra_state()")
+
+    def _has_extra_state(self) -> bool:
+        return type(self).get_extra_state is not Module.get_extra_state
 
     def _state_members(self) -> dict[str, Tensor]:
         state: dict[str, Tensor] = dict(self._parameters)
@@ -298,22 +335,32 @@ class Module:
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
-        copies: list[tuple[Module, str, Tensor, Tensor]] = []
+        state = OrderedDict(state_dict)
+        copies: list[tuple[Module, str, Any]] = []
+        after: list[Module] = []
         missing: list[str] = []
         errors: list[str] = []
         known: set[str] = set()
         for prefix, owner in self.named_modules(remove_duplicate=False):
-            for name, member in owner._state_members().items():
-                key = f"{prefix}.{name}" if prefix else name
+            start = f"{prefix}." if prefix else ""
+            owner._before_load(state, start, strict, missing, errors)
+            after.insert(0, owner)
+            members: dict[str, Any] = dict(owner._state_members())
+            if owner._has_extra_state():
+                members[EXTRA_STATE] = None
+            for name, member in members.items():
+                key = start + name
                 known.add(key)
-                if key not in state_dict:
+                if key not in state:
                     missing.append(key)
                     continue
-                value = _as_tensor(state_dict[key])
-                if value is None:
+                value = state[key] if member is None else _as_tensor(state[key])
+                if member is None:
+                    copies.append((owner, name, value))
+                elif value is None:
                     errors.append(
                         f'While copying the parameter named "{key}", expected a Tensor or NumPy array from checkpoint '
-                        f"but received {type(state_dict[key])}"
+                        f"but received {type(state[key])}"
                     )
                 elif tuple(value.shape) != tuple(member.shape):
                     errors.append(
@@ -321,8 +368,15 @@ class Module:
                         f"the shape in current model is {tuple(member.shape)}."
                     )
                 else:
-                    copies.append((owner, name, member, value))
-        unexpected = [key for key in state_dict if key not in known]
+                    copies.append((owner, name, value))
+        unexpected = [key for key in state if key not in known]
+        keys = IncompatibleKeys(missing, unexpected)
+        hooks = [(owner, hook) for owner in after for hook in owner._state_hooks_of("load_post")]
+        if hooks:  # which see the module loaded, and may change what is refused
+            _take_over(copies, assign)
+            copies.clear()
+            for owner, hook in hooks:
+                hook(owner, keys)
         if strict:
             if missing:
                 errors.insert(0, f"Missing key(s) in state_dict: {_quoted(missing)}. ")
@@ -331,15 +385,13 @@ class Module:
         if errors:
             report = "\n\t".join(errors)
             raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{report}")
-        with no_grad():
-            for owner, name, member, value in copies:
-                if not assign:
-                    member.copy_(value)
-                elif isinstance(member, Parameter):
-                    setattr(owner, name, Parameter(value, member.requires_grad))
-                else:
-                    setattr(owner, name, value)
-        return IncompatibleKeys(missing, unexpected)
+        _take_over(copies, assign)
+        return keys
+
+    def _before_load(self, state: dict[str, Any], prefix: str, strict: bool, missing: list[str], errors: list[str]) -> None:
+        """Lets hooks, and subclasses that know older versions of their state, change a copy of the state that is being loaded."""
+        for hook in self._state_hooks_of("load_pre"):
+            hook(self, state, prefix, {}, strict, missing, [], errors)
 
     # -- modes, types, gradients -----------------------------------------------------------------------------------
 
@@ -380,14 +432,14 @@ class Module:
             else:
                 parameter.grad = gradient.detach().zero_()
 
-    def _apply(self, function: Callable[[Tensor], Tensor]) -> Self:
+    def _apply(self, function: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Replaces the values of all parameters, their gradients and all buffers by function of them."""
-        for parameter in self.parameters():
+        for parameter in self.parameters(recurse):
             gradient = parameter.grad
             parameter.data = function(parameter.data)
             if gradient is not None:
                 parameter.grad = function(gradient.detach())
-        for module in self.modules():
+        for module in self.modules() if recurse else (self,):
             for name, buffer in module._buffers.items():
                 module.__dict__[name] = function(buffer)
         return self
@@ -419,86 +471,17 @@ class Module:
         """Converts the floating-point parameters and buffers to float16, in place."""
         return self._apply(lambda tensor: tensor.half() if tensor.is_floating_point() else tensor)
 
-    # -- hooks -----------------------------------------------------------------------------------------------------
+    def cuda(self, device: Any = None) -> Self:
+        """Moves the parameters and buffers to the memory of a GPU, in place: to("cuda")."""
+        return self.to("cuda" if device is None else device)
 
-    def _hook_table(self) -> HookTable:
-        if self._hooks is None:
-            self._hooks = HookTable()
-        return self._hooks
+    def type(self, dst_type: Any) -> Self:
+        """Converts all parameters and buffers, those of integers too, to a dtype, in place."""
+        return self._apply(lambda tensor: tensor.to(dst_type))
 
-    def register_forward_pre_hook(self, hook: Hook, *, prepend: bool = False, with_kwargs: bool = False) -> RemovableHandle:
-        """Has hook(module, args) called before every forward; what it returns, unless None, replaces the arguments."""
-        table = self._hook_table()
-        return add_hook(table.forward_pre, (hook, with_kwargs), prepend)
-
-    def register_forward_hook(
-        self, hook: Hook, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
-    ) -> RemovableHandle:
-        """Has hook(module, args, output) called after every forward; what it returns, unless None, replaces the output.
-
-        always_call: also after a forward that raised, with output None.
-
-        >>> import minigrad
-        >>> layer = minigrad.nn.Flatten()
-        >>> with layer.register_forward_hook(lambda module, args, output: print(tuple(output.shape))):
-        ...     _ = layer(minigrad.zeros(2, 3, 4))
-        (2, 12)
-        """
-        table = self._hook_table()
-        return add_hook(table.forward, (hook, with_kwargs, always_call), prepend)
-
-    def register_full_backward_pre_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
-        """Has hook(module, grad_output) called when the gradients of the outputs are known; what it returns, unless None, replaces them."""
-        table = self._hook_table()
-        return add_hook(table.backward_pre, hook, prepend)
-
-    def register_full_backward_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
-        """Has hook(module, grad_input, grad_output) called when the gradients of the positional arguments are known.
-
-        What it returns, unless None, replaces grad_input. Arguments that are no tensors have None there.
-
-        >>> import minigrad
-        >>> layer = minigrad.nn.ReLU()
-        >>> handle = layer.register_full_backward_hook(lambda module, grad_input, grad_output: print(grad_input))
-        >>> layer(minigrad.tensor([-1.0, 1.0], requires_grad=True)).sum().backward()
-        (tensor([0., 1.]),)
-        """
-        table = self._hook_table()
-        return add_hook(table.backward, hook, prepend)
-
-    def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        table = self._hook_table()
-        waiting = list(table.forward)
-        try:
-            for hook, with_kwargs in list(table.forward_pre):
-                if with_kwargs:
-                    replacement = hook(self, args, kwargs)
-                    if replacement is not None:
-                        if not (isinstance(replacement, tuple) and len(replacement) == 2):
-                            raise RuntimeError(
-                                "forward pre-hook must return None or a tuple of (new_args, new_kwargs), "
-                                f"but got {replacement}."
-                            )
-                        args, kwargs = replacement
-                else:
-                    replacement = hook(self, args)
-                    if replacement is not None:
-                        args = replacement if isinstance(replacement, tuple) else (replacement,)
-            gates = BackwardGates(self, table) if table.backward or table.backward_pre else None
-            if gates is not None:
-                args = gates.enter(args)
-            output = self.forward(*args, **kwargs)
-            while waiting:
-                hook, with_kwargs, _ = waiting.pop(0)
-                replacement = hook(self, args, kwargs, output) if with_kwargs else hook(self, args, output)
-                if replacement is not None:
-                    output = replacement
-            return output if gates is None else gates.leave(output)
-        except Exception:
-            for hook, with_kwargs, always_call in waiting:
-                if always_call:
-                    hook(self, args, kwargs, None) if with_kwargs else hook(self, args, None)
-            raise
+    def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
+        """Moves the parameters and buffers to a device without their values, in place."""
+        return self._apply(lambda tensor: empty_like(tensor, device=device), recurse)
 
     # -- printing --------------------------------------------------------------------------------------------------
 
@@ -516,6 +499,21 @@ class Module:
         if not children and len(lines) <= 1:
             return f"{self._get_name()}({extra})"
         return f"{self._get_name()}(\n  " + "\n  ".join(lines + children) + "\n)"
+
+
+def _take_over(copies: list[tuple[Module, str, Any]], assign: bool) -> None:
+    """Copies loaded values into the members of those names, or puts them in their places."""
+    with no_grad():
+        for owner, name, value in copies:
+            member = vars(owner).get(name)
+            if name == EXTRA_STATE:
+                owner.set_extra_state(value)
+            elif not assign:
+                member.copy_(value)  # type: ignore[union-attr]
+            elif isinstance(member, Parameter):
+                setattr(owner, name, Parameter(value, member.requires_grad))
+            else:
+                setattr(owner, name, value)
 
 
 def _parameters_of(module: Module) -> Mapping[str, Parameter]:

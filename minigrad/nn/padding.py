@@ -28,7 +28,7 @@ class _Pad(Module):
         if input.ndim not in (self.rank + 1, self.rank + 2):
             raise ValueError(
                 f"{type(self).__name__}: expected {self.rank + 1}D or {self.rank + 2}D input "
-                f"(got {input.ndim}D input of shape {tuple(input.shape)})"
+                f"(got {input.ndim}D input), shape {tuple(input.shape)}"
             )
         return F.pad(input, self.padding, self.mode)
 

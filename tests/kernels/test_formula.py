@@ -195,8 +195,8 @@ ADD = [[0, 0, 0, 0, 0]]
     ("call", "error", "message"),
     [
         (lambda: compiled.evaluate(1, 0, [[14, 0, 0, 0, 0]], [], [(X,)]), ValueError, "there is no operation 14"),
-        (lambda: compiled.evaluate(1, 0, [[0, 1, 0, 0, 0]], [], [(X,)]), ValueError, "names a register that is none of the 1"),
-        (lambda: compiled.evaluate(1, 0, [[0, 0, 0, -1, 0]], [], [(X,)]), ValueError, "names a register that is none of the 1"),
+        (lambda: compiled.evaluate(1, 0, [[0, 1, 0, 0, 0]], [], [(X,)]), ValueError, "names register 1, but there are 1"),
+        (lambda: compiled.evaluate(1, 0, [[0, 0, 0, -1, 0]], [], [(X,)]), ValueError, "names register -1, but there are 1"),
         (lambda: compiled.evaluate(1, 0, [[0, 1, 0, 0, 0]], [2.0], [(X,)]), ValueError, "writes to a constant, register 1"),
         (lambda: compiled.evaluate(0, 0, ADD, [], [()]), ValueError, "expected 1 to 16 arrays a row, but got 0"),
         (lambda: compiled.evaluate(17, 0, ADD, [], [(X,) * 17]), ValueError, "expected 1 to 16 arrays a row, but got 17"),

@@ -123,14 +123,14 @@ def test_sigmoid_with_a_slope() -> None:
 
 
 def test_batch_norm_by_hand() -> None:
-    layer = nn.BatchNorm1d(1, momentum=0.5, eps=0)
+    layer = nn.BatchNorm1d(1, momentum=0.5, eps=1e-12)
     layer.load_state_dict({"weight": np.array([2.0]), "bias": np.array([1.0])}, strict=False)
-    assert layer(minigrad.tensor([[1.0], [3.0]])).tolist() == [[-1.0], [3.0]]
+    assert layer(minigrad.tensor([[1.0], [3.0]])).detach().numpy() == pytest.approx(np.array([[-1.0], [3.0]]))
     # mean 2, unbiased variance 2, half of the way from 0 and 1
     assert (layer.running_mean.tolist(), layer.running_var.tolist()) == ([1.0], [1.5])
     assert layer.num_batches_tracked.item() == 1
     layer.eval()
-    assert layer(minigrad.tensor([[1.0]])).tolist() == [[1.0]]
+    assert layer(minigrad.tensor([[1.0]])).item() == pytest.approx(1)
     assert layer.running_mean.tolist() == [1.0]
 
 
@@ -285,7 +285,7 @@ def test_two_orders_of_derivatives(function, shapes: tuple[tuple[int, ...], ...]
         (lambda: nn.Conv2d(1, 1, 3, padding_mode="mirror"), ValueError, "padding_mode must be one of"),
         (lambda: nn.ConvTranspose2d(1, 1, 3, padding_mode="reflect"), ValueError, 'Only "zeros" padding mode'),
         (lambda: nn.ConvTranspose2d(1, 1, 3, padding="same"), TypeError, "padding must be a number"),
-        (lambda: nn.BatchNorm2d(3)(minigrad.zeros(2, 3)), ValueError, r"BatchNorm2d: expected 4D input \(got 2D input of shape \(2, 3\)\)"),
+        (lambda: nn.BatchNorm2d(3)(minigrad.zeros(2, 3)), ValueError, r"BatchNorm2d: expected 4D input \(got 2D input\), shape \(2, 3\)"),
         (lambda: nn.BatchNorm1d(3)(minigrad.zeros(1, 3)), ValueError, r"Expected more than 1 value per channel when training, got input size \(1, 3\)"),
         (lambda: nn.BatchNorm1d(3)(minigrad.zeros(2, 4)), RuntimeError, "running_mean should contain 4 elements not 3"),
         (lambda: F.batch_norm(minigrad.zeros(2, 3), None, None), RuntimeError, "Expected running_mean and running_var to be defined"),

@@ -83,13 +83,13 @@ def batch_norm(
     """Each channel of input (N, C, *) brought to mean 0 and variance 1, then scaled by weight (C) and shifted by bias (C).
 
     training: use the statistics of the batch and move the running ones, in place, towards them (the variance unbiased)
-    by the fraction momentum; otherwise use the running ones. Raises ValueError for a batch of one value per channel,
+    by the fraction momentum; otherwise use the running ones. Raises ValueError for a batch of one value per channel or a bad eps,
     RuntimeError for statistics that are missing or of another length (Ioffe and Szegedy, 2015).
 
     >>> import minigrad
-    >>> batch_norm(minigrad.tensor([[1.0], [3.0]]), None, None, training=True, eps=0)
-    tensor([[-1.],
-            [ 1.]])
+    >>> batch_norm(minigrad.tensor([[1.0], [3.0]]), None, None, training=True)
+    tensor([[-1.0000],
+            [ 1.0000]])
     """
     if input.ndim < 2 and input.numel():
         raise ValueError(f"batch_norm: expected input (N, C, *), got shape {tuple(input.shape)}")
@@ -100,6 +100,8 @@ def batch_norm(
         return out.half()  # type: ignore[no-any-return]
     channels = input.shape[1]
     _check_channels("batch_norm", channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    if eps < 0 or (training and eps == 0):
+        raise ValueError(f"batch_norm eps must be {'positive during training' if training else 'non-negative'}, but got {eps}")
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError("batch_norm: Expected running_mean and running_var to be defined when training=False")
