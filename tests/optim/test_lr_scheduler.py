@@ -71,6 +71,19 @@ def test_parity_with_torch(name: str, options: dict[str, Any]) -> None:
         assert {key: group[key] for key in numbers} == pytest.approx(numbers, rel=1e-12, abs=1e-15)
 
 
+@pytest.mark.parametrize(("name", "options"), [*CASES, ("ReduceLROnPlateau", {"patience": 1})], ids=[*IDS, "ReduceLROnPlateau"])
+def test_a_tensor_as_learning_rate_stays_the_same_tensor(name: str, options: dict[str, Any]) -> None:
+    numbers = getattr(lr_scheduler, name)(optimizer(), **options)
+    first, second = minigrad.tensor(0.1, dtype=minigrad.float64), minigrad.tensor(0.5, dtype=minigrad.float64)
+    tensors = getattr(lr_scheduler, name)(optimizer(lrs=(first, second)), **options)
+    metrics = [1.0] * 12 if name == "ReduceLROnPlateau" else []
+    assert sequence(tensors, 12, *metrics) == sequence(numbers, 12, *metrics)
+    groups = tensors.optimizer.param_groups
+    assert groups[0]["lr"] is first
+    assert groups[1]["lr"] is second
+    assert [first.item(), second.item()] == tensors.get_last_lr()
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
     [

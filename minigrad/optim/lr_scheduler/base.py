@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from types import FunctionType
 from typing import Any
 
-from minigrad.optim.optimizer import Optimizer
+from minigrad.core.modes import no_grad
+from minigrad.core.tensor import Tensor
+from minigrad.optim.optimizer import Group, Optimizer, as_number
 
 
 class LRScheduler:
@@ -22,13 +24,13 @@ class LRScheduler:
         self.optimizer = checked(optimizer)
         for number, group in enumerate(optimizer.param_groups):
             if last_epoch == -1:
-                group.setdefault("initial_lr", group["lr"])
+                group.setdefault("initial_lr", as_number(group["lr"]))
             elif "initial_lr" not in group:
                 raise KeyError(
                     f"param 'initial_lr' is not specified in param_groups[{number}] when resuming scheduler with last_epoch >= 0: "
                     "load the optimizer's state first"
                 )
-        self.base_lrs: list[float] = [group["initial_lr"] for group in optimizer.param_groups]
+        self.base_lrs: list[float] = [as_number(group["initial_lr"]) for group in optimizer.param_groups]
         self.last_epoch = last_epoch
         self._initial_step()
 
@@ -47,7 +49,7 @@ class LRScheduler:
         return self._last_lr
 
     def _present(self) -> list[float]:
-        return [group["lr"] for group in self.optimizer.param_groups]
+        return present_rates(self.optimizer)
 
     def step(self, epoch: int | None = None) -> None:
         """Goes on to the next epoch, or to the given one, and sets the optimiser's learning rates."""
@@ -72,7 +74,7 @@ class LRScheduler:
 
     def _set(self, rates: list[float]) -> None:
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate
+            set_rate(group, rate)
         self._last_lr = self._present()
 
     def state_dict(self) -> dict[str, Any]:
@@ -89,6 +91,20 @@ def checked(optimizer: Any) -> Optimizer:
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
     return optimizer
+
+
+def present_rates(optimizer: Optimizer) -> list[float]:
+    """The learning rates of all groups, as numbers."""
+    return [as_number(group["lr"]) for group in optimizer.param_groups]
+
+
+def set_rate(group: Group, rate: float) -> None:
+    """Sets a group's learning rate; one that is a tensor stays the same tensor, whose value changes."""
+    if isinstance(group["lr"], Tensor):
+        with no_grad():
+            group["lr"].fill_(rate)
+    else:
+        group["lr"] = rate
 
 
 def for_each_group(name: str, optimizer: Optimizer, value: Any) -> list[Any]:

@@ -6,9 +6,9 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from minigrad.optim.lr_scheduler.base import LRScheduler
+from minigrad.optim.lr_scheduler.base import LRScheduler, set_rate
 from minigrad.optim.lr_scheduler.plateau import ReduceLROnPlateau
-from minigrad.optim.optimizer import Optimizer
+from minigrad.optim.optimizer import Optimizer, as_number
 
 
 class _Combined(LRScheduler):
@@ -81,7 +81,7 @@ class SequentialLR(_Combined):
         self.last_epoch = last_epoch + 1
         # Each scheduler has taken its first step when it was made: that is undone, and the one whose turn it is takes it again.
         for group in optimizer.param_groups:
-            group["lr"] = group["initial_lr"]
+            set_rate(group, as_number(group["initial_lr"]))
         _step_back(self._schedulers)
         first = self._schedulers[bisect_right(self._milestones, 0)]
         first._initial_step()

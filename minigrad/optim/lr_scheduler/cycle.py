@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from minigrad.optim.lr_scheduler.base import LRScheduler, checked, for_each_group, function_state
+from minigrad.optim.lr_scheduler.base import LRScheduler, checked, for_each_group, function_state, set_rate
 from minigrad.optim.optimizer import Group, Optimizer
 
 
@@ -89,7 +89,7 @@ class CyclicLR(_CyclicMomentum):
             self._bound_momentum(optimizer, self.base_momentums, self.max_momentums, start)
         if start:
             for group, rate in zip(optimizer.param_groups, base_lrs, strict=True):
-                group["lr"] = rate
+                set_rate(group, rate)
         super().__init__(optimizer, last_epoch)
         self.base_lrs = base_lrs
 

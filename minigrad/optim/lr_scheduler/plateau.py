@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from minigrad.optim.lr_scheduler.base import checked
-from minigrad.optim.optimizer import Optimizer
+from minigrad.optim.lr_scheduler.base import checked, present_rates, set_rate
+from minigrad.optim.optimizer import Optimizer, as_number
 
 
 class ReduceLROnPlateau:
@@ -52,7 +52,7 @@ class ReduceLROnPlateau:
         self.num_bad_epochs = 0
         self.cooldown_counter = 0
         self.last_epoch = 0
-        self._last_lr: list[float] = [group["lr"] for group in optimizer.param_groups]
+        self._last_lr: list[float] = present_rates(optimizer)
 
     def get_last_lr(self) -> list[float]:
         """The learning rates that the last step set, one for each group."""
@@ -74,7 +74,7 @@ class ReduceLROnPlateau:
             self._reduce()
             self.cooldown_counter = self.cooldown
             self.num_bad_epochs = 0
-        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+        self._last_lr = present_rates(self.optimizer)
 
     def _is_better(self, value: float) -> bool:
         margin = self.threshold * (self.best if self.threshold_mode == "rel" else 1)
@@ -84,9 +84,10 @@ class ReduceLROnPlateau:
 
     def _reduce(self) -> None:
         for group, least in zip(self.optimizer.param_groups, self.min_lrs, strict=True):
-            reduced = max(float(group["lr"]) * self.factor, least)
-            if group["lr"] - reduced > self.eps:
-                group["lr"] = reduced
+            present = as_number(group["lr"])
+            reduced = max(present * self.factor, least)
+            if present - reduced > self.eps:
+                set_rate(group, reduced)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything but the optimiser."""
