@@ -1,4 +1,4 @@
-"""Affine layers and the layers that only reshape."""
+"""Affine and bilinear layers and the layers that only reshape."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ class Linear(Module):
     (128, 30)
     """
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None
+    ) -> None:
         super().__init__()
         if in_features < 0 or out_features < 0:
             raise ValueError(
@@ -58,6 +60,52 @@ class Linear(Module):
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class Bilinear(Module):
+    """y_k = x1^T A_k x2 + b_k: inputs (*, in1_features) and (*, in2_features), output (*, out_features).
+
+    weight: (out_features, in1_features, in2_features); bias: (out_features); both start uniform on [-k, k] with k = 1 / sqrt(in1_features).
+    Raises ValueError unless in1_features is positive.
+
+    >>> import minigrad
+    >>> minigrad.nn.Bilinear(20, 30, 40)(minigrad.zeros(128, 20), minigrad.zeros(128, 30)).shape
+    (128, 40)
+    """
+
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        if in1_features <= 0:
+            raise ValueError(f"Bilinear: in1_features must be > 0, but got {in1_features}")
+        self.in1_features = in1_features
+        self.in2_features = in2_features
+        self.out_features = out_features
+        self.weight = Parameter(empty(out_features, in1_features, in2_features, device=device, dtype=dtype))
+        self.bias = Parameter(empty(out_features, device=device, dtype=dtype)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draws the initial weights anew."""
+        bound = 1 / math.sqrt(self.in1_features)
+        for parameter in self.parameters():
+            init.uniform_(parameter, -bound, bound)
+
+    def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
+        return F.bilinear(input1, input2, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return (
+            f"in1_features={self.in1_features}, in2_features={self.in2_features}, out_features={self.out_features}, "
+            f"bias={self.bias is not None}"
+        )
 
 
 class Flatten(Module):
@@ -91,8 +139,12 @@ class Unflatten(Module):
     def __init__(self, dim: int, unflattened_size: Any) -> None:
         super().__init__()
         if not isinstance(dim, int):
-            raise TypeError(f"Unflatten: dim must be an int (named tensors do not exist here), got {type(dim).__name__}")
-        if not isinstance(unflattened_size, (tuple, list)) or not all(isinstance(size, int) for size in unflattened_size):
+            raise TypeError(
+                f"Unflatten: dim must be an int (named tensors do not exist here), got {type(dim).__name__}"
+            )
+        if not isinstance(unflattened_size, (tuple, list)) or not all(
+            isinstance(size, int) for size in unflattened_size
+        ):
             raise TypeError(f"Unflatten: unflattened_size must be a tuple of ints, got {unflattened_size!r}")
         self.dim = dim
         self.unflattened_size = unflattened_size

@@ -16,7 +16,7 @@ from .creation import zeros
 from .elementwise import clamp, clone, exp, floor, sqrt, where
 from .elementwise import round as round_to_even
 from .families import ValuesAndIndices
-from .index import argsort, gather, sort
+from .index import argsort, gather, get, sort
 from .linalg import matmul
 from .order import pair_at
 from .reduce import any, norm, sum
@@ -24,7 +24,7 @@ from .shape import cat, check_dim, expand, flip, movedim, narrow, roll
 
 __all__ = [
     "bincount", "cdist", "corrcoef", "cov", "cumulative_trapezoid", "diff", "dist", "histc", "logcumsumexp", "nanmean", "nanmedian",
-    "nanquantile", "nansum", "quantile", "renorm", "trapezoid", "trapz",
+    "nanquantile", "nansum", "pdist", "quantile", "renorm", "trapezoid", "trapz",
 ]  # fmt: skip
 
 
@@ -258,6 +258,26 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
     if x1.shape[-1] == 0:
         return sum(x1.unsqueeze(-2) - x2.unsqueeze(-3), -1)
     return norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)
+
+
+@function(method=False)
+def pdist(input, p=2):
+    """The p-norm distances between all pairs of rows: row 0 to 1, 0 to 2, ..., 1 to 2, ...
+
+    Raises:
+        RuntimeError: p is negative, or the input is no matrix of floats.
+
+    >>> import minigrad
+    >>> minigrad.pdist(minigrad.tensor([[0.0, 0.0], [3.0, 4.0], [3.0, 0.0]]))
+    tensor([5., 3., 4.])
+    """
+    if input.ndim != 2 or input.dtype.kind != "f":
+        raise RuntimeError(f"pdist: only supports 2D tensors of floats, got {input.dtype} of shape {input.shape}")
+    if p < 0:
+        raise RuntimeError(f"pdist: only supports non-negative p values, got {p}")
+    first, second = np.triu_indices(input.shape[0], 1)
+    differences = get(input, first) - get(input, second)
+    return norm(differences, p, 1) if input.shape[1] else sum(differences, 1)
 
 
 @function

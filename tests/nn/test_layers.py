@@ -155,6 +155,23 @@ def test_embedding() -> None:
     assert shared.weight.grad.tolist() == [[2.0], [5.0]]
 
 
+def test_embedding_bag_by_hand() -> None:
+    rows = minigrad.tensor([[1.0], [2.0], [4.0], [8.0]], requires_grad=True)
+    places, starts = minigrad.tensor([0, 1, 1, 3]), minigrad.tensor([0, 3, 3])
+    for mode, expected in (("sum", [5.0, 0.0, 8.0]), ("mean", [5 / 3, 0.0, 8.0]), ("max", [2.0, 0.0, 8.0])):
+        bags = F.embedding_bag(places, rows, starts, mode=mode)
+        np.testing.assert_allclose(bags.detach().numpy()[:, 0], expected, rtol=1e-6)
+    # places behind the last offset are in no bag
+    assert F.embedding_bag(places, rows, minigrad.tensor([0, 2]), include_last_offset=True).tolist() == [[1.5]]
+    assert F.embedding_bag(minigrad.zeros(2, 0).long(), rows).tolist() == [[0.0], [0.0]]
+    # each row's gradient is divided by how often the row is used (torch divides by another row's number here)
+    F.embedding_bag(minigrad.tensor([[0, 1, 1], [1, 2, 3]]), rows, mode="sum", scale_grad_by_freq=True).sum().backward()
+    np.testing.assert_allclose(rows.grad.numpy(), 1, rtol=1e-6)
+    frozen = nn.EmbeddingBag.from_pretrained(minigrad.tensor([[1.0, 2.0]]))
+    assert not frozen.weight.requires_grad
+    assert nn.EmbeddingBag(4, 2, padding_idx=-4).weight[0].tolist() == [0, 0]
+
+
 def test_embedding_shrinks_rows_that_are_used() -> None:
     table = nn.Embedding(2, 2, max_norm=1.0)
     table.load_state_dict({"weight": np.array([[3.0, 4.0], [30.0, 40.0]])})
@@ -255,6 +272,12 @@ def test_gumbel_softmax_draws_with_the_probabilities_of_softmax() -> None:
         (lambda x: F.glu(x), ((2, 4),)),
         (lambda x, y: F.cosine_similarity(x, y), ((2, 3), (2, 3))),
         (lambda w: F.embedding(minigrad.tensor([1, 0, 1]), w), ((2, 2),)),
+        (lambda x, y, w, b: F.bilinear(x, y, w, b), ((2, 3), (2, 2), (2, 3, 2), (2,))),
+        (lambda w, f: F.embedding_bag(minigrad.tensor([[1, 0], [1, 1]]), w, mode="sum", per_sample_weights=f), ((2, 2), (2, 2))),
+        (lambda w: F.embedding_bag(minigrad.tensor([1, 0, 1]), w, minigrad.tensor([0, 2])), ((2, 2),)),
+        (lambda w: F.embedding_bag(minigrad.tensor([1, 0, 1]), w, minigrad.tensor([0, 2]), mode="max"), ((2, 2),)),
+        (lambda x: F.pdist(x), ((4, 3),)),
+        (lambda x: F.pdist(x, 3.0), ((4, 3),)),
     ],
 )
 def test_two_orders_of_derivatives(function, shapes: tuple[tuple[int, ...], ...]) -> None:
@@ -302,7 +325,7 @@ def test_two_orders_of_derivatives(function, shapes: tuple[tuple[int, ...], ...]
         (lambda: nn.PReLU(3)(minigrad.zeros(2, 4)), RuntimeError, "Found parameter numbers = 3 and channel size = 4"),
         (lambda: nn.GLU()(minigrad.zeros(2, 3)), RuntimeError, "Halving dimension must be even, but dimension -1 is size 3"),
         (lambda: nn.Softshrink(-1)(minigrad.zeros(2)), RuntimeError, "lambda must be greater or equal to 0"),
-        (lambda: nn.RReLU(0.5, 0.1)(minigrad.zeros(2)), ValueError, "Lower bound should be less than or equal"),
+        (lambda: nn.RReLU(0.5, 0.1)(minigrad.zeros(2)), RuntimeError, "Lower bound should be less than or equal"),
         (lambda: nn.CELU(0)(minigrad.zeros(2)), RuntimeError, "alpha cannot be 0"),
         (lambda: nn.GELU("fast")(minigrad.zeros(2)), RuntimeError, "must be either 'none' or 'tanh', got 'fast'"),
         (lambda: nn.Unflatten("x", (1, 2)), TypeError, "dim must be an int"),
@@ -312,6 +335,33 @@ def test_two_orders_of_derivatives(function, shapes: tuple[tuple[int, ...], ...]
         (lambda: nn.Embedding(3, 2)(minigrad.tensor([0.0])), RuntimeError, "input must hold row numbers"),
         (lambda: nn.Embedding(3, 2, padding_idx=3), AssertionError, "must be within num_embeddings"),
         (lambda: nn.Embedding(3, 2, sparse=True), ValueError, "sparse=True is not supported"),
+        (lambda: nn.Bilinear(0, 2, 2), ValueError, "in1_features must be > 0, but got 0"),
+        (lambda: F.bilinear(minigrad.zeros(2, 3), minigrad.zeros(1, 4), minigrad.zeros(2, 3, 4)), RuntimeError, "input batch dimensions do not match"),
+        (lambda: F.bilinear(minigrad.zeros(2, 3), minigrad.zeros(2, 4), minigrad.zeros(2, 4, 4)), RuntimeError,
+         "input1 size does not match weight size: got 3 but expected 4"),
+        (lambda: F.bilinear(minigrad.zeros(2, 3), minigrad.zeros(2, 4), minigrad.zeros(2, 3, 3)), RuntimeError, "input2 size does not match"),
+        (lambda: F.bilinear(minigrad.zeros(2, 3), minigrad.zeros(2, 4), minigrad.zeros(3, 4)), RuntimeError, "weight must have shape"),
+        (lambda: F.bilinear(minigrad.zeros(2, 3), minigrad.zeros(2, 4), minigrad.zeros(2, 3, 4), minigrad.zeros(3)), RuntimeError, "bias size does not match"),
+        (lambda: F.embedding_bag(minigrad.tensor([0]), minigrad.zeros(2, 2)), ValueError, "offsets has to be a 1D Tensor"),
+        (lambda: F.embedding_bag(minigrad.tensor([[0]]), minigrad.zeros(2, 2), minigrad.tensor([0])), ValueError, "offsets has to be None"),
+        (lambda: F.embedding_bag(minigrad.tensor([[[0]]]), minigrad.zeros(2, 2)), ValueError, "input has to be 1D or 2D Tensor"),
+        (lambda: F.embedding_bag(minigrad.tensor([0]), minigrad.zeros(2), minigrad.tensor([0])), ValueError, "weight has to be a 2D Tensor"),
+        (lambda: F.embedding_bag(minigrad.tensor([0]), minigrad.zeros(2, 2), minigrad.tensor([1])), RuntimeError, r"offsets\[0\] has to be 0"),
+        (lambda: F.embedding_bag(minigrad.tensor([0]), minigrad.zeros(2, 2), minigrad.tensor([0, 2])), RuntimeError, "greater than input's length 1"),
+        (lambda: F.embedding_bag(minigrad.tensor([0, 1]), minigrad.zeros(2, 2), minigrad.tensor([0, 2, 1])), RuntimeError, "offsets must not decrease"),
+        (lambda: F.embedding_bag(minigrad.tensor([0]), minigrad.zeros(2, 2), minigrad.tensor([0.0])), RuntimeError, "offsets must be integers"),
+        (lambda: F.embedding_bag(minigrad.tensor([2]), minigrad.zeros(2, 2), minigrad.tensor([0])), IndexError, "weight has 2 rows"),
+        (lambda: F.embedding_bag(minigrad.tensor([0]), minigrad.zeros(2, 2), minigrad.tensor([0]), mode="min"), ValueError, "one of sum, mean or max, got 'min'"),
+        (lambda: F.embedding_bag(minigrad.tensor([0]), minigrad.zeros(2, 2), minigrad.tensor([0]), padding_idx=2), RuntimeError, "-2 through 1, but got 2"),
+        (lambda: F.embedding_bag(minigrad.tensor([0]), minigrad.zeros(2, 2), minigrad.tensor([0]), per_sample_weights=minigrad.zeros(1)),
+         NotImplementedError, "only supported for mode='sum'"),
+        (lambda: F.embedding_bag(minigrad.tensor([0]), minigrad.zeros(2, 2), minigrad.tensor([0]), mode="sum", per_sample_weights=minigrad.zeros(2)),
+         ValueError, "same shape as the input"),
+        (lambda: F.embedding_bag(minigrad.tensor([0]), minigrad.zeros(2, 2), minigrad.tensor([0]), mode="max", scale_grad_by_freq=True), ValueError, "max mode"),
+        (lambda: nn.EmbeddingBag(3, 2, padding_idx=3), AssertionError, "must be within num_embeddings"),
+        (lambda: nn.EmbeddingBag(3, 2, sparse=True), ValueError, "sparse=True is not supported"),
+        (lambda: F.pdist(minigrad.zeros(3)), RuntimeError, r"only supports 2D tensors of floats, got float32 of shape \(3,\)"),
+        (lambda: F.pdist(minigrad.zeros(3, 2), -1), RuntimeError, "non-negative p values, got -1"),
         (lambda: F.one_hot(minigrad.tensor([3]), 3), RuntimeError, "class values must be smaller than num_classes=3, got 3"),
         (lambda: F.one_hot(minigrad.tensor([-1])), RuntimeError, "must be non-negative, got -1"),
         (lambda: F.one_hot(minigrad.tensor([1.0])), RuntimeError, "only applicable to index tensor"),

@@ -201,6 +201,10 @@ def test_the_older_arguments() -> None:
         (lambda x, y: F.kl_div(x, y.softmax(-1), reduction="none"), ((3,), (3,))),
         (lambda x: F.soft_margin_loss(x, minigrad.tensor([1.0, -1.0]), reduction="none"), ((2,),)),
         (lambda x, y: F.triplet_margin_loss(x, y, x * 2 + 1, margin=9.0, reduction="none"), ((2, 3), (2, 3))),
+        (lambda x: F.multi_margin_loss(x, minigrad.tensor([1, 0]), p=2, reduction="none"), ((2, 3),)),
+        (lambda x: F.multi_margin_loss(x, minigrad.tensor([1, 0]), weight=minigrad.tensor([1.0, 2.0, 3.0]).double()), ((2, 3),)),
+        (lambda x: F.multilabel_margin_loss(x, minigrad.tensor([[1, 0, -1], [2, -1, 0]]), reduction="none"), ((2, 3),)),
+        (lambda x: F.multilabel_soft_margin_loss(x, minigrad.tensor([[1.0, 0.0, 1.0]]), reduction="none"), ((2, 3),)),
     ],
 )
 def test_two_orders_of_derivatives(function, shapes: tuple[tuple[int, ...], ...]) -> None:
@@ -250,6 +254,20 @@ zeros, tensor = minigrad.zeros, minigrad.tensor
         (lambda: F.triplet_margin_loss(zeros(2), zeros(2), zeros(2), margin=0), ValueError, "margin must be greater than 0, got 0"),
         (lambda: nn.TripletMarginLoss(margin=-1), ValueError, "expected margin to be greater than 0, got -1"),
         (lambda: F.triplet_margin_loss(zeros(2), zeros(2, 2), zeros(2)), RuntimeError, "anchor 1D, positive 2D, and negative 1D"),
+        (lambda: F.triplet_margin_with_distance_loss(zeros(2), zeros(2, 2), zeros(2)), RuntimeError, "anchor 1D, positive 2D, and negative 1D"),
+        (lambda: F.triplet_margin_with_distance_loss(zeros(2), zeros(2), zeros(2), margin=0), ValueError, "margin must be greater than 0, got 0"),
+        (lambda: nn.TripletMarginWithDistanceLoss(margin=0), ValueError, "expected margin to be greater than 0, got 0"),
+        (lambda: F.multi_margin_loss(zeros(2, 3), tensor([0])), RuntimeError, r"Expected target size \[2\], but got \[1\]"),
+        (lambda: F.multi_margin_loss(zeros(2, 3, 4), tensor([0, 1])), RuntimeError, r"Expected non-empty vector or matrix .* but got: \[2, 3, 4\]"),
+        (lambda: F.multi_margin_loss(zeros(2, 3), tensor([0, 3])), RuntimeError, "target out of range: expected 0 <= target < 3, got 0 to 3"),
+        (lambda: F.multi_margin_loss(zeros(2, 3), tensor([0.0, 1.0])), RuntimeError, "convert it with target.long"),
+        (lambda: F.multi_margin_loss(zeros(2, 3), tensor([0, 1]), p=3), ValueError, "only p == 1 and p == 2 supported, got 3"),
+        (lambda: F.multi_margin_loss(zeros(2, 3), tensor([0, 1]), weight=zeros(2)), RuntimeError, r"inconsistent weight size, expected 3 but got \[2\]"),
+        (lambda: F.multi_margin_loss(zeros(2, 3), tensor([0, 1]), weight=zeros(3, 1)), ValueError, "weight must be one-dimensional"),
+        (lambda: nn.MultiMarginLoss(p=3), ValueError, "only p == 1 and p == 2 supported, got 3"),
+        (lambda: nn.MultiMarginLoss(weight=zeros(1, 2)), ValueError, "expected weight to be None or 1D tensor, got 2D tensor"),
+        (lambda: F.multilabel_margin_loss(zeros(2, 3), tensor([0, 1])), RuntimeError, r"inconsistent target size: \[2\] for input of size: \[2, 3\]"),
+        (lambda: F.multilabel_margin_loss(zeros(1, 3), tensor([[0, 1, -2]])), RuntimeError, "expected -1 <= target < 3, got -2 to 1"),
     ],
 )  # fmt: skip
 def test_refusals(call, error: type[Exception], message: str) -> None:

@@ -40,6 +40,7 @@ from minigrad.nn.functional.activation import (
     threshold,
     threshold_,
 )
+from minigrad.nn.functional.attention import multi_head_attention_forward, scaled_dot_product_attention
 from minigrad.nn.functional.conv import (
     conv1d,
     conv2d,
@@ -48,6 +49,7 @@ from minigrad.nn.functional.conv import (
     conv_transpose2d,
     conv_transpose3d,
 )
+from minigrad.nn.functional.ctc import ctc_loss
 from minigrad.nn.functional.dropout import (
     alpha_dropout,
     dropout,
@@ -56,11 +58,12 @@ from minigrad.nn.functional.dropout import (
     dropout3d,
     feature_alpha_dropout,
 )
+from minigrad.nn.functional.embedding import embedding, embedding_bag, one_hot
 from minigrad.nn.functional.fold import (
     fold,
     unfold,
 )
-from minigrad.nn.functional.linear import cosine_similarity, embedding, linear, one_hot, pairwise_distance
+from minigrad.nn.functional.linear import bilinear, cosine_similarity, linear, pairwise_distance
 from minigrad.nn.functional.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -78,6 +81,12 @@ from minigrad.nn.functional.loss import (
     smooth_l1_loss,
     soft_margin_loss,
     triplet_margin_loss,
+)
+from minigrad.nn.functional.margin import (
+    multi_margin_loss,
+    multilabel_margin_loss,
+    multilabel_soft_margin_loss,
+    triplet_margin_with_distance_loss,
 )
 from minigrad.nn.functional.norm import (
     batch_norm,
@@ -123,6 +132,7 @@ from minigrad.nn.functional.resample import (
     upsample_bilinear,
     upsample_nearest,
 )
+from minigrad.ops.statistics import pdist
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -137,6 +147,7 @@ __all__ = [
     "avg_pool2d",
     "avg_pool3d",
     "batch_norm",
+    "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
@@ -151,6 +162,7 @@ __all__ = [
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
+    "ctc_loss",
     "dropout",
     "dropout1d",
     "dropout2d",
@@ -158,6 +170,7 @@ __all__ = [
     "elu",
     "elu_",
     "embedding",
+    "embedding_bag",
     "feature_alpha_dropout",
     "fold",
     "gaussian_nll_loss",
@@ -196,11 +209,16 @@ __all__ = [
     "max_unpool3d",
     "mish",
     "mse_loss",
+    "multi_head_attention_forward",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
     "nll_loss",
     "normalize",
     "one_hot",
     "pad",
     "pairwise_distance",
+    "pdist",
     "pixel_shuffle",
     "pixel_unshuffle",
     "poisson_nll_loss",
@@ -211,6 +229,7 @@ __all__ = [
     "rms_norm",
     "rrelu",
     "rrelu_",
+    "scaled_dot_product_attention",
     "selu",
     "selu_",
     "sigmoid",
@@ -230,6 +249,7 @@ __all__ = [
     "threshold",
     "threshold_",
     "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
     "unfold",
     "upsample",
     "upsample_bilinear",

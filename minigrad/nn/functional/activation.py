@@ -69,10 +69,10 @@ def rrelu(
 ) -> Tensor:
     """Leaky ReLU whose slope is drawn from [lower, upper) for each element in training, and their mean otherwise (Xu et al., 2015).
 
-    Raises ValueError if lower is larger than upper.
+    Raises RuntimeError if lower is larger than upper.
     """
     if not lower <= upper:
-        raise ValueError(f"rrelu: Lower bound should be less than or equal to the upper bound, got {lower} and {upper}")
+        raise RuntimeError(f"rrelu: Lower bound should be less than or equal to the upper bound, got {lower} and {upper}")
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     slopes = input.detach().new_empty(input.shape).uniform_(lower, upper)

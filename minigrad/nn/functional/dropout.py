@@ -18,6 +18,8 @@ def _check_probability(p: float) -> None:
 
 def _kept(input: Tensor, p: float, channels: bool, value: float = 1.0) -> Tensor:
     """value with probability 1 - p, else 0: for each element, or for each channel of (N, C, *)."""
+    if channels and input.ndim < 2:
+        raise RuntimeError(f"dropout: Feature dropout requires at least 2 dimensions in the input, got {input.ndim}")
     shape = input.shape[:2] + (1,) * (input.ndim - 2) if channels else input.shape
     draws = rand(shape, dtype=input.dtype).array
     return make_tensor((draws >= p) * draws.dtype.type(value))
@@ -65,15 +67,15 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
 
 def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """alpha_dropout of whole channels of an input (N, C, *)."""
-    if input.ndim < 2:
-        raise RuntimeError(f"feature_alpha_dropout: Feature dropout requires at least 2 dimensions in the input, got {input.ndim}")
     return _alpha_drop(input, p, training, inplace, channels=True)
 
 
 def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Drops whole channels of an input (N, C, L) or (C, L). Raises RuntimeError for another number of axes."""
     if input.ndim not in (2, 3):
-        raise RuntimeError(f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input of shape {tuple(input.shape)}")
+        raise RuntimeError(
+            f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input of shape {tuple(input.shape)}"
+        )
     return _drop_channels(input, p, training, inplace, batched=input.ndim == 3)
 
 
@@ -106,8 +108,6 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 
 def _drop_channels(input: Tensor, p: float, training: bool, inplace: bool, batched: bool) -> Tensor:
-    if input.ndim < 2:
-        raise RuntimeError(f"dropout: Feature dropout requires at least 2 dimensions in the input, got {input.ndim}")
     if batched:
         return _drop(input, p, training, inplace, channels=True)
     dropped = _drop(input.unsqueeze(0), p, training, inplace, channels=True)

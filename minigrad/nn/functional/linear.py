@@ -1,13 +1,10 @@
-"""Affine maps, look-up tables and the distances between vectors."""
+"""Affine and bilinear maps, and the distances between vectors."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from minigrad.core.modes import no_grad
-from minigrad.core.tensor import Tensor, make_tensor
-from minigrad.kernels import xp
-from minigrad.ops.creation import arange
+from minigrad.core.tensor import Tensor
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -39,89 +36,37 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return output if bias is None else output + bias
 
 
-def embedding(
-    input: Tensor,
-    weight: Tensor,
-    padding_idx: int | None = None,
-    max_norm: float | None = None,
-    norm_type: float = 2.0,
-    scale_grad_by_freq: bool = False,
-    sparse: bool = False,
-) -> Tensor:
-    """The rows of weight (num_embeddings, embedding_dim) that input (*) names: output (*, embedding_dim).
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """y_k = x1^T A_k x2 + b_k: inputs (*, I) and (*, J), weight (K, I, J), bias (K), output (*, K).
 
-    padding_idx: a row that gets no gradient. max_norm: scales the rows that are used down to this norm first, in place.
-    scale_grad_by_freq: divides the gradient of each row by how often it is used.
-    Raises TypeError for an input that is not of integers, IndexError for a row that is not there.
+    Raises RuntimeError if the shapes do not fit.
 
     >>> import minigrad
-    >>> embedding(minigrad.tensor([2, 0]), minigrad.tensor([[0.0], [1.0], [2.0]]))
-    tensor([[2.],
-            [0.]])
+    >>> bilinear(minigrad.tensor([[1.0, 2.0]]), minigrad.tensor([[3.0]]), minigrad.ones(1, 2, 1))
+    tensor([[9.]])
     """
-    if sparse:
-        raise ValueError("embedding: sparse=True is not supported, there are no sparse tensors; leave it out")
-    if weight.ndim != 2:
-        raise RuntimeError(f"embedding: weight must have shape (num_embeddings, embedding_dim), got {tuple(weight.shape)}")
-    if input.dtype.kind not in "iu":
-        raise RuntimeError(f"embedding: input must hold row numbers (int32 or int64), got {input.dtype}")
-    rows = weight.shape[0]
-    used = input.detach()
-    if used.numel() and (int(used.min()) < 0 or int(used.max()) >= rows):
-        raise IndexError(
-            f"embedding: index out of range: weight has {rows} rows, input has values from {int(used.min())} to {int(used.max())}"
+    if weight.ndim != 3:
+        raise RuntimeError(
+            f"bilinear: weight must have shape (out_features, in1_features, in2_features), got {tuple(weight.shape)}"
         )
-    if padding_idx is not None:
-        if not -rows <= padding_idx < rows:
-            raise AssertionError(f"embedding: padding_idx {padding_idx} must be within num_embeddings ({rows})")
-        padding_idx %= rows
-    if max_norm is not None:
-        _shrink_rows(weight, used, max_norm, norm_type)
-    output: Tensor = weight[input]
-    if padding_idx is None and not scale_grad_by_freq:
-        return output
-    if padding_idx is not None:
-        output = output.detach().where((used == padding_idx).unsqueeze(-1), output)
-    if scale_grad_by_freq:
-        flat = used.reshape(-1).long()
-        times_used = weight.new_zeros(rows).scatter_add(0, flat, weight.new_ones(used.numel()))
-        share = times_used.reciprocal()[used].unsqueeze(-1)
-        # The value of output, with the gradient of share * output.
-        output = output + (share - 1) * (output - output.detach())
-    return output
-
-
-def _shrink_rows(weight: Tensor, used: Tensor, max_norm: float, norm_type: float) -> None:
-    with no_grad():
-        rows = make_tensor(xp(used.array).unique(used.array))
-        norms = weight[rows].norm(norm_type, 1, True)
-        weight[rows] = weight[rows] * (norms > max_norm).to(weight.dtype).mul(max_norm / (norms + 1e-7) - 1).add(1)
-
-
-def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
-    """Class numbers (*) as rows (*, num_classes) of zeros with a single one, in int64.
-
-    num_classes: by default one more than the largest number. Raises RuntimeError for numbers that do not fit.
-
-    >>> import minigrad
-    >>> one_hot(minigrad.tensor([0, 2]))
-    tensor([[1, 0, 0],
-            [0, 0, 1]])
-    """
-    if tensor.dtype.kind not in "iu":
-        raise RuntimeError(f"one_hot is only applicable to index tensor, got {tensor.dtype}; convert it with .long()")
-    if tensor.numel() == 0:
-        if num_classes <= 0:
-            raise RuntimeError("one_hot: can not infer the number of classes from an empty tensor; pass num_classes")
-        return tensor.new_empty((*tensor.shape, num_classes)).long()
-    if int(tensor.min()) < 0:
-        raise RuntimeError(f"one_hot: class values must be non-negative, got {int(tensor.min())}")
-    largest = int(tensor.max())
-    if num_classes == -1:
-        num_classes = largest + 1
-    elif num_classes < 1 or largest >= num_classes:
-        raise RuntimeError(f"one_hot: class values must be smaller than num_classes={num_classes}, got {largest}")
-    return (tensor.unsqueeze(-1) == arange(num_classes)).long()
+    features, first, second = weight.shape
+    if input1.ndim == 0 or input1.shape[:-1] != input2.shape[:-1] or input2.ndim == 0:
+        raise RuntimeError(
+            f"bilinear: input batch dimensions do not match: input1 has shape {tuple(input1.shape)}, input2 {tuple(input2.shape)}"
+        )
+    for name, input, expected in (("input1", input1, first), ("input2", input2, second)):
+        if input.shape[-1] != expected:
+            raise RuntimeError(
+                f"bilinear: {name} size does not match weight size: got {input.shape[-1]} but expected {expected}"
+            )
+    if bias is not None and tuple(bias.shape) != (features,):
+        raise RuntimeError(
+            f"bilinear: bias size does not match weight size: got {tuple(bias.shape)} but expected {features}"
+        )
+    left: Any = input1.matmul(weight.permute(1, 0, 2).reshape(first, features * second))
+    left = left.reshape(*input1.shape[:-1], features, second)
+    output: Tensor = left.matmul(input2.unsqueeze(-1)).squeeze(-1)
+    return output if bias is None else output + bias
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
