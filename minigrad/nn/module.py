@@ -16,7 +16,7 @@ import numpy as np
 from minigrad.core.modes import no_grad
 from minigrad.core.tensor import Tensor
 from minigrad.nn.hooks import Hooked
-from minigrad.nn.parameter import Parameter
+from minigrad.nn.parameter import Buffer, Parameter, UninitializedTensorMixin, is_lazy
 from minigrad.ops.creation import empty_like
 
 Member = TypeVar("Member")
@@ -81,6 +81,8 @@ class Module(Hooked):
                 del members[name]
         elif isinstance(value, (Parameter, Module)):
             members.pop(name, None)
+        if isinstance(value, Buffer):
+            self._buffer_is_persistent = {**(self._buffer_is_persistent or {}), name: value.persistent}
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
@@ -362,6 +364,9 @@ class Module(Hooked):
                         f'While copying the parameter named "{key}", expected a Tensor or NumPy array from checkpoint '
                         f"but received {type(state[key])}"
                     )
+                elif is_lazy(member):
+                    if not is_lazy(value):
+                        copies.append((owner, name, value))
                 elif tuple(value.shape) != tuple(member.shape):
                     errors.append(
                         f"size mismatch for {key}: copying a param with shape {tuple(value.shape)} from checkpoint, "
@@ -441,7 +446,10 @@ class Module(Hooked):
                 parameter.grad = function(gradient.detach())
         for module in self.modules() if recurse else (self,):
             for name, buffer in module._buffers.items():
-                module.__dict__[name] = function(buffer)
+                if isinstance(buffer, Buffer):
+                    buffer.data = function(buffer.data)
+                else:
+                    module.__dict__[name] = function(buffer)
         return self
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
@@ -509,6 +517,8 @@ def _take_over(copies: list[tuple[Module, str, Any]], assign: bool) -> None:
             if name == EXTRA_STATE:
                 owner.set_extra_state(value)
             elif not assign:
+                if isinstance(member, UninitializedTensorMixin):
+                    member.materialize(value.shape)
                 member.copy_(value)  # type: ignore[union-attr]
             elif isinstance(member, Parameter):
                 setattr(owner, name, Parameter(value, member.requires_grad))
