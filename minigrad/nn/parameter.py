@@ -78,7 +78,7 @@ class UninitializedTensorMixin(Tensor):
     def materialize(self, shape: Sequence[int], device: Any = None, dtype: Any = None) -> None:
         """Makes this very object a tensor of the shape, with memory that is not initialised, and of the class it stands for."""
         check_device("materialize", device)
-        self.data = Tensor(np.empty(tuple(shape), self.dtype if dtype is None else dtype))
+        self.data = make_tensor(np.empty(tuple(shape), self.dtype if dtype is None else dtype))
         self.__class__ = self.cls_to_become  # type: ignore[assignment]
 
     @property

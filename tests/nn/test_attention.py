@@ -144,12 +144,26 @@ zeros, attend = minigrad.zeros, F.scaled_dot_product_attention
         (lambda: nn.MultiheadAttention(4, 2)(zeros(2, 4), zeros(3, 4), zeros(3, 4), attn_mask=zeros(2, 2)), RuntimeError, r"is \(2, 2\), but should be \(2, 3\)"),
         (lambda: nn.MultiheadAttention(4, 2)(zeros(2, 4), zeros(3, 4), zeros(3, 4), attn_mask=zeros(2, 3).long()), AssertionError, "only bool and floating types"),
         (lambda: nn.MultiheadAttention(4, 2)(zeros(2, 4), zeros(2, 4), zeros(2, 4), is_causal=True), RuntimeError, "Need attn_mask if specifying the is_causal"),
+        (lambda: nn.TransformerEncoderLayer(4, 2, activation="tanh"), RuntimeError, "activation should be relu/gelu, not tanh"),
+        (lambda: nn.Transformer(4, 2, 1, 1, 8)(zeros(2, 3, 4), zeros(2, 2, 4)), RuntimeError, "batch number of src and tgt must be equal, got 3 and 2"),
+        (lambda: nn.Transformer(4, 2, 1, 1, 8)(zeros(2, 3, 4), zeros(2, 3, 5)), RuntimeError, "must be equal to d_model 4"),
         (lambda: nn.MultiheadAttention(4, 2, kdim=3)(zeros(2, 4), zeros(2, 4), zeros(2, 4)), AssertionError, r"expecting key weights shape of \(4, 4\)"),
     ],
 )  # fmt: skip
 def test_refusals(call: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+def test_a_causal_transformer_does_not_look_ahead() -> None:
+    transformer = nn.Transformer(4, 2, 1, 1, 8, batch_first=True).eval()
+    mask = nn.Transformer.generate_square_subsequent_mask(3)
+    assert mask.tolist() == [[0, -INF, -INF], [0, 0, -INF], [0, 0, 0]]
+    source, target = minigrad.randn(1, 5, 4), minigrad.randn(1, 3, 4)
+    changed = minigrad.cat([target[:, :2], minigrad.randn(1, 1, 4)], 1)
+    a, b = (transformer(source, x, tgt_mask=mask, tgt_is_causal=True) for x in (target, changed))
+    np.testing.assert_allclose(a[:, :2].detach().numpy(), b[:, :2].detach().numpy(), rtol=1e-5, atol=1e-6)
+    assert (a[:, 2] != b[:, 2]).all()
 
 
 def test_masks_of_different_kinds_warn() -> None:

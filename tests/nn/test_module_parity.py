@@ -128,6 +128,22 @@ MODULES: list[tuple[str, list[Inputs]]] = [
             ]),
         )
     ],
+    *[
+        (f"Transformer{kind}Layer(4, 2, 8, 0.0{options})", inputs)
+        for options in ("", ", 'gelu', norm_first=True", ", bias=False, layer_norm_eps=0.01")
+        for kind, inputs in (
+            ("Encoder", [lambda d: (d.normal(3, 2, 4),), lambda d: (d.normal(3, 4), d.mask(3, 3)), lambda d: (d.normal(3, 2, 4), None, d.mask(2, 3))]),
+            ("Decoder", [
+                lambda d: (d.normal(3, 2, 4), d.normal(5, 2, 4)), lambda d: (d.normal(3, 2, 4), d.normal(5, 2, 4), d.mask(3, 3), d.mask(3, 5), d.mask(2, 3), d.mask(2, 5)),
+            ]),
+        )
+    ],
+    ("TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 8, 0.0, batch_first=True), 2, nn.LayerNorm(4))", [
+        lambda d: (d.normal(2, 3, 4),), lambda d: (d.normal(2, 3, 4), d.mask(3, 3)),
+    ]),
+    ("TransformerDecoder(nn.TransformerDecoderLayer(4, 2, 8, 0.0), 2)", [lambda d: (d.normal(3, 2, 4), d.normal(5, 2, 4), d.mask(3, 3))]),
+    ("Transformer(4, 2, 1, 2, 8, 0.0)", [lambda d: (d.normal(5, 2, 4), d.normal(3, 2, 4)), lambda d: (d.normal(5, 4), d.normal(3, 4), d.mask(5, 5), d.mask(3, 3))]),
+    ("Transformer(4, 2, 1, 1, 8, 0.0, batch_first=True, norm_first=True)", [lambda d: (d.normal(2, 5, 4), d.normal(2, 3, 4))]),
 ]  # fmt: skip
 
 
@@ -144,7 +160,10 @@ def build(library: Any, call: str) -> Any:
     return eval("nn." + call, {"nn": library.nn})
 
 
-@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
+@pytest.mark.filterwarnings(
+    "ignore:LSTM with projections is not supported with oneDNN",
+    "ignore:enable_nested_tensor is True, but self.use_nested_tensor is False",
+)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize(("call", "inputs"), MODULES, ids=[call for call, _ in MODULES])
 def test_parity_with_torch(call: str, inputs: list[Inputs], dtype: str) -> None:

@@ -268,6 +268,8 @@ def _check_class_weight(op: str, input: Tensor, weight: Tensor | None) -> None:
         raise RuntimeError(
             f"{op}: weight tensor should be defined either for all {classes} classes or no classes, got shape {tuple(weight.shape)}"
         )
+    if weight is not None and weight.dtype != input.dtype:
+        raise RuntimeError(f"{op}: expected scalar type {input.dtype} but found {weight.dtype} for weight; convert it with weight.to(...)")
 
 
 def _picked(op: str, log_probabilities: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> tuple[Any, Any]:
