@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from minigrad.core.modes import no_grad
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, make_tensor
 
 _GAINS = {
     "linear": 1.0,
@@ -230,7 +230,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tenso
         # The signs of R's diagonal make Q uniformly distributed (Mezzadri, 2006).
         q *= xp(draws).sign(r.diagonal())
         matrix = q.T if rows < columns else q
-        tensor.copy_(Tensor(gain * matrix.reshape(tensor.shape)))
+        tensor.copy_(make_tensor(gain * matrix.reshape(tensor.shape)))
     return tensor
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 import numpy as np
 
 from minigrad.core.modes import no_grad
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.nn.hooks import Hooked
 from minigrad.nn.parameter import Buffer, Parameter, UninitializedTensorMixin, is_lazy
 from minigrad.ops.creation import empty_like
@@ -459,7 +459,8 @@ class Module(Hooked):
             raise TypeError(f"nn.Module.to only accepts floating point dtypes, but got desired dtype={dtype}")
 
         def convert(tensor: Tensor) -> Tensor:
-            return tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else None)
+            target = dtype if tensor.is_floating_point() else None
+            return tensor if device is None and target is None else tensor.to(device=device, dtype=target)
 
         return self._apply(convert)
 
@@ -543,7 +544,7 @@ def _as_tensor(value: Any) -> Tensor | None:
     """A tensor, or a tensor around an array; None for anything else."""
     if isinstance(value, Tensor):
         return value
-    return Tensor(value) if isinstance(value, np.ndarray) else None
+    return make_tensor(value) if isinstance(value, np.ndarray) else None
 
 
 def _target(*args: Any, device: Any = None, dtype: Any = None, non_blocking: bool = False) -> tuple[Any, Any]:

@@ -7,8 +7,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from minigrad.core.device import check_device
 from minigrad.core.dtypes import get_default_dtype
-from minigrad.core.tensor import Tensor, check_device, make_tensor, version_of
+from minigrad.core.size import Size
+from minigrad.core.tensor import Tensor, make_tensor, version_of
 
 
 class Parameter(Tensor):
@@ -82,7 +84,7 @@ class UninitializedTensorMixin(Tensor):
         self.__class__ = self.cls_to_become  # type: ignore[assignment]
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> Size:
         raise RuntimeError(
             "Can't access the shape of an uninitialized parameter or buffer. This error usually happens in `load_state_dict` when "
             "trying to load an uninitialized parameter into an initialized one. Call `forward` to initialize the parameters before "

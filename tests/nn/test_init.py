@@ -78,6 +78,11 @@ def test_orthogonal(shape: tuple[int, ...]) -> None:
     np.testing.assert_allclose(product, np.eye(len(product)), atol=1e-5)
 
 
+def test_orthogonal_is_as_exact_as_its_dtype() -> None:
+    matrix = init.orthogonal_(minigrad.empty(5, 5, dtype=minigrad.float64)).numpy()
+    np.testing.assert_allclose(matrix @ matrix.T, np.eye(5), atol=1e-13)
+
+
 def test_dirac_keeps_the_input() -> None:
     x = minigrad.randn(2, 4, 5, 5)
     for groups in (1, 2):

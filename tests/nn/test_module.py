@@ -557,3 +557,10 @@ def test_repr_with_an_extra_of_several_lines() -> None:
             return "one\ntwo"
 
     assert repr(Described()) == "Described(\n  one\n  two\n)"
+
+
+def test_arrays_are_loaded_to_the_last_bit() -> None:
+    layer = nn.Linear(2, 2).double()
+    state = {"weight": np.array([[0.1, 0.2], [0.3, 0.4]]), "bias": np.array([0.1, 1e-300])}
+    layer.load_state_dict(state)
+    assert {name: t.tolist() for name, t in layer.state_dict().items()} == {name: a.tolist() for name, a in state.items()}
