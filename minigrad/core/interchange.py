@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from .dtypes import result_type
+from .primitive import Primitive
 from .tensor import TABLE, Tensor, as_array, make_tensor, needs_grad
 
 OPERATIONS = {  # where NumPy calls it otherwise
@@ -25,7 +27,9 @@ def array_ufunc(ufunc: Any, method: str, *inputs: Any, **named: Any) -> Any:
     """What NumPy calls for an elementwise function of a tensor, and for ndarray + tensor."""
     operation = TABLE.get(OPERATIONS.get(ufunc.__name__, ufunc.__name__))
     if method == "__call__" and not named and operation is not None:
-        return operation(*[make_tensor(x) if isinstance(x, np.ndarray) else x for x in inputs])
+        kind = result_type(*inputs)
+        refused = [name not in operation.numbers for name in operation.tensors] if isinstance(operation, Primitive) else [False] * len(inputs)
+        return operation(*[as_operand(x, kind, tensor_only) for x, tensor_only in zip(inputs, refused, strict=False)])
     outputs = named.pop("out", ())
     arrays = [detached(f"numpy.{ufunc.__name__}", x) for x in inputs]
     if outputs:
@@ -37,6 +41,13 @@ def array_ufunc(ufunc: Any, method: str, *inputs: Any, **named: Any) -> Any:
     if outputs:
         return outputs[0] if len(outputs) == 1 else outputs
     return tuple([wrapped(r) for r in result]) if isinstance(result, tuple) else wrapped(result)
+
+
+def as_operand(x: Any, kind: Any, tensor_only: bool) -> Any:
+    """An array as a tensor; a number too, of the result's dtype, where the operation takes no numbers."""
+    if isinstance(x, np.ndarray):
+        return make_tensor(x)
+    return make_tensor(np.asarray(x, kind)) if tensor_only and not isinstance(x, Tensor) else x
 
 
 def array_function(function: Any, args: Any, named: Any) -> Any:
