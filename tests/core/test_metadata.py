@@ -569,7 +569,7 @@ def test_ranges_of_older_scripts() -> None:
 def test_what_fills_a_tensor() -> None:
     assert minigrad.full((2,), minigrad.tensor(2.5)).tolist() == [2.5, 2.5]
     for call in (lambda: minigrad.full((2,), "a"), lambda: minigrad.full_like(minigrad.ones(2), None)):
-        with pytest.raises(TypeError, match="expected a (tensor or a )?number"):
+        with pytest.raises(TypeError, match=r"expected a (tensor or a )?number"):
             call()
     with pytest.raises(TypeError, match="zeros_like: expected a tensor, got list"):
         minigrad.zeros_like([1.0])

@@ -242,7 +242,8 @@ def test_no_operation_is_left_out() -> None:
     """Every public name, or another name of the same function, is here or in the files about the less used operations."""
     covered = {name for names, *_ in CASES for name in names.split()} | set(random.__all__)
     here = Path(__file__)
-    for file in (*here.parents[1].joinpath("ops").glob("test_*.py"), here.with_name("test_metadata.py")):
+    tests = here.parents[1]
+    for file in (*tests.glob("ops/test_*.py"), *tests.glob("nn/test_*.py"), here.with_name("test_metadata.py")):
         covered |= set(re.findall(r"\w+", file.read_text()))
     functions = {id(getattr(minigrad, name, None)) for name in covered}
     assert [name for name in ops.__all__ if name not in covered and id(getattr(minigrad, name)) not in functions] == []
