@@ -34,3 +34,7 @@ cpdef tuple references(dict pending, object node)
 cdef bint sole_owner(dict pending, Node node) except -1
 cdef Tensor fit(Tensor g, Node node)
 cdef object call_rule(Rule rule, Node node, object g)
+cpdef Tensor start_gradient(str op, Node node, object gradient)
+cpdef tuple several(str op, str what, object x)
+cpdef tuple starting_points(str op, tuple outputs, object gradients)
+cpdef destination(object x)

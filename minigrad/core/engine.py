@@ -177,7 +177,7 @@ class Walk:
         if node.watch is not None:
             caught = list(run_posthooks(node, tuple(caught), grad_outputs))
         for edge, out in zip(node.edges, caught):  # noqa: B905
-            if edge is not None and out is not None:
+            if edge is not None and out is not None and (self.useful is None or edge in self.useful):
                 self.deliver(edge, out)
 
     def hand_on(self, node: Node, i: Any, g: Tensor) -> None:
@@ -318,7 +318,7 @@ def start_gradient(op: str, node: Node, gradient: Any) -> Tensor:
                 f"{op}: a gradient can be started implicitly only for one element, this tensor has shape {node.shape}; "
                 "reduce it (x.sum()) or pass its gradient"
             )
-        return TABLE["ones"](node.shape, dtype=node.dtype)  # type: ignore[no-any-return]
+        return make_tensor(np.ones(node.shape, node.dtype))
     if not isinstance(gradient, Tensor):
         raise TypeError(f"{op}: a gradient must be a tensor or None, got {type(gradient).__name__}")
     g: Tensor = gradient
@@ -341,8 +341,9 @@ def walk_from(op: str, roots: Sequence[Node], gradients: Sequence[Any], walk: Wa
         walk.run()
         completed = True
     finally:
-        for ending in ENDINGS.pop(task, ()):
-            ending(completed)
+        if task in ENDINGS:
+            for ending in ENDINGS.pop(task):
+                ending(completed)
         restore(warnings)
         set_recording(recording_before)
         set_task(task_before)
@@ -378,7 +379,7 @@ def as_tuple(x: Any) -> tuple[Any, ...]:
 
 def several(op: str, what: str, x: Any) -> tuple[Any, ...]:
     """One tensor or a sequence of them, as a tuple."""
-    if isinstance(x, (Tensor, GradientEdge)):
+    if isinstance(x, Tensor) or isinstance(x, GradientEdge):  # noqa: SIM101
         return (x,)
     try:
         found = tuple(x)
