@@ -237,6 +237,16 @@ def test_hooks_of_a_node_with_several_outputs() -> None:
     assert (seen, x.grad.tolist()) == ([[3.0, 5.0]], [30.0, 50.0])
 
 
+def test_a_hook_of_a_node_reaches_wanted_inputs_only() -> None:
+    x, w = leaf(2.0), leaf(3.0)
+    seen: list[Tensor] = []
+    w.register_hook(seen.append)
+    y = x * w
+    y.grad_fn.register_hook(lambda into, out: (into[0], minigrad.ones(1, dtype=minigrad.float64)))
+    assert grad(y, x)[0].tolist() == [3.0]
+    assert seen == []
+
+
 def test_hooks_of_an_accumulating_node() -> None:
     x = leaf(1.0)
     node = (x * 2).grad_fn.next_functions[0][0]
