@@ -114,3 +114,16 @@ labels = tensor([[1, 2], [3, 1]])
 def test_refusals(call, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+def test_float32_keeps_its_digits_over_many_steps() -> None:
+    x = logits(100, 4, 10) * 3
+    results = []
+    for dtype in (minigrad.float32, minigrad.float64):
+        log_probs = tensor(x).log_softmax(-1).float().to(dtype).requires_grad_()
+        loss = F.ctc_loss(log_probs, tensor([[1, 2, 3, 1]] * 4), (100,) * 4, (4,) * 4, reduction="none")
+        loss.sum().backward()
+        assert loss.dtype == log_probs.grad.dtype == dtype
+        results.append((loss.detach().numpy(), log_probs.grad.numpy()))
+    for narrow, wide in zip(*results, strict=True):
+        np.testing.assert_allclose(narrow, wide, rtol=1e-6, atol=1e-7)

@@ -13,7 +13,7 @@ from minigrad.ops.elementwise import where
 from minigrad.ops.pad import constant_pad_nd
 from minigrad.ops.shape import stack
 
-# The logarithm of zero, finite so that differences of two such stay numbers; sums of a few thousand fit into a float32.
+# The logarithm of zero, finite so that the difference of two such is a number.
 LOG_ZERO = -1e30
 Array = np.ndarray[Any, Any]
 
@@ -62,10 +62,11 @@ def ctc_loss(
     of_target = _lengths("target_lengths", target_lengths, samples, None)
     labels = _padded_labels(targets, of_target, classes)
 
-    likelihood: Any = _log_likelihood(log_probs, labels, of_input, of_target, blank)
+    # In float64: hundreds of steps of sums would leave few digits of a float32.
+    likelihood: Any = _log_likelihood(log_probs.double(), labels, of_input, of_target, blank)
     impossible = likelihood.array <= LOG_ZERO / 2
-    factors = np.where(impossible, 0.0 if zero_infinity else np.inf, 1.0).astype(log_probs.dtype)
-    loss = -likelihood * make_tensor(factors)
+    factors = np.where(impossible, 0.0 if zero_infinity else np.inf, 1.0)
+    loss = (-likelihood * make_tensor(factors)).to(log_probs.dtype)
     if not batched:
         loss = loss.reshape(())
     if reduction == "mean":
@@ -127,19 +128,17 @@ def _log_likelihood(log_probs: Any, labels: Array, of_input: Array, of_target: A
     end at each state are where it can be reached from, by staying, by going on, or by leaving out a blank between two labels.
     """
     samples, width = labels.shape
-    dtype = log_probs.dtype
     states = np.full((samples, 2 * width + 1), blank)
     states[:, 1::2] = np.where(labels < 0, blank, labels)
-    jumps = np.full((*states.shape, 3), 0.0, dtype)
+    jumps = np.zeros((*states.shape, 3))
     jumps[:, :, 0] = LOG_ZERO
     jumps[:, 1:2, 0] = 0.0
     jumps[:, 3::2, 0] = np.where(states[:, 3::2] == states[:, 1:-2:2], LOG_ZERO, 0.0)
     penalties = make_tensor(jumps)
 
-    floor = make_tensor(np.full((), LOG_ZERO, dtype))
     emitted = log_probs.gather(2, make_tensor(np.broadcast_to(states, (len(log_probs), *states.shape))))
-    emitted = where(emitted > LOG_ZERO, emitted, floor)
-    start = np.full((samples, 2 * width + 3), LOG_ZERO, dtype)
+    emitted = where(emitted > LOG_ZERO, emitted, LOG_ZERO)
+    start = np.full((samples, 2 * width + 3), LOG_ZERO)
     start[:, 1] = 0
     cells = [make_tensor(start)]
     for now in emitted.unbind(0):
