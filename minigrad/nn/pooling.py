@@ -343,3 +343,56 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPool):
     """The largest values of output_size windows that together cover (N, C, D, H, W) or (C, D, H, W); None keeps an axis as it is."""
 
     pool = staticmethod(F.adaptive_max_pool3d)
+
+
+class _FractionalMaxPool(Module):
+    rank: ClassVar[int]
+    pool: ClassVar[Callable[..., Any]]
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        output_size: Any = None,
+        output_ratio: Any = None,
+        return_indices: bool = False,
+        _random_samples: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        name = type(self).__name__
+        if output_size is None and output_ratio is None:
+            raise ValueError(f"{name} requires specifying either an output size, or a pooling ratio")
+        if output_size is not None and output_ratio is not None:
+            raise ValueError(f"{name}: only one of output_size and output_ratio may be specified")
+        self.kernel_size = repeated(kernel_size, self.rank)
+        self.return_indices = return_indices
+        self._random_samples: Tensor | None
+        self.register_buffer("_random_samples", _random_samples)
+        self.output_size = None if output_size is None else repeated(output_size, self.rank)
+        self.output_ratio = None if output_ratio is None else repeated(output_ratio, self.rank)
+        if self.output_ratio is not None and not all(0 < ratio < 1 for ratio in self.output_ratio):
+            raise ValueError(f"{name}: output_ratio must be between 0 and 1 (got {output_ratio})")
+
+    def forward(self, input: Tensor) -> Any:
+        samples = self._random_samples
+        return self.pool(input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices, samples)
+
+
+class FractionalMaxPool2d(_FractionalMaxPool):
+    """The largest elements of windows of (N, C, H, W) or (C, H, W), placed at random but evenly (Graham, 2014).
+
+    output_size: of the output, or output_ratio: its size divided by the input's, between 0 and 1.
+
+    >>> import minigrad
+    >>> minigrad.nn.FractionalMaxPool2d(3, output_ratio=0.5)(minigrad.randn(20, 16, 50, 32)).shape
+    (20, 16, 25, 16)
+    """
+
+    rank = 2
+    pool = staticmethod(F.fractional_max_pool2d)
+
+
+class FractionalMaxPool3d(_FractionalMaxPool):
+    """The largest elements of windows of (N, C, D, H, W) or (C, D, H, W), placed at random but evenly (Graham, 2014)."""
+
+    rank = 3
+    pool = staticmethod(F.fractional_max_pool3d)

@@ -63,6 +63,7 @@ from minigrad.nn.functional.fold import (
     fold,
     unfold,
 )
+from minigrad.nn.functional.fractional import fractional_max_pool2d, fractional_max_pool3d
 from minigrad.nn.functional.linear import bilinear, cosine_similarity, linear, pairwise_distance
 from minigrad.nn.functional.loss import (
     binary_cross_entropy,
@@ -173,6 +174,8 @@ __all__ = [
     "embedding_bag",
     "feature_alpha_dropout",
     "fold",
+    "fractional_max_pool2d",
+    "fractional_max_pool3d",
     "gaussian_nll_loss",
     "gelu",
     "glu",
