@@ -48,6 +48,16 @@ def _gru_step(from_input: Any, state: State, weight: Any, bias: Any) -> State:
     return (candidate + (update_x + update_h).sigmoid() * (hidden - candidate),)
 
 
+def _check_state(name: str, hx: Any, count: int) -> None:
+    """Refuses a state that does not consist of this many tensors."""
+    if hx is not None and not (
+        isinstance(hx, (tuple, list)) and len(hx) == count and all(isinstance(one, Tensor) for one in hx)
+    ):
+        expected = "a tensor" if count == 1 else "a pair of tensors (hidden, cell)"
+        given = hx[0] if count == 1 else hx
+        raise TypeError(f"{name}: expected hx to be {expected}, got {type(given).__name__}")
+
+
 class RNNCellBase(Module):
     """What the cells share: weight_ih (gates * hidden_size, input_size), weight_hh, the two biases, and their start.
 
@@ -81,6 +91,7 @@ class RNNCellBase(Module):
     def _next(self, input: Tensor, state: State | None) -> State:
         """The state after this input (N, input_size) or (input_size)."""
         name = type(self).__name__
+        _check_state(name, state, self.states)
         if input.ndim not in (1, 2):
             raise ValueError(f"{name}: Expected input to be 1D or 2D, got {input.ndim}D instead")
         for i, one in enumerate(state or ()):
@@ -341,6 +352,7 @@ class RNNBase(Module):
     def _run(self, input: Any, hx: State | None) -> tuple[Any, State]:
         """The outputs and the last states for a sequence, padded or packed, from a state of one tensor or, for LSTMs, two."""
         name = type(self).__name__
+        _check_state(name, hx, 2 if self.mode == "LSTM" else 1)
         if isinstance(input, PackedSequence):
             sizes: list[int] = input.batch_sizes.tolist()
             self._check_input(input.data, 2)
