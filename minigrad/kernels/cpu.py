@@ -133,6 +133,9 @@ def update(formula: Any, rows: list[tuple[Array, ...]]) -> None:
     arguments = len(rows[0])
     notes, results = noted(formula, arguments)
     plan = planned(arguments, tuple(notes.steps), results)
+    if ready(rows):
+        compiled.evaluate(arguments, plan.temporaries, plan.code, notes.constants, rows)
+        return
     by_dtype: dict[Any, list[tuple[Array, ...]]] = {}
     for row in rows:
         changed = row[arguments - len(results) :]
@@ -142,8 +145,20 @@ def update(formula: Any, rows: list[tuple[Array, ...]]) -> None:
             by_dtype.setdefault(kind, []).append((*read, *changed))
         else:
             reference.update(formula, (row,))
-    for ready in by_dtype.values():
-        compiled.evaluate(arguments, plan.temporaries, plan.code, notes.constants, ready)
+    for alike in by_dtype.values():
+        compiled.evaluate(arguments, plan.temporaries, plan.code, notes.constants, alike)
+
+
+def ready(rows: list[tuple[Array, ...]]) -> bool:
+    """Can the compiled kernels take all of these arrays at once, as they are?"""
+    kind = rows[0][0].dtype
+    if kind not in COMPILED_DTYPES:
+        return False
+    for row in rows:
+        for x in row:
+            if x.dtype is not kind or not x.flags.carray:
+                return False
+    return True
 
 
 def sum_of_squares(arrays: list[Array]) -> float:
