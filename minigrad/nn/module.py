@@ -452,15 +452,18 @@ class Module(Hooked):
                     module.__dict__[name] = function(buffer)
         return self
 
-    def to(self, *args: Any, **kwargs: Any) -> Self:
-        """Converts the floating-point parameters and buffers, in place: to(dtype), to(device), to(device, dtype) or to(tensor)."""
+    def to(self, *args: Any, memory_format: Any = None, **kwargs: Any) -> Self:
+        """Converts the floating-point parameters and buffers, in place: to(dtype), to(device), to(device, dtype) or to(tensor).
+
+        memory_format: for those with 4 or 5 axes. Raises TypeError for a dtype that is not of floats.
+        """
         device, dtype = _target(*args, **kwargs)
         if dtype is not None and dtype.kind not in "fc":
             raise TypeError(f"nn.Module.to only accepts floating point dtypes, but got desired dtype={dtype}")
 
         def convert(tensor: Tensor) -> Tensor:
-            target = dtype if tensor.is_floating_point() else None
-            return tensor if device is None and target is None else tensor.to(device=device, dtype=target)
+            kind = tensor.dtype if dtype is None or not tensor.is_floating_point() else dtype
+            return tensor.to(device=device, dtype=kind, memory_format=memory_format if tensor.ndim in (4, 5) else None)
 
         return self._apply(convert)
 

@@ -175,6 +175,9 @@ def test_load_state_dict_takes_numpy_arrays_and_casts() -> None:
     layer.load_state_dict({"weight": np.array([[1.5, 2.5]]), "bias": np.array([3])})
     assert layer.weight.dtype == minigrad.float32
     assert layer(minigrad.ones(2)).tolist() == [7.0]
+    exact = nn.Linear(2, 1, dtype=minigrad.float64)
+    exact.load_state_dict({"weight": np.array([[1 / 3, 1e-300]]), "bias": np.array([1e300])})
+    assert (exact.weight.tolist(), exact.bias.tolist()) == ([[1 / 3, 1e-300]], [1e300])
 
 
 def test_load_state_dict_reports_everything_and_changes_nothing() -> None:
@@ -257,7 +260,7 @@ def test_casts_keep_the_parameters_and_leave_integers_alone() -> None:
     norm = nn.BatchNorm1d(2)
     weight = norm.weight
     norm(minigrad.tensor([[1.0, 2.0], [3.0, 4.0]])).sum().backward()
-    for cast in (norm.double, lambda: norm.to(minigrad.float64), lambda: norm.to(dtype=minigrad.float64)):
+    for cast in (norm.double, lambda: norm.to(minigrad.float64), lambda: norm.to("cpu", dtype=minigrad.float64)):
         norm.float()
         assert weight.dtype == minigrad.float32
         assert cast() is norm

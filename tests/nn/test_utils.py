@@ -62,7 +62,7 @@ def test_gradients_of_all_layouts_and_dtypes_are_scaled_together() -> None:
     gradients = [np.ones((3, 4)).T, np.ones(4, np.float32), np.ones(8, np.float32)[::2], np.full((), 2.0), np.ones((0, 3))]
     parameters = [nn.Parameter(minigrad.zeros(gradient.shape, dtype=gradient.dtype)) for gradient in gradients]
     for parameter, gradient in zip(parameters, gradients, strict=True):
-        parameter.grad = minigrad.Tensor(gradient)
+        parameter.grad = minigrad.from_numpy(gradient)
     total = clip_grad_norm_([*parameters, parameters[0]], 3.0)  # one that is there twice counts twice and is scaled once
     assert total.item() == 6
     for parameter, gradient in zip(parameters, gradients, strict=True):

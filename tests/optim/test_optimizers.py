@@ -177,8 +177,8 @@ def test_non_contiguous_parameters_and_gradients() -> None:
         value, gradient = random.standard_normal(shape), random.standard_normal(shape)
         results = []
         for order in ("C", "F"):
-            p = nn.Parameter(minigrad.Tensor(np.array(value, order=order)))
-            p.grad = minigrad.Tensor(np.array(gradient, order=order))
+            p = nn.Parameter(minigrad.from_numpy(np.array(value, order=order)))
+            p.grad = minigrad.from_numpy(np.array(gradient, order=order))
             optim.Adam([p], lr=0.1).step()
             results.append(p.detach().numpy())
         np.testing.assert_allclose(results[0], results[1], rtol=1e-12)
@@ -615,7 +615,7 @@ def test_a_tensor_as_learning_rate(name: str, options: dict[str, Any]) -> None:
 
 def test_dtypes_and_layouts_mixed_in_one_group() -> None:
     values = [np.ones(3), np.ones(3, np.float32), np.ones((2, 3)).T, np.ones(4, np.float16), np.ones(())]
-    group = [nn.Parameter(minigrad.Tensor(value)) for value in values]
+    group = [nn.Parameter(minigrad.from_numpy(np.asarray(value))) for value in values]
     optimizer = optim.SGD(group, lr=0.25, momentum=0.5)
     for _ in range(2):
         for p in group:
