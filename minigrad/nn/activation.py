@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from minigrad.core.tensor import Tensor
@@ -248,10 +249,21 @@ class Softplus(Module):
 
 
 class Hardtanh(Module):
-    """x, at least min_val and at most max_val."""
+    """x, at least min_val and at most max_val. min_value, max_value: their old names."""
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+    def __init__(
+        self,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+        min_value: float | None = None,
+        max_value: float | None = None,
+    ) -> None:
         super().__init__()
+        if min_value is not None or max_value is not None:
+            warnings.warn("Hardtanh: min_value and max_value are deprecated; say min_val and max_val", FutureWarning, stacklevel=2)
+            min_val = min_val if min_value is None else min_value
+            max_val = max_val if max_value is None else max_value
         if max_val <= min_val:
             raise ValueError(f"Hardtanh: max_val must be larger than min_val, got min_val={min_val} and max_val={max_val}")
         self.min_val = min_val

@@ -1,5 +1,5 @@
-/* A formula runs on blocks so small that all its temporaries stay in the first cache: each element of an array is read from memory
- * once, however long the formula is, and an instruction's dispatch is paid once a block. */
+/* A formula runs on blocks so small that all its temporaries stay in the first cache: each element of an array is read
+ * from memory once, however long the formula is, and an instruction's dispatch is paid once a block. */
 #include <math.h>
 
 #include "real.h"
@@ -14,6 +14,14 @@ enum {
     SERIAL_ELEMENTS = 1 << 15, /* below, waking a thread costs more than it saves */
     LANES_OF_DOUBLE = 16,      /* partial sums of squares, enough to fill the pipeline of any instruction set */
 };
+
+#if REAL_BYTES == 4
+#define ROOT sqrtf
+#define MAGNITUDE fabsf
+#else
+#define ROOT sqrt
+#define MAGNITUDE fabs
+#endif
 
 #if defined(__clang__)
 #define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
@@ -43,8 +51,8 @@ static void run(const formula *what, real *const *registers, ptrdiff_t count)
         case LESS: EACH(a[i] < b[i] ? 1 : 0);
         case GREATER: EACH(a[i] > b[i] ? 1 : 0);
         case EQUAL: EACH(a[i] == b[i] ? 1 : 0);
-        case SQRT: EACH(sizeof(real) == sizeof(float) ? sqrtf((float)a[i]) : (real)sqrt(a[i]));
-        case ABSOLUTE: EACH(sizeof(real) == sizeof(float) ? fabsf((float)a[i]) : (real)fabs(a[i]));
+        case SQRT: EACH(ROOT(a[i]));
+        case ABSOLUTE: EACH(MAGNITUDE(a[i]));
         case SIGN: EACH(a[i] > 0 ? 1 : a[i] < 0 ? -1 : a[i] == 0 ? 0 : a[i]);
         case COPY: EACH(a[i]);
         case WHERE: EACH(a[i] != 0 ? b[i] : c[i]);

@@ -5,8 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What one instruction writes to register `out`, given registers a, b and c. Every one is rounded by itself, so that results do
- * not depend on the instruction set. Comparisons give 1 or 0; a NaN stays NaN through MAXIMUM, MINIMUM and SIGN. */
+/* What one instruction writes to register `out`, given registers a, b and c. Every one is rounded by itself, so that
+ * results do not depend on the instruction set. Comparisons give 1 or 0; a NaN stays NaN through MAXIMUM, MINIMUM and
+ * SIGN. */
 typedef enum {
     ADD,
     SUBTRACT,
