@@ -60,6 +60,12 @@ class InPlace(Operation):
     def __repr__(self) -> str:
         return f"<in-place {self.op.__name__}>"
 
+    @property
+    def __signature__(self) -> Any:
+        from inspect import signature
+
+        return signature(self.op)
+
 
 def write_directly(operation: InPlace, target: Tensor, before: Tensor, tensors: tuple[Any, ...], static: tuple[Any, ...]) -> Tensor:
     """Computes into the target's array, for primitives that know how, and records what the graph would have seen."""

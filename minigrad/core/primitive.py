@@ -196,6 +196,23 @@ class Primitive(Operation):
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
+    @property
+    def __signature__(self) -> Any:
+        """How it may be called, for `inspect.signature` and `help`: here tensor arguments have names too."""
+        from inspect import Parameter, Signature
+
+        if self.variadic:
+            parameters = [Parameter(self.tensors[0], Parameter.VAR_POSITIONAL)]
+        else:
+            parameters = [
+                Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=Parameter.empty if i < self.required else None)
+                for i, name in enumerate(self.tensors)
+            ]
+        for i, (name, default) in enumerate(zip(self.static_names, self.defaults, strict=True)):
+            kind = Parameter.POSITIONAL_OR_KEYWORD if i < self.n_positional else Parameter.KEYWORD_ONLY
+            parameters.append(Parameter(name, kind, default=Parameter.empty if default is MISSING else default))
+        return Signature(parameters)
+
     def __reduce__(self) -> Any:
         return find, (self.name,)
 

@@ -102,7 +102,7 @@ def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
 
 
 @function(method=False)
-def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False):
+def arange(start=None, end=None, step=1, *, dtype=None, device=None, requires_grad=False):
     """start, start + step, ... up to but without `end`.
 
     >>> import minigrad
@@ -110,8 +110,8 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
     tensor([0, 1, 2])
     """
     if end is None:
-        start, end = 0, start
-    start, end, step = [x.item() if isinstance(x, (Tensor, np.generic)) else x for x in (start, end, step)]
+        start, end = None, start
+    start, end, step = [x.item() if isinstance(x, (Tensor, np.generic)) else x for x in (0 if start is None else start, end, step)]
     for x in (start, end, step):
         if not isinstance(x, (int, float)):
             raise TypeError(f"arange: expected numbers, got {type(x).__name__}")
@@ -160,22 +160,22 @@ def scalar_tensor(s, *, dtype=None, device=None, requires_grad=False):
     return finished("scalar_tensor", number_as("scalar_tensor", s, chosen_dtype("scalar_tensor", dtype, get_default_dtype())), device, requires_grad)
 
 
-def triangle_indices(op, indices, row, col, offset, dtype, device):
+def triangle_indices(op, indices, row, col, offset, dtype, device, requires_grad):
     if row < 0 or col < 0:
         raise RuntimeError(f"{op}: lengths cannot be negative, got {row} rows and {col} columns")
-    return finished(op, np.stack(indices(row, offset, col)).astype(dtype or int64), device)
+    return finished(op, np.stack(indices(row, offset, col)).astype(dtype or int64), device, requires_grad)
 
 
 @function(method=False)
-def tril_indices(row, col, offset=0, *, dtype=None, device=None):
+def tril_indices(row, col, offset=0, *, dtype=None, device=None, requires_grad=False):
     """Rows and columns, as the two rows of a matrix, of the elements on and below a diagonal of a matrix."""
-    return triangle_indices("tril_indices", np.tril_indices, row, col, offset, dtype, device)
+    return triangle_indices("tril_indices", np.tril_indices, row, col, offset, dtype, device, requires_grad)
 
 
 @function(method=False)
-def triu_indices(row, col, offset=0, *, dtype=None, device=None):
+def triu_indices(row, col, offset=0, *, dtype=None, device=None, requires_grad=False):
     """Rows and columns, as the two rows of a matrix, of the elements on and above a diagonal of a matrix."""
-    return triangle_indices("triu_indices", np.triu_indices, row, col, offset, dtype, device)
+    return triangle_indices("triu_indices", np.triu_indices, row, col, offset, dtype, device, requires_grad)
 
 
 def like(op, input, fill, dtype, device, requires_grad):

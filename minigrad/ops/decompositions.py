@@ -158,20 +158,20 @@ def solve(A, B, *, left=True):
     return solve_matrices(A, B) if left else mT(solve_matrices(mT(A), mT(B)))
 
 
-def solve_triangular(A, B, *, upper, left=True, unitriangular=False):
-    """The X with A @ X = B, or with `left=False` X @ A = B, where only one triangle of A counts.
+def solve_triangular(input, B, *, upper, left=True, unitriangular=False):
+    """The X with input @ X = B, or with `left=False` X @ input = B, where only one triangle of input counts.
 
     Args:
-        A: square matrices.
+        input: square matrices.
         B: matrices.
         upper: which triangle counts.
-        unitriangular: take A's diagonal as ones.
+        unitriangular: take input's diagonal as ones.
     """
-    matrices("linalg.solve_triangular", A, square=True)
+    matrices("linalg.solve_triangular", input, square=True)
     matrices("linalg.solve_triangular", B)
-    triangle = triu(A, int(unitriangular)) if upper else tril(A, -int(unitriangular))
+    triangle = triu(input, int(unitriangular)) if upper else tril(input, -int(unitriangular))
     if unitriangular:
-        triangle = triangle + identity_like(A)
+        triangle = triangle + identity_like(input)
     return solve_matrices(triangle, B) if left else mT(solve_matrices(mT(triangle), mT(B)))
 
 
@@ -210,54 +210,54 @@ def _(draw):
     return (draw.choice(wide, wide.T.copy()), 0.0, 1e-12, False), {}
 
 
-def pinv(A, *, atol=None, rtol=None, hermitian=False):
+def pinv(input, *, atol=None, rtol=None, hermitian=False):
     """The Moore-Penrose pseudo-inverse, with singular values up to max(atol, rtol * the largest) taken as 0.
 
     Args:
-        A: matrices of any shape.
+        input: matrices of any shape.
         atol: 0 by default.
         rtol: by default the larger side times the dtype's precision, or 0 if an atol is given.
-        hermitian: whether A is symmetric, which is taken from its lower triangle.
+        hermitian: whether input is symmetric, which is taken from its lower triangle.
     """
-    matrices("linalg.pinv", A)
+    matrices("linalg.pinv", input)
     if rtol is None:
-        rtol = 0.0 if atol is not None else max(A.shape[-2:]) * float(np.finfo(A.dtype).eps)
-    return pseudo_inverse(A, 0.0 if atol is None else as_array(atol), as_array(rtol), hermitian)
+        rtol = 0.0 if atol is not None else max(input.shape[-2:]) * float(np.finfo(input.dtype).eps)
+    return pseudo_inverse(input, 0.0 if atol is None else as_array(atol), as_array(rtol), hermitian)
 
 
-def lstsq(A, B, rcond=None, *, driver=None):
-    """The X of least |A @ X - B|: (solution, residuals, rank, singular_values).
+def lstsq(input, b, rcond=None, *, driver=None):
+    """The X of least |input @ X - b|: (solution, residuals, rank, singular_values).
 
     Args:
-        A: (..., m, n).
-        B: (..., m, k) or (..., m).
+        input: (..., m, n).
+        b: (..., m, k) or (..., m).
         rcond: singular values up to this fraction of the largest count as 0; by default the larger side times the precision.
         driver: LAPACK's name of a method. The result is that of "gelsd"; singular values are given for "gelsd" and "gelss" only.
 
     The residuals, sums of squares, are empty unless m > n, all ranks are full and a driver other than "gelsy", the default, is named.
     """
-    matrices("linalg.lstsq", A)
+    matrices("linalg.lstsq", input)
     if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
         raise RuntimeError(f"linalg.lstsq: driver must be 'gels', 'gelsy', 'gelsd' or 'gelss', got {driver!r}")
-    vector = is_vector(A, B)
-    right = B.unsqueeze(-1) if vector else B
-    m, n = A.shape[-2:]
+    vector = is_vector(input, b)
+    right = b.unsqueeze(-1) if vector else b
+    m, n = input.shape[-2:]
     if right.ndim < 2 or right.shape[-2] != m:
-        raise RuntimeError(f"linalg.lstsq: {m} equations do not fit a right-hand side of shape {B.shape}: A has shape {A.shape}")
-    rcond = max(m, n) * float(np.finfo(A.dtype).eps) if rcond is None else rcond
-    solution = matmul(pseudo_inverse(A, 0.0, rcond, False), right)
-    values = np.linalg.svd(A.array, compute_uv=False)
+        raise RuntimeError(f"linalg.lstsq: {m} equations do not fit a right-hand side of shape {b.shape}: input has shape {input.shape}")
+    rcond = max(m, n) * float(np.finfo(input.dtype).eps) if rcond is None else rcond
+    solution = matmul(pseudo_inverse(input, 0.0, rcond, False), right)
+    values = np.linalg.svd(input.array, compute_uv=False)
     rank = (values > rcond * values.max(-1, keepdims=True, initial=0.0)).sum(-1)
-    residuals = zeros(0, dtype=A.dtype)
+    residuals = zeros(0, dtype=input.dtype)
     if m > n and driver not in (None, "gelsy") and bool((rank == n).all()):
-        error = matmul(A, solution) - right
+        error = matmul(input, solution) - right
         residuals = sum(error * error, -2)
         residuals = residuals.squeeze(-1) if vector else residuals
     return LeastSquares((
         solution.squeeze(-1) if vector else solution,
         residuals,
         make_tensor(np.asarray(rank, np.int64)) if driver != "gels" else make_tensor(np.zeros(0, np.int64)),
-        make_tensor(values) if driver in ("gelsd", "gelss") else zeros(0, dtype=A.dtype),
+        make_tensor(values) if driver in ("gelsd", "gelss") else zeros(0, dtype=input.dtype),
     ))  # fmt: skip
 
 
@@ -352,11 +352,11 @@ def _(g, out):  # Murray, "Differentiation of the Cholesky decomposition" (2016)
     return 0.5 * (outer + mT(outer))
 
 
-def cholesky_factor(A, *, upper=False):
-    """The lower triangular L with L @ L.mT = A (or with `upper` the U = L.mT), for symmetric positive definite matrices."""
+def cholesky_factor(input, *, upper=False):
+    """The lower triangular L with L @ L.mT = input (or with `upper` the U = L.mT), for symmetric positive definite matrices."""
     if upper:
-        return mT(lower_cholesky(mT(A)))
-    return lower_cholesky(A)
+        return mT(lower_cholesky(mT(input)))
+    return lower_cholesky(input)
 
 
 @function
@@ -467,9 +467,9 @@ def eigh(A, UPLO="L"):
     return Eigh(symmetric_eigen(A, check_triangle("linalg.eigh", UPLO)))
 
 
-def eigvalsh(A, UPLO="L"):
+def eigvalsh(input, UPLO="L"):
     """The eigenvalues of symmetric matrices in ascending order, read from the lower ("L") or the upper triangle ("U")."""
-    return symmetric_eigen(A, check_triangle("linalg.eigvalsh", UPLO))[0]
+    return symmetric_eigen(input, check_triangle("linalg.eigvalsh", UPLO))[0]
 
 
 def check_triangle(op, UPLO):
@@ -518,22 +518,22 @@ def svdvals(A, *, driver=None):
 
 
 @function
-def matrix_power(A, n):
+def matrix_power(input, n):
     """The n-th power of square matrices; of their inverses for negative n."""
-    if A.ndim < 2 or A.shape[-1] != A.shape[-2] or A.dtype.kind == "b":
-        raise RuntimeError(f"linalg.matrix_power: expected square matrices of numbers, got {A.dtype} of shape {A.shape}")
+    if input.ndim < 2 or input.shape[-1] != input.shape[-2] or input.dtype.kind == "b":
+        raise RuntimeError(f"linalg.matrix_power: expected square matrices of numbers, got {input.dtype} of shape {input.shape}")
     if n < 0:
-        A, n = inv(A), -n
+        input, n = inv(input), -n
     if n == 0:
-        return copy(A, identity_like(A))
+        return copy(input, identity_like(input))
     if n == 1:
-        return A.clone()
+        return input.clone()
     out = None
     while n:  # by repeated squaring
         if n % 2:
-            out = A if out is None else matmul(out, A)
+            out = input if out is None else matmul(out, input)
         n //= 2
-        A = matmul(A, A) if n else A
+        input = matmul(input, input) if n else input
     return out
 
 

@@ -687,8 +687,8 @@ register("where", lambda self, condition, other: where(condition, self, other))
 
 
 @function
-def nan_to_num(input, nan=0.0, posinf=None, neginf=None):
-    """The input with NaN replaced by `nan`, and infinities by `posinf` and `neginf` (the largest numbers of the dtype)."""
+def nan_to_num(input, nan=None, posinf=None, neginf=None):
+    """The input with NaN replaced by `nan` (0), and infinities by `posinf` and `neginf` (the largest numbers of the dtype)."""
     if input.dtype.kind != "f":
         return clone(input)
     info = xp(input.array).finfo(input.dtype)

@@ -228,7 +228,7 @@ def index_array(op, index, input, dim):
 
 
 @function
-def gather(input, dim, index):
+def gather(input, dim, index, *, sparse_grad=False):
     """out[i][j] = input[index[i][j]][j] for dim 0, and likewise for other axes.
 
     >>> import minigrad
@@ -236,6 +236,8 @@ def gather(input, dim, index):
     tensor([[1, 1],
             [4, 3]])
     """
+    if sparse_grad:
+        raise RuntimeError("gather: sparse_grad=True is not supported, there are no sparse tensors; leave it out")
     dim = check_dim("gather", dim, input.ndim)
     index = index_array("gather", index, input, dim)
     if index.size == 0:  # of any shape
@@ -538,7 +540,7 @@ def take(input, index):
 
 
 @function
-def argsort(input, dim=-1, descending=False, stable=False):
+def argsort(input, dim=-1, descending=False, *, stable=False):
     """The indices that sort the input along an axis."""
     if input.ndim == 0:
         return zeros((), dtype=int64)
@@ -551,9 +553,9 @@ def argsort(input, dim=-1, descending=False, stable=False):
 
 
 @function
-def sort(input, dim=-1, descending=False, stable=False):
+def sort(input, dim=-1, descending=False, *, stable=False):
     """The elements in order along an axis, and where they stood: (values, indices)."""
-    indices = argsort(input, dim, descending, stable)
+    indices = argsort(input, dim, descending, stable=bool(stable))
     return ValuesAndIndices((gather(input, dim, indices), indices))
 
 

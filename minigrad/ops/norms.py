@@ -32,11 +32,11 @@ def any_empty(x, dims):
     return 0 in [x.shape[d] for d in dims]
 
 
-def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
+def matrix_norm(input, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
     """The norm of matrices.
 
     Args:
-        A: a tensor of floats.
+        input: a tensor of floats.
         ord: "fro" (Frobenius), "nuc" (sum of singular values), 2 and -2 (largest and smallest one), 1 and -1 (largest and smallest sum of
             a column's absolute values), inf and -inf (of a row's).
         dim: the two axes that are the matrices'.
@@ -45,24 +45,24 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
     >>> minigrad.linalg.matrix_norm(minigrad.tensor([[1.0, 2.0], [2.0, 4.0]]))
     tensor(5.)
     """
-    A = A if dtype is None else A.to(dtype)
-    if A.ndim < 2:
-        raise RuntimeError(f"linalg.matrix_norm: expected at least 2 dimensions, got shape {A.shape}")
-    if A.dtype.kind != "f":
-        raise RuntimeError(f"linalg.matrix_norm: expected floats, got {A.dtype}; convert with x.float()")
+    input = input if dtype is None else input.to(dtype)
+    if input.ndim < 2:
+        raise RuntimeError(f"linalg.matrix_norm: expected at least 2 dimensions, got shape {input.shape}")
+    if input.dtype.kind != "f":
+        raise RuntimeError(f"linalg.matrix_norm: expected floats, got {input.dtype}; convert with x.float()")
     if not isinstance(dim, (tuple, list)) or len(dim) != 2:
         raise RuntimeError(f"linalg.matrix_norm: expected two dimensions, got {dim}")
-    dims = tuple([check_dim("linalg.matrix_norm", d, A.ndim) for d in dim])
+    dims = tuple([check_dim("linalg.matrix_norm", d, input.ndim) for d in dim])
     if dims[0] == dims[1]:
         raise RuntimeError(f"linalg.matrix_norm: expected two different dimensions, got {tuple(dim)}")
     if ord in ("fro", "f"):
-        return norm(A, 2, dims, keepdim)
+        return norm(input, 2, dims, keepdim)
     if ord in ("nuc", 2, -2):
-        values = svdvals(movedim(A, dims, (-2, -1)))
+        values = svdvals(movedim(input, dims, (-2, -1)))
         out = sum(values, -1) if ord == "nuc" else largest_or_smallest(values, ord, -1)
     elif ord in (1, -1, math.inf, -math.inf):
         inner, outer = dims if ord in (1, -1) else reversed(dims)
-        sums = sum(abs(A), inner, True)
+        sums = sum(abs(input), inner, True)
         out = largest_or_smallest(sums, ord, outer, True).squeeze(dims)
     else:
         raise RuntimeError(f"linalg.matrix_norm: ord must be 'fro', 'nuc', inf, -inf, 1, -1, 2 or -2, got {ord!r}")

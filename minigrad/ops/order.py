@@ -131,12 +131,12 @@ def msort(input):
 
 
 @function(method=False)
-def searchsorted(sorted_sequence, values, *, out_int32=False, right=False, side=None, sorter=None):
-    """Where the values would have to be put in for the sequence to stay in ascending order.
+def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=None, sorter=None):
+    """Where the input would have to be put in for the sequence to stay in ascending order.
 
     Args:
         sorted_sequence: a vector; or a tensor whose last axis is sorted, searched row by row.
-        values: a number or a tensor, whose axes but the last agree with the sequence's unless that is a vector.
+        input: a number or a tensor, whose axes but the last agree with the sequence's unless that is a vector.
         out_int32: whether the result is int32 and not int64.
         right: put in after elements that are equal, not before them. side="right" says the same.
         sorter: the indices that sort the sequence, if it is not sorted.
@@ -150,7 +150,7 @@ def searchsorted(sorted_sequence, values, *, out_int32=False, right=False, side=
     if right and side == "left":
         raise RuntimeError("searchsorted: side='left' contradicts right=True")
     side = "right" if right or side == "right" else "left"
-    sequence, wanted = sorted_sequence.array, np.asarray(as_array(values))
+    sequence, wanted = sorted_sequence.array, np.asarray(as_array(input))
     if sequence.ndim == 0:
         raise RuntimeError("searchsorted: expected a sequence with at least 1 dimension, got a 0-d tensor")
     if sorter is not None:
@@ -162,7 +162,7 @@ def searchsorted(sorted_sequence, values, *, out_int32=False, right=False, side=
     else:
         if wanted.shape[:-1] != sequence.shape[:-1]:
             raise RuntimeError(
-                f"searchsorted: a sequence that is no vector must agree with the values in all axes but the last: "
+                f"searchsorted: a sequence that is no vector must agree with the input in all axes but the last: "
                 f"shapes {sequence.shape} and {wanted.shape}"
             )
         found = np.empty(wanted.shape, int64)

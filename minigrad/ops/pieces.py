@@ -82,9 +82,9 @@ def _(draw):
 
 
 @function
-def split_with_sizes(tensor, split_sizes, dim=0):
-    """The tensor cut along an axis into pieces of these lengths. Views."""
-    return split(tensor, tuple(split_sizes), dim)
+def split_with_sizes(input, split_sizes, dim=0):
+    """The input cut along an axis into pieces of these lengths. Views."""
+    return split(input, tuple(split_sizes), dim)
 
 
 def cut(op, input, indices_or_sections, dim):

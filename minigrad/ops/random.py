@@ -212,7 +212,7 @@ def randn_like(input, *, dtype=None, device=None, requires_grad=False, generator
 
 
 @function(method=False)
-def randint(low, high=None, size=None, *, generator=None, dtype=None, device=None, requires_grad=False):
+def randint(low=0, high=None, size=None, *, generator=None, dtype=None, device=None, requires_grad=False):
     """Integers from `low` (0 if left out) up to but without `high`."""
     if size is None:
         low, high, size = 0, low, high

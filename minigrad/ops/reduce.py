@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from ..core.dtypes import float16, float32, int64, uint8
 from ..core.inplace import in_place
 from ..core.primitive import PROMOTE_TO_FLOAT, function, primitive
@@ -44,8 +46,8 @@ def _(g, input_shape, dim, keepdim):
 @primitive(laws="reduction")
 def mean(input, /, dim=None, keepdim=False, *, dtype=None):
     """The mean over axes, all of them by default; NaN over no elements."""
-    if dtype is None and input.dtype.kind != "f":
-        raise RuntimeError(f"mean: expected floats, got {input.dtype}; convert with x.float(), or pass dtype=")
+    if np.dtype(dtype or input.dtype).kind != "f":
+        raise RuntimeError(f"mean: expected floats, got {np.dtype(dtype or input.dtype)}; convert with x.float(), or pass dtype=")
     dims = check_dims("mean", dim, input.ndim)
     return input.sum(dims, dtype=dtype, keepdims=keepdim) / count(input.shape, dims)
 
@@ -286,16 +288,18 @@ def _(draw):
 
 
 @function
-def var(input, dim=None, *, correction=1, keepdim=False, unbiased=None):
+def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """The variance over axes: squared distances from the mean, summed and divided by n - correction."""
     return var_mean(input, dim, correction=correction, keepdim=keepdim, unbiased=unbiased)[0]
 
 
 @function(method=False)
-def var_mean(input, dim=None, *, correction=1, keepdim=False, unbiased=None):
+def var_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """The variance and the mean over axes."""
     if isinstance(dim, bool):  # torch's old form: var(unbiased)
         dim, unbiased = None, dim
+    if unbiased is not None and correction is not None:
+        raise TypeError(f"var: expected unbiased or correction, got both ({unbiased}, {correction})")
     correction = int(unbiased) if unbiased is not None else 1 if correction is None else correction
     dims = check_dims("var", dim, input.ndim)
     middle = mean(input, dims, True)
@@ -306,13 +310,13 @@ def var_mean(input, dim=None, *, correction=1, keepdim=False, unbiased=None):
 
 
 @function
-def std(input, dim=None, *, correction=1, keepdim=False, unbiased=None):
+def std(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """The standard deviation over axes: the square root of the variance."""
     return sqrt(var(input, dim, correction=correction, keepdim=keepdim, unbiased=unbiased))
 
 
 @function(method=False)
-def std_mean(input, dim=None, *, correction=1, keepdim=False, unbiased=None):
+def std_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """The standard deviation and the mean over axes."""
     spread, middle = var_mean(input, dim, correction=correction, keepdim=keepdim, unbiased=unbiased)
     return sqrt(spread), middle

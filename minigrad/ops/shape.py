@@ -100,17 +100,17 @@ def _(draw):
 
 
 @primitive(view=True, spread=True, laws="linear")
-def view(input, /, shape):
+def view(input, /, size):
     """As reshape, but always a view of the same memory.
 
     Raises:
         RuntimeError: the elements are not in an order that allows it; use reshape.
     """
-    if not isinstance(shape, (tuple, list)) or len(shape) == 1 and isinstance(shape[0], np.dtype):
-        raise TypeError(f"view: expected a shape, got {shape!r}")
-    out = input.reshape(complete_shape("view", shape, input.size))
+    if not isinstance(size, (tuple, list)) or len(size) == 1 and isinstance(size[0], np.dtype):
+        raise TypeError(f"view: expected a shape, got {size!r}")
+    out = input.reshape(complete_shape("view", size, input.size))
     if input.size and not xp(input).may_share_memory(out, input):
-        raise RuntimeError(f"view: the elements of shape {input.shape}, strides {input.strides}, cannot be seen as {tuple(shape)}; use reshape")
+        raise RuntimeError(f"view: the elements of shape {input.shape}, strides {input.strides}, cannot be seen as {tuple(size)}; use reshape")
     return out
 
 
@@ -514,9 +514,9 @@ def expand_as(self, other):
 
 
 @function
-def broadcast_to(input, size):
-    """The input broadcast to a shape. A view."""
-    return expand(input, size)
+def broadcast_to(input, size, *more):
+    """The input broadcast to a shape, which may be spread over the call. A view."""
+    return expand(input, size, *more)
 
 
 @function(method=False)
@@ -541,6 +541,12 @@ def movedim(input, source, destination):
 
 
 @function
+def swapaxes(input, axis0, axis1):
+    """Two axes exchanged: NumPy's name for transpose."""
+    return transpose(input, axis0, axis1)
+
+
+@function
 def t(input):
     """A matrix transposed; a vector as it is. A view."""
     if input.ndim > 2:
@@ -562,16 +568,18 @@ def repeat(self, *repeats):
 
 
 @function
-def tile(input, dims):
-    """As repeat, but fewer numbers than axes leave the first axes alone."""
-    dims = tuple(dims) if isinstance(dims, (tuple, list)) else (dims,)
+def tile(input, dims, *more):
+    """As repeat, but fewer numbers than axes leave the first axes alone. The numbers may be spread over the call."""
+    dims = tuple(dims) if isinstance(dims, (tuple, list)) else (dims, *more)
     return repeat(input, *((1,) * (input.ndim - len(dims)) + dims))
 
 
 @function
-def roll(input, shifts, dims=None):
-    """The elements moved along axes, those that fall off the end coming in at the start."""
-    if dims is None:
+def roll(input, shifts, dims=()):
+    """The elements moved along axes, or in flattened order, those that fall off the end coming in at the start."""
+    if dims is None or not isinstance(dims, int) and len(dims) == 0:
+        if not isinstance(shifts, int) and len(shifts) != 1:
+            raise RuntimeError(f"roll: without dims one shift is expected, got {shifts}")
         return reshape(roll(ravel(input), shifts, 0), input.shape)
     shifts = shifts if isinstance(shifts, (tuple, list)) else (shifts,)
     dims = check_dims("roll", dims, input.ndim)
@@ -662,11 +670,20 @@ def diag(input, diagonal=0):
 
 
 @function(method=False)
-def meshgrid(*tensors, indexing="ij"):
-    """For vectors x, y, ...: tensors of the shape of their grid, each varying along its own axis."""
+def meshgrid(*tensors, indexing=None):
+    """For vectors x, y, ...: tensors of the shape of their grid, each varying along its own axis; with indexing "xy" the second is the first.
+
+    Raises:
+        RuntimeError: a tensor has more than one axis, dtypes differ, or indexing is neither "ij" (the default) nor "xy".
+    """
     if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
         tensors = tuple(tensors[0])
-    if indexing not in ("ij", "xy"):
+    for x in tensors:
+        if x.ndim > 1 or x.dtype != tensors[0].dtype:
+            raise RuntimeError(f"meshgrid: expected vectors of one dtype, got {x.dtype} of shape {x.shape} beside {tensors[0].dtype}")
+    if not tensors:
+        raise ValueError("meshgrid: expected at least one tensor")
+    if indexing not in (None, "ij", "xy"):
         raise RuntimeError(f"meshgrid: indexing must be 'ij' or 'xy', got {indexing!r}")
     n = len(tensors)
     axes = list(range(n))
@@ -762,7 +779,7 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
 for op in (tril, triu):
     in_place(op)
 
-swapaxes = swapdims = known_as(transpose, "swapaxes", "swapdims")
+swapdims = known_as(transpose, "swapdims")
 moveaxis = known_as(movedim, "moveaxis")
 concat = concatenate = cat
 

@@ -314,8 +314,8 @@ def areas(op, y, x, dx, dim):
     n = max(y.shape[dim] - 1, 0)
     heights = narrow(y, dim, min(1, y.shape[dim]), n) + narrow(y, dim, 0, n)
     if x is None:
-        return heights * ((1 if dx is None else dx) / 2.0), dim
-    if dx is not None:
+        return heights * (dx / 2.0), dim
+    if dx != 1:
         raise RuntimeError(f"{op}: give the places x or their distance dx, not both")
     if x.ndim == 0:
         raise IndexError(f"{op}: expected places x with at least 1 dimension, got a 0-d tensor")
@@ -329,14 +329,14 @@ def areas(op, y, x, dx, dim):
 
 
 @function(method=False, alias=("trapz",))
-def trapezoid(y, x=None, *, dx=None, dim=-1):
+def trapezoid(y, x=None, *, dx=1, dim=-1):
     """The integral along an axis by the trapezoidal rule, over places x or with a distance dx (1) between them."""
     area, dim = areas("trapezoid", y, x, dx, dim)
     return sum(area, dim - y.ndim)
 
 
 @function(method=False)
-def cumulative_trapezoid(y, x=None, *, dx=None, dim=-1):
+def cumulative_trapezoid(y, x=None, *, dx=1, dim=-1):
     """The integral up to each place along an axis by the trapezoidal rule."""
     area, dim = areas("cumulative_trapezoid", y, x, dx, dim)
     return area.cumsum(dim - y.ndim)

@@ -376,7 +376,7 @@ def in_place(op: Any, draw: DrawFunction) -> None:
     call = draw(calls(op))
     weights = draw_weights(call, draw)
     outs, gradients = value_and_gradient(call, weights)
-    if outs[0].shape != call.args[0].shape or outs[0].dtype != call.args[0].dtype:
+    if outs[0].shape != call.args[0].shape:
         reject()
     xs = leaves(call.inputs)
     target = make_tensor(call.args[0]).clone() if not call.places or call.places[0] else xs[0].clone()
@@ -388,6 +388,6 @@ def in_place(op: Any, draw: DrawFunction) -> None:
     result = TABLE[f"{op.name}_"](target, *others, *call.args[op.n_tensors :], **call.named)
     assert result is target
     assert target._version == writes + 1
-    assert_near("value in place", [target.array], outs, EPSILON_64)
+    assert_near("value in place", [target.array], [outs[0].astype(target.dtype)], EPSILON_64)  # truth values become 0 and 1 of its dtype
     if weights:
         assert_near("gradient in place", [g.array for g in pull_back([target], weights, xs)], gradients, EPSILON_64)

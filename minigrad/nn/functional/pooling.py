@@ -111,6 +111,7 @@ def _max_pool(
     return_indices: bool,
 ) -> Any:
     _check_input(op, input)
+    _check_not_empty(op, rank, input)
     windows = Windows.pool(op, rank, input.shape, kernel_size, stride, padding, dilation, ceil_mode)
     if input.ndim == rank + 2:
         values, indices = max_pool(input, windows)
@@ -613,6 +614,11 @@ def _check_input(op: str, input: Any) -> None:
         raise TypeError(f"{op}: input must be a Tensor, but got {type(input).__name__}; minigrad.tensor(...) makes one")
     if input.dtype.kind == "b":
         raise RuntimeError(f"{op}: input must hold numbers, but is bool; convert it, as in input.float()")
+
+
+def _check_not_empty(op: str, rank: int, input: Tensor) -> None:
+    if 0 in input.shape[-rank - 1 :]:
+        raise RuntimeError(f"{op}: only the batch may be empty, but got input shape {input.shape}")
 
 
 def _check_rank(op: str, rank: int, input: Tensor) -> None:
