@@ -59,9 +59,9 @@ def softmax(input, /, dim, dtype=None):
     """
     m = xp(input)
     input = input if dtype is None else input.astype(dtype)
+    dim = check_dim("softmax", dim, input.ndim)
     if input.size == 0:
         return input.copy()
-    dim = check_dim("softmax", dim, input.ndim)
     if input.ndim == 0:
         return m.ones_like(input)
     powers = m.exp(input - input.max(dim, keepdims=True))
@@ -80,9 +80,9 @@ def log_softmax(input, /, dim, dtype=None):
     """The logarithm of softmax along an axis, computed without overflow."""
     m = xp(input)
     input = input if dtype is None else input.astype(dtype)
+    dim = check_dim("log_softmax", dim, input.ndim)
     if input.size == 0:
         return input.copy()
-    dim = check_dim("log_softmax", dim, input.ndim)
     if input.ndim == 0:
         return m.zeros_like(input)
     shifted = input - input.max(dim, keepdims=True)

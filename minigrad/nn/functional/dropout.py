@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 
+import numpy
+
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.ops.random import rand
 
@@ -22,7 +24,7 @@ def _kept(input: Tensor, p: float, channels: bool, value: float = 1.0) -> Tensor
         raise RuntimeError(f"dropout: Feature dropout requires at least 2 dimensions in the input, got {input.ndim}")
     shape = input.shape[:2] + (1,) * (input.ndim - 2) if channels else input.shape
     draws = rand(shape, dtype=input.dtype).array
-    return make_tensor((draws >= p) * draws.dtype.type(value))
+    return make_tensor(numpy.asarray((draws >= p) * draws.dtype.type(value)))
 
 
 def _drop(input: Tensor, p: float, training: bool, inplace: bool, channels: bool = False) -> Tensor:
@@ -43,7 +45,7 @@ def _alpha_drop(input: Tensor, p: float, training: bool, inplace: bool, channels
     if p == 1:
         return input.mul_(kept) if inplace else input * kept
     scale = ((SELU_FLOOR**2 * p + 1) * (1 - p)) ** -0.5
-    shift = (kept - 1 + p) * (SELU_FLOOR * scale)
+    shift = ((kept - 1 + p) * (SELU_FLOOR * scale)).to(input.dtype)
     kept = kept * scale
     return input.mul_(kept).add_(shift) if inplace else input * kept + shift
 
