@@ -503,7 +503,8 @@ def is_operand(x: Any) -> bool:
 def explained(op: Primitive, error: Exception, arrays: list[Any]) -> Exception:
     """The same error, naming the operation and its operands' shapes and dtypes."""
     text = str(error)
-    if text.startswith(op.name + ":") or isinstance(error, (MemoryError, RecursionError)):
+    said = text.partition(":")[0].replace(".", "").isidentifier()  # it names the operation that the user called already
+    if said or isinstance(error, (MemoryError, RecursionError)):
         return error
     operands = ", ".join(
         [f"{n} {a.dtype}{list(a.shape)}" if hasattr(a, "dtype") else f"{n} {a!r:.80}" for n, a in zip(op.tensors, arrays, strict=False)]

@@ -129,14 +129,27 @@ def arange(start=None, end=None, step=1, *, dtype=None, device=None, requires_gr
     return finished("arange", array.astype(dtype), device, requires_grad)
 
 
+def check_ends(op, start, end, steps):
+    """The ends of a range as numbers; refuses what is none, and a number of steps that is negative or none."""
+    if not isinstance(steps, int) or isinstance(steps, bool):
+        raise TypeError(f"{op}: expected the number of steps as an integer, got {type(steps).__name__}")
+    if steps < 0:
+        raise RuntimeError(f"{op}: the number of steps cannot be negative, got {steps}")
+    for x in (start, end):
+        if isinstance(x, Tensor) and x.ndim:
+            raise RuntimeError(f"{op}: expected numbers or 0-d tensors as ends, got a tensor of shape {x.shape}")
+        if not isinstance(x, (Tensor, int, float, np.generic)):
+            raise TypeError(f"{op}: expected numbers as ends, got {type(x).__name__}")
+    return start, end
+
+
 @function(method=False)
 def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False):
     """`steps` numbers at equal distances from `start` to `end`, both included."""
     dtype = np.dtype(chosen_dtype("linspace", dtype, get_default_dtype()))
+    start, end = check_ends("linspace", start, end, steps)
     if dtype.kind in "iu":
         start, end = int(start), int(end)
-    if steps < 0:
-        raise RuntimeError(f"linspace: the number of steps cannot be negative, got {steps}")
     array = np.linspace(float(start), float(end), steps).astype(dtype)
     return finished("linspace", array, device, requires_grad)
 
@@ -149,6 +162,7 @@ def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_
     >>> minigrad.logspace(0, 2, 3)
     tensor([  1.,  10., 100.])
     """
+    start, end = check_ends("logspace", start, end, steps)
     number = int if np.dtype(dtype or float).kind in "iu" else float  # torch brings the ends to the dtype
     array = np.logspace(number(start), number(end), steps, base=base).astype(chosen_dtype("logspace", dtype, get_default_dtype()))
     return finished("logspace", array, device, requires_grad)

@@ -555,6 +555,7 @@ def argsort(input, dim=-1, descending=False, *, stable=False):
 @function
 def sort(input, dim=-1, descending=False, *, stable=False):
     """The elements in order along an axis, and where they stood: (values, indices)."""
+    check_dim("sort", dim, input.ndim)
     indices = argsort(input, dim, descending, stable=bool(stable))
     return ValuesAndIndices((gather(input, dim, indices), indices))
 

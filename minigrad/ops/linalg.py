@@ -98,7 +98,13 @@ def mv(input, vec):
 def dot(input, tensor):
     """The sum of the products of two vectors' elements."""
     of_rank("dot", ("input", input, 1), ("tensor", tensor, 1))
+    same_length("dot", input, tensor)
     return matmul(input, tensor)
+
+
+def same_length(op, x, y):
+    if x.shape != y.shape or x.dtype != y.dtype:
+        raise RuntimeError(f"{op}: expected vectors of one length and dtype, got {x.dtype} of shape {x.shape} and {y.dtype} of shape {y.shape}")
 
 
 @function
@@ -120,6 +126,7 @@ def inner(input, other):
 def vdot(input, other):
     """The sum of the products of two vectors' elements."""
     of_rank("vdot", ("input", input, 1), ("other", other, 1))
+    same_length("vdot", input, other)
     return matmul(input, other)
 
 

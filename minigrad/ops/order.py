@@ -207,6 +207,8 @@ class MinAndMax(tuple[Tensor, Tensor]):
 def aminmax(input, *, dim=None, keepdim=False):
     """The smallest and the largest element, of all or along an axis: (min, max)."""
     dims = () if dim is None else check_dim("aminmax", dim, input.ndim)
+    if input.array.size == 0 and (dim is None or input.shape[dims] == 0):
+        raise IndexError(f"aminmax: there is no extremum of no elements: shape {input.shape}, dim {dim}")
     return MinAndMax((amin(input, dims, keepdim), amax(input, dims, keepdim)))
 
 

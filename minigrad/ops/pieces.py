@@ -89,6 +89,8 @@ def split_with_sizes(input, split_sizes, dim=0):
 
 def cut(op, input, indices_or_sections, dim):
     """tensor_split, but into equal pieces only."""
+    if not isinstance(indices_or_sections, (int, tuple, list)):
+        raise TypeError(f"{op}: expected a number of pieces or a tuple of indices, got {type(indices_or_sections).__name__}")
     if isinstance(indices_or_sections, int):
         n = input.shape[dim]
         if indices_or_sections <= 0 or n % indices_or_sections:

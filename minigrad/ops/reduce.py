@@ -152,13 +152,20 @@ def _(draw):
 @primitive(laws="reduction")
 def amax(input, /, dim=(), keepdim=False):
     """The largest element over axes, all of them by default. Elements that tie share the gradient equally."""
-    return input.max(check_dims("amax", dim, input.ndim), keepdims=keepdim)
+    return extreme("amax", input, dim, keepdim)
 
 
 @primitive(laws="reduction")
 def amin(input, /, dim=(), keepdim=False):
     """The smallest element over axes, all of them by default. Elements that tie share the gradient equally."""
-    return input.min(check_dims("amin", dim, input.ndim), keepdims=keepdim)
+    return extreme("amin", input, dim, keepdim)
+
+
+def extreme(op, x, dim, keepdim):
+    dims = check_dims(op, dim, x.ndim)
+    if x.size == 0 and 0 in [x.shape[d] for d in dims]:
+        raise IndexError(f"{op}: there is no extremum of no elements: shape {x.shape}, dim {dim}")
+    return (x.max if op == "amax" else x.min)(dims, keepdims=keepdim)
 
 
 @amax.vjp("input")
@@ -205,6 +212,11 @@ def extremum(op, input, dim, keepdim, other, whole, pairwise, index):
         return pairwise(input, other)
     if dim is None:
         return whole(input)
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{op}: argument 'input' must be a tensor, got {type(input).__name__}; minigrad.tensor(...) makes one")
+    if not isinstance(dim, int):
+        raise TypeError(f"{op}: expected a dimension or another tensor, got {type(dim).__name__}")
+    check_dim(op, dim, input.ndim)
     indices = index(input, dim, True)
     values = gather(input, dim, indices) if input.ndim else input
     if not keepdim and input.ndim:
@@ -290,18 +302,24 @@ def _(draw):
 @function
 def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """The variance over axes: squared distances from the mean, summed and divided by n - correction."""
-    return var_mean(input, dim, correction=correction, keepdim=keepdim, unbiased=unbiased)[0]
+    return moments("var", input, dim, unbiased, keepdim, correction)[0]
 
 
 @function(method=False)
 def var_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """The variance and the mean over axes."""
+    return moments("var_mean", input, dim, unbiased, keepdim, correction)
+
+
+def moments(op, input, dim, unbiased, keepdim, correction):
     if isinstance(dim, bool):  # torch's old form: var(unbiased)
         dim, unbiased = None, dim
     if unbiased is not None and correction is not None:
-        raise TypeError(f"var: expected unbiased or correction, got both ({unbiased}, {correction})")
+        raise TypeError(f"{op}: expected unbiased or correction, got both ({unbiased}, {correction})")
     correction = int(unbiased) if unbiased is not None else 1 if correction is None else correction
-    dims = check_dims("var", dim, input.ndim)
+    if input.dtype.kind != "f":
+        raise RuntimeError(f"{op}: expected floats, got {input.dtype}; convert with x.float()")
+    dims = check_dims(op, dim, input.ndim)
     middle = mean(input, dims, True)
     n = math.prod([input.shape[d] for d in dims]) - correction
     distance = input - middle
@@ -312,13 +330,13 @@ def var_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
 @function
 def std(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """The standard deviation over axes: the square root of the variance."""
-    return sqrt(var(input, dim, correction=correction, keepdim=keepdim, unbiased=unbiased))
+    return sqrt(moments("std", input, dim, unbiased, keepdim, correction)[0])
 
 
 @function(method=False)
 def std_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """The standard deviation and the mean over axes."""
-    spread, middle = var_mean(input, dim, correction=correction, keepdim=keepdim, unbiased=unbiased)
+    spread, middle = moments("std_mean", input, dim, unbiased, keepdim, correction)
     return sqrt(spread), middle
 
 
@@ -352,6 +370,8 @@ def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
         input = input.to(dtype)
     if input.dtype.kind != "f":
         raise RuntimeError(f"norm: expected floats, got {input.dtype}; convert with x.float()")
+    if p != "nuc":
+        check_dims("norm", dim, input.ndim)
     if p == "nuc":
         from .norms import matrix_norm
 

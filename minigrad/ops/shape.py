@@ -411,22 +411,31 @@ def cat(tensors, dim=0):
     >>> minigrad.cat([minigrad.zeros(2, 1), minigrad.ones(2, 2)], dim=1).shape
     (2, 3)
     """
+    return joined("cat", tensors, dim)
+
+
+def joined(op, tensors, dim):
+    """cat, under the name of who asks for it."""
     if isinstance(tensors, Tensor) or not tensors:
-        raise ValueError("cat: expected a non-empty sequence of tensors")
-    for i, x in enumerate(tensors):
-        if not isinstance(x, Tensor):
-            raise TypeError(f"cat: expected tensors, got {type(x).__name__} at place {i}")
+        raise ValueError(f"{op}: expected a non-empty sequence of tensors")
+    tensors_only(op, tensors)
     kept = [x for x in tensors if x.shape != (0,)] or [tensors[0]]  # torch lets empty 1-d tensors pass, whatever the others are
     ndim = kept[0].ndim
     if ndim == 0:
-        raise RuntimeError("cat: 0-d tensors cannot be concatenated; use stack")
-    dim = check_dim("cat", dim, ndim)
+        raise RuntimeError(f"{op}: 0-d tensors cannot be concatenated; use stack")
+    dim = check_dim(op, dim, ndim)
     for i, x in enumerate(kept):
         if x.shape[:dim] + x.shape[dim + 1 :] != kept[0].shape[:dim] + kept[0].shape[dim + 1 :]:
             raise RuntimeError(
-                f"cat: all lengths but that of dimension {dim} must agree: tensor 0 has shape {kept[0].shape}, tensor {i} has {x.shape}"
+                f"{op}: all lengths but that of dimension {dim} must agree: tensor 0 has shape {kept[0].shape}, tensor {i} has {x.shape}"
             )
     return join(*kept, dim=dim)
+
+
+def tensors_only(op, tensors):
+    for i, x in enumerate(tensors):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{op}: expected tensors, got {type(x).__name__} at place {i}")
 
 
 @function(method=False)
@@ -435,30 +444,34 @@ def stack(tensors, dim=0):
     tensors = list(tensors)
     if not tensors:
         raise RuntimeError("stack: expected a non-empty sequence of tensors")
+    tensors_only("stack", tensors)
     for i, x in enumerate(tensors):
         if x.shape != tensors[0].shape:
             raise RuntimeError(f"stack: all shapes must agree: tensor 0 has {tensors[0].shape}, tensor {i} has {x.shape}")
+    dim = check_dim("stack", dim, tensors[0].ndim + 1)
     return cat([unsqueeze(x, dim) for x in tensors], dim)
 
 
 @function(method=False)
 def hstack(tensors):
     """The tensors side by side along the second axis (the first, for 1-d)."""
+    tensors_only("hstack", tensors)
     tensors = [atleast_1d(x) for x in tensors]
-    return cat(tensors, 0 if tensors[0].ndim == 1 else 1)
+    return joined("hstack", tensors, 1 if tensors and tensors[0].ndim > 1 else 0)
 
 
 @function(method=False)
 def vstack(tensors):
     """The tensors below each other along the first axis."""
-    return cat([atleast_2d(x) for x in tensors], 0)
+    tensors_only("vstack", tensors)
+    return joined("vstack", [atleast_2d(x) for x in tensors], 0)
 
 
 @function(method=False)
 def dstack(tensors):
     """The tensors behind each other along the third axis."""
-    tensors = [atleast_2d(x) for x in tensors]
-    return cat([unsqueeze(x, 2) if x.ndim == 2 else x for x in tensors], 2)
+    tensors_only("dstack", tensors)
+    return joined("dstack", [atleast_3d(x) for x in tensors], 2)
 
 
 # --- built on these ---------------------------------------------------------------------------------------------------
@@ -498,13 +511,13 @@ def unflatten(input, dim, sizes):
 @function
 def reshape_as(self, other):
     """This tensor in the other's shape."""
-    return reshape(self, other.shape)
+    return reshape(self, complete_shape("reshape_as", other.shape, self.array.size))
 
 
 @function
 def view_as(self, other):
     """This tensor seen in the other's shape."""
-    return view(self, other.shape)
+    return view(self, complete_shape("view_as", other.shape, self.array.size))
 
 
 @function

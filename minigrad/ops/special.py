@@ -366,6 +366,8 @@ def _(g, input, other):
 @function
 def float_power(input, exponent):
     """input ** exponent in double precision."""
+    if not isinstance(input, Tensor) and not isinstance(exponent, Tensor):
+        raise TypeError(f"float_power: expected a tensor, got {type(input).__name__} and {type(exponent).__name__}")
     base = input.double() if isinstance(input, Tensor) else float(input)
     return pow(base, exponent.double() if isinstance(exponent, Tensor) else float(exponent))
 

@@ -20,7 +20,7 @@ from .index import argsort, gather, get, sort
 from .linalg import matmul
 from .order import pair_at
 from .reduce import any, norm, sum
-from .shape import cat, check_dim, expand, flip, movedim, narrow, roll
+from .shape import cat, check_dim, check_dims, expand, flip, movedim, narrow, roll
 
 __all__ = [
     "bincount", "cdist", "corrcoef", "cov", "cumulative_trapezoid", "diff", "dist", "histc", "logcumsumexp", "nanmean", "nanmedian",
@@ -38,6 +38,7 @@ def without_nan(input):
 @function
 def nansum(input, dim=None, keepdim=False, *, dtype=None):
     """The sum over axes, NaN counting as 0."""
+    check_dims("nansum", dim, input.ndim)
     return sum(without_nan(input), dim, keepdim, dtype=dtype)
 
 

@@ -28,12 +28,20 @@ CLEAN = (TypeError, ValueError, RuntimeError, IndexError)
 UNSUPPORTED = ("not implemented for", "not supported", "does not support", "doesn't support")  # by torch's kernels, for a dtype
 
 ELEMENTWISE = {name: op.facts["domains"] for name, op in REGISTRY.items() if "domains" in op.facts and hasattr(torch, name)}
-COMPARISONS = "eq ne lt le gt ge logical_and logical_or logical_xor logical_not isnan isinf isfinite isposinf isneginf signbit".split()
-BITS = "bitwise_and bitwise_or bitwise_xor bitwise_not bitwise_left_shift bitwise_right_shift gcd lcm".split()
-REDUCTIONS = (
-    "sum mean prod amax amin argmax argmin all any norm logsumexp count_nonzero var std max min median nansum nanmean nanmedian".split()
-)
-RUNNING = "cumsum cumprod cummax cummin logcumsumexp softmax log_softmax".split()
+COMPARISONS = [
+    "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor", "logical_not", "isnan", "isinf", "isfinite",
+    "isposinf", "isneginf", "signbit",
+]  # fmt: skip
+BITS = [
+    "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not", "bitwise_left_shift", "bitwise_right_shift", "gcd", "lcm",
+]  # fmt: skip
+REDUCTIONS = [
+    "sum", "mean", "prod", "amax", "amin", "argmax", "argmin", "all", "any", "norm", "logsumexp", "count_nonzero", "var", "std",
+    "max", "min", "median", "nansum", "nanmean", "nanmedian",
+]  # fmt: skip
+RUNNING = [
+    "cumsum", "cumprod", "cummax", "cummin", "logcumsumexp", "softmax", "log_softmax",
+]  # fmt: skip
 ONE_AXIS = {"prod", "argmax", "argmin", "max", "min", "median", "nanmedian", *RUNNING}
 # Where torch's sets differ by more than rounding: it sums in half precision otherwise, or its derivative is another at a tie.
 NO_HALF = {"logcumsumexp", "cumprod", "prod", "norm", "logsumexp", "std", "var"}

@@ -198,7 +198,7 @@ def _largest_of_bags(rows: Any, bags: Any, count: int) -> Any:
     )
 
 
-def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     """Class numbers (*) as rows (*, num_classes) of zeros with a single one, in int64.
 
     num_classes: by default one more than the largest number. Raises RuntimeError for numbers that do not fit.
@@ -208,17 +208,17 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     tensor([[1, 0, 0],
             [0, 0, 1]])
     """
-    if tensor.dtype.kind not in "iu":
-        raise RuntimeError(f"one_hot is only applicable to index tensor, got {tensor.dtype}; convert it with .long()")
-    if tensor.numel() == 0:
+    if input.dtype.kind not in "iu":
+        raise RuntimeError(f"one_hot is only applicable to index tensor, got {input.dtype}; convert it with .long()")
+    if input.numel() == 0:
         if num_classes <= 0:
             raise RuntimeError("one_hot: can not infer the number of classes from an empty tensor; pass num_classes")
-        return tensor.new_empty((*tensor.shape, num_classes)).long()
-    if int(tensor.min()) < 0:
-        raise RuntimeError(f"one_hot: class values must be non-negative, got {int(tensor.min())}")
-    largest = int(tensor.max())
+        return input.new_empty((*input.shape, num_classes)).long()
+    if int(input.min()) < 0:
+        raise RuntimeError(f"one_hot: class values must be non-negative, got {int(input.min())}")
+    largest = int(input.max())
     if num_classes == -1:
         num_classes = largest + 1
     elif num_classes < 1 or largest >= num_classes:
         raise RuntimeError(f"one_hot: class values must be smaller than num_classes={num_classes}, got {largest}")
-    return (tensor.unsqueeze(-1) == arange(num_classes)).long()
+    return (input.unsqueeze(-1) == arange(num_classes)).long()

@@ -6,6 +6,8 @@ import math
 import warnings
 from typing import Any
 
+import numpy as np
+
 from minigrad.core.modes import no_grad
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.kernels import xp
@@ -43,8 +45,17 @@ def _reduced(loss: Tensor, reduction: str) -> Any:
     return loss.sum() if reduction == "sum" else loss
 
 
+def _check_broadcast(op: str, *tensors: Tensor) -> None:
+    shapes = [x.shape for x in tensors]
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise RuntimeError(f"{op}: the shapes {', '.join(map(str, shapes))} cannot be broadcast together") from None
+
+
 def _warn_of_broadcasting(op: str, input: Tensor, target: Tensor) -> None:
     if input.shape != target.shape:
+        _check_broadcast(op, input, target)
         warnings.warn(
             f"{op}: using a target size {tuple(target.shape)} that is different to the input size {tuple(input.shape)}. "
             "This will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
@@ -177,6 +188,7 @@ def poisson_nll_loss(
     full: adds Stirling's approximation of log(target!), which does not depend on input. eps: keeps log(input + eps) finite.
     """
     reduction = _reduction("poisson_nll_loss", size_average, reduce, reduction)
+    _check_broadcast("poisson_nll_loss", input, target)
     loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
     if full:
         stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
@@ -192,6 +204,7 @@ def gaussian_nll_loss(
     var: of input's shape, or with a last axis of 1 or none, or a number. full: adds the constant log(2 pi) / 2.
     Raises ValueError for negative variances or another shape.
     """
+    _check_broadcast("gaussian_nll_loss", input, target)
     if isinstance(var, (int, float)):
         var = input.detach().new_full(input.shape, var)
     if bool((var < 0).any()):
@@ -459,6 +472,7 @@ def soft_margin_loss(
 ) -> Tensor:
     """log(1 + exp(-target * input)) for targets 1 and -1."""
     reduction = _reduction("soft_margin_loss", size_average, reduce, reduction)
+    _check_broadcast("soft_margin_loss", input, target)
     return _reduced(-logsigmoid(target * input), reduction)
 
 
@@ -546,12 +560,13 @@ def triplet_margin_loss(
     """
     reduction = _reduction("triplet_margin_loss", size_average, reduce, reduction)
     if margin <= 0:
-        raise ValueError(f"margin must be greater than 0, got {margin}")
+        raise ValueError(f"triplet_margin_loss: margin must be greater than 0, got {margin}")
     if not anchor.ndim == positive.ndim == negative.ndim:
         raise RuntimeError(
             "triplet_margin_loss: The anchor, positive, and negative tensors are expected to have the same number of dimensions, "
             f"but got: anchor {anchor.ndim}D, positive {positive.ndim}D, and negative {negative.ndim}D inputs"
         )
+    _check_broadcast("triplet_margin_loss", anchor, positive, negative)
     near: Any = pairwise_distance(anchor, positive, p, eps)
     far: Any = pairwise_distance(anchor, negative, p, eps)
     if swap:
