@@ -127,8 +127,13 @@ def squeeze_(self, dim=None):
     return change_shape("squeeze_", self, [("squeeze", d) for d in found])
 
 
-for name in ("swapaxes_", "swapdims_"):
-    register(name, transpose_)
+@function
+def swapaxes_(self, axis0, axis1):
+    """Exchanges two axes of this tensor itself: NumPy's name for transpose_."""
+    return transpose_(self, axis0, axis1)
+
+
+register("swapdims_", transpose_)
 
 
 def references(x):

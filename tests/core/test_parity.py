@@ -167,6 +167,7 @@ case("addbmm", lambda m, x, a, b: m.addbmm(x, a, b, beta=0.5, alpha=2), (3, 2), 
 case("addmv", lambda m, x, a, b: m.addmv(x, a, b, beta=0.5, alpha=2), (3,), (3, 4), (4,))
 case("addr", lambda m, x, a, b: m.addr(x, a, b, beta=0.5, alpha=2), (3, 4), (3,), (4,))
 each("vdot", (4,), (4,))
+case("pdist", lambda m, x: m.pdist(x.detach()), (4, 3))
 each("trace pinverse", (3, 3))
 for equation, *shapes in (  # type: ignore[assignment]
     ("bij,bjk->bik", (2, 3, 4), (2, 4, 5)), ("ii,jk->ij", (3, 3), (4, 5)), ("...ij,kj->...ik", (2, 3, 4), (5, 4)), ("ij->ji", (2, 3)),
