@@ -69,11 +69,17 @@ _LAZY_NAMES = {
     "save": "io", "load": "io",
     "get_num_threads": "kernels.threads", "set_num_threads": "kernels.threads",
     "get_printoptions": "core.formatting", "printoptions": "core.formatting", "set_printoptions": "core.formatting", "random": "ops",
+    "are_deterministic_algorithms_enabled": "core.settings", "get_float32_matmul_precision": "core.settings",
+    "is_deterministic_algorithms_warn_only_enabled": "core.settings", "set_default_tensor_type": "core.settings",
+    "set_float32_matmul_precision": "core.settings", "set_flush_denormal": "core.settings", "to_dlpack": "utils.dlpack",
+    "typename": "core.settings", "use_deterministic_algorithms": "core.settings",
 }  # fmt: skip
 _FUNCTIONAL = (
     "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "max_pool1d", "max_pool2d", "max_pool3d",
     "avg_pool1d", "adaptive_avg_pool1d", "adaptive_max_pool1d", "dropout", "batch_norm", "layer_norm", "group_norm", "instance_norm",
     "relu_", "selu", "celu", "prelu", "rrelu", "threshold", "hardshrink", "embedding", "cosine_similarity", "pairwise_distance",
+    "alpha_dropout", "celu_", "channel_shuffle", "feature_alpha_dropout", "pixel_shuffle", "pixel_unshuffle", "rms_norm", "rrelu_", "selu_",
+    "threshold_",
 )  # fmt: skip
 
 _IN_PLACE = (  # as torch has them as functions too

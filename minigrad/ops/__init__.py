@@ -15,6 +15,7 @@ from . import (
     random,
     reduce,
     scattering,
+    second_names,
     shape,
     special,
     statistics,
@@ -34,6 +35,7 @@ from .pieces import *
 from .random import *
 from .reduce import *
 from .scattering import *
+from .second_names import *
 from .shape import *
 from .special import *
 from .statistics import *
@@ -53,6 +55,7 @@ __all__ += pieces.__all__
 __all__ += random.__all__
 __all__ += reduce.__all__
 __all__ += scattering.__all__
+__all__ += second_names.__all__
 __all__ += shape.__all__
 __all__ += special.__all__
 __all__ += statistics.__all__

@@ -345,6 +345,65 @@ def test_in_place_names_as_in_torch() -> None:
     assert [name for name in functions if not hasattr(minigrad, name)] == []
 
 
+INTEGERS = ("bitwise_", "gcd_", "lcm_")
+WITHOUT_A_FORM = ("apply_", "map_", "copy_", "fill_", "zero_", "detach_", "requires_grad_", "resize_", "resize_as_", "fill_diagonal_", "bernoulli_")
+FILLERS = ("cauchy_", "exponential_", "geometric_", "log_normal_", "normal_", "random_", "uniform_")
+INDEX = minigrad.tensor([[1, 0], [0, 1]])
+ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "addbmm_": (minigrad.ones(3, 2, 2).double(),) * 2, "addcdiv_": (minigrad.ones(2, 2).double() * 3, minigrad.ones(2).double() * 4),
+    "addcmul_": (minigrad.ones(2, 2).double() * 3, minigrad.ones(2).double()), "addmm_": (minigrad.ones(2, 2).double(),) * 2,
+    "addmv_": (minigrad.ones(2, 3).double(), minigrad.ones(3).double()), "addr_": (minigrad.ones(2).double(),) * 2,
+    "baddbmm_": (minigrad.ones(2, 2, 2).double(),) * 2, "clamp_": (0.3, 0.6), "clip_": (0.3, 0.6), "clamp_max_": (0.5,), "clamp_min_": (0.5,),
+    "cumprod_": (0,), "cumsum_": (1,), "index_add_": (0, INDEX[0], minigrad.ones(2, 2).double()), "index_fill_": (0, INDEX[0, :1], 2.0),
+    "index_copy_": (0, INDEX[0], minigrad.ones(2, 2).double()), "index_put_": ((INDEX[0],), minigrad.ones(2, 2).double()),
+    "index_reduce_": (0, INDEX[0], minigrad.ones(2, 2).double() * 2, "prod"), "ldexp_": (INDEX,), "lerp_": (minigrad.ones(2).double(), 0.25),
+    "masked_fill_": (INDEX > 0, 2.0), "masked_scatter_": (INDEX > 0, minigrad.ones(2).double()), "polygamma_": None, "pow_": (3,),
+    "put_": (INDEX[0], minigrad.ones(2).double()), "renorm_": (2, 0, 0.5), "scatter_": (0, INDEX, 2.0), "squeeze_": (), "unsqueeze_": (0,),
+    "scatter_add_": (0, INDEX, minigrad.ones(2, 2).double()), "scatter_reduce_": (0, INDEX, minigrad.ones(2, 2).double() * 2, "prod"),
+    "swapaxes_": (0, 1), "swapdims_": (0, 1), "transpose_": (0, 1), "bitwise_left_shift_": (1,), "bitwise_right_shift_": (1,),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [n for n in IN_PLACE if n not in WITHOUT_A_FORM + FILLERS])
+def test_in_place_forms_do_what_the_operation_does(name: str) -> None:
+    """The same values and gradients; or, where the result has another shape or dtype that does not fit, the same refusal."""
+    values: Any = [[0.25, 0.75], [0.5, 0.375]]
+    if name == "polygamma_":
+        pytest.skip("its first argument is a number")
+    if name.startswith(INTEGERS):
+        x = minigrad.tensor([[1, 6], [5, 8]])
+        args: tuple[Any, ...] = ARGUMENTS.get(name, () if name == "bitwise_not_" else (minigrad.tensor([3, 2]),))
+        expected = getattr(x, name[:-1])(*args)
+        assert getattr(x, name)(*args) is x
+        assert x.tolist() == expected.tolist()
+        return
+    shape = {"addbmm_": (2, 2), "baddbmm_": (2, 2, 2), "addmv_": (2,)}.get(name, (2, 2))
+    results = []
+    args = ARGUMENTS.get(name, ())
+    if name not in ARGUMENTS:
+        try:
+            getattr(minigrad.ones(2, 2), name[:-1])()
+        except TypeError:
+            args = (minigrad.tensor([0.5, 0.25], dtype=minigrad.float64),)
+    for in_place in (False, True):
+        leaf = minigrad.tensor(values, dtype=minigrad.float64).expand(shape).clone() if shape != (2,) else minigrad.tensor(values[0], dtype=minigrad.float64)
+        leaf.requires_grad_()
+        x = leaf * 1
+        if in_place:
+            out = getattr(x, name)(*args)
+            assert out is x and x.dtype == minigrad.float64
+        else:
+            out = getattr(x, name[:-1])(*args).to(minigrad.float64)
+        weights = minigrad.arange(1.0, 1.0 + out.numel(), dtype=minigrad.float64).reshape(out.shape)
+        g = [0.0]
+        if out.requires_grad:
+            (found,) = minigrad.autograd.grad((out * weights).sum(), leaf, allow_unused=True, materialize_grads=True)
+            g = found.reshape(-1).tolist()
+        results.append((out.tolist(), g if any(g) else [0.0]))
+    np.testing.assert_allclose(np.array(results[1][0], float), np.array(results[0][0], float), rtol=1e-12)
+    np.testing.assert_allclose(results[1][1], results[0][1], rtol=1e-12)
+
+
 @pytest.mark.parametrize("write", [lambda y: y.eq_(2.0), lambda y: y.gt_(0), lambda y: y.logical_not_(), lambda y: y.isnan().logical_or_(y)], ids=str)
 def test_writes_without_a_derivative_cut_the_gradient_off(write: Any) -> None:
     x = minigrad.ones(3, requires_grad=True)
@@ -573,3 +632,52 @@ def test_what_fills_a_tensor() -> None:
             call()
     with pytest.raises(TypeError, match="zeros_like: expected a tensor, got list"):
         minigrad.zeros_like([1.0])
+
+
+# --- settings and second names ----------------------------------------------------------------------------------------
+
+
+def test_settings_of_scripts() -> None:
+    before = minigrad.get_float32_matmul_precision()
+    minigrad.set_float32_matmul_precision("high")
+    assert minigrad.get_float32_matmul_precision() == "high"
+    minigrad.set_float32_matmul_precision(before)
+    with pytest.raises(ValueError, match=r"set_float32_matmul_precision: expected one of .* got 'low'"):
+        minigrad.set_float32_matmul_precision("low")
+    minigrad.use_deterministic_algorithms(True, warn_only=True)
+    assert minigrad.are_deterministic_algorithms_enabled() and minigrad.is_deterministic_algorithms_warn_only_enabled()
+    minigrad.use_deterministic_algorithms(False)
+    assert not minigrad.are_deterministic_algorithms_enabled() and not minigrad.set_flush_denormal(True)
+    minigrad.set_default_tensor_type(minigrad.DoubleTensor)
+    try:
+        assert minigrad.zeros(1).dtype == minigrad.get_default_dtype() == minigrad.float64
+    finally:
+        minigrad.set_default_tensor_type(minigrad.FloatTensor)
+    assert (minigrad.typename(minigrad.ones(1)), minigrad.typename(3), minigrad.typename(np.ones(1))) == ("minigrad.FloatTensor", "int", "numpy.ndarray")
+
+
+def test_second_names() -> None:
+    x = minigrad.arange(6.0).reshape(2, 3)
+    for turned in (minigrad.adjoint(x), x.adjoint(), x.mH, x.H):
+        assert turned.tolist() == x.T.tolist() and turned._base is not None
+    with pytest.raises(RuntimeError, match="H: expected a matrix"):
+        minigrad.ones(1, 2, 3).H  # noqa: B018
+    assert minigrad.isreal(x).all() and not minigrad.is_neg(x) and not x.is_pinned() and not x.is_shared()
+    assert minigrad.equal(minigrad.row_stack([x, x]), minigrad.vstack([x, x]))
+    assert minigrad.equal(minigrad.chain_matmul(x, x.T, x), x @ x.T @ x) and minigrad.equal(minigrad.ger(x[0], x[1]), minigrad.outer(x[0], x[1]))
+    assert [len(p) for p in (minigrad.unsafe_chunk(x, 2), minigrad.unsafe_split(x, 1), x.unsafe_split_with_sizes([1, 1]))] == [2, 2, 2]
+    assert (x.new([1, 2]).dtype, x.new(2, 4).shape, x.new().shape, x.new_empty_strided((2, 2), (1, 2)).stride()) == (x.dtype, (2, 4), (0,), (1, 2))
+    assert minigrad.broadcast_shapes((2, 1), (3,), 1) == (2, 3)
+    with pytest.raises(RuntimeError, match=r"broadcast_shapes: the shapes .* cannot be broadcast together"):
+        minigrad.broadcast_shapes((2,), (3,))
+
+
+def test_slice_scatter() -> None:
+    x, src = (minigrad.tensor(v, requires_grad=True) for v in ([[1.0, 2.0, 3.0]], [[10.0, 30.0]]))
+    out = minigrad.slice_scatter(x, src, 1, 0, None, 2)
+    assert out.tolist() == [[10.0, 2.0, 30.0]]
+    (out * minigrad.tensor([1.0, 2.0, 3.0])).sum().backward()
+    assert (x.grad.tolist(), src.grad.tolist()) == ([[0.0, 2.0, 0.0]], [[1.0, 3.0]])
+    for bad in ({"end": 1}, {"step": 0}):
+        with pytest.raises(RuntimeError, match="slice_scatter: expected a"):
+            minigrad.slice_scatter(x, src, 1, **bad)

@@ -1,0 +1,72 @@
+"""Settings that scripts for torch make: those that mean something here take effect, the others are kept and answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .dtypes import set_default_dtype
+
+_kept: dict[str, Any] = {"deterministic": False, "warn_only": False, "precision": "highest"}
+PRECISIONS = ("highest", "high", "medium")
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Asks for algorithms that give the same bits every time: all of them do here, so this only keeps what was asked for.
+
+    >>> import minigrad
+    >>> minigrad.use_deterministic_algorithms(True)
+    >>> minigrad.are_deterministic_algorithms_enabled()
+    True
+    >>> minigrad.use_deterministic_algorithms(False)
+    """
+    _kept["deterministic"], _kept["warn_only"] = bool(mode), bool(warn_only)
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """Whether use_deterministic_algorithms was asked for."""
+    return bool(_kept["deterministic"])
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    """Whether use_deterministic_algorithms was asked for with warn_only."""
+    return bool(_kept["warn_only"])
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Says how exact products of float32 matrices must be: "highest", "high" or "medium". They are always computed in float32.
+
+    Raises:
+        ValueError: another word.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"set_float32_matmul_precision: expected one of {PRECISIONS}, got {precision!r}")
+    _kept["precision"] = precision
+
+
+def get_float32_matmul_precision() -> str:
+    """What set_float32_matmul_precision was given."""
+    return str(_kept["precision"])
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """Asks the processor to treat the smallest numbers as 0. It does not here, which False says."""
+    return False
+
+
+def set_default_tensor_type(t: Any) -> None:
+    """Sets the default dtype by a type such as minigrad.DoubleTensor; older scripts do, new ones call set_default_dtype."""
+    set_default_dtype(getattr(t, "dtype", t))
+
+
+def typename(obj: Any) -> str:
+    """The name of a tensor's type, or of an object's class with its module.
+
+    >>> import minigrad
+    >>> minigrad.typename(minigrad.ones(1))
+    'minigrad.FloatTensor'
+    """
+    from .tensor import TABLE, Tensor
+
+    if isinstance(obj, Tensor):
+        return str(TABLE["type"](obj))
+    return f"{type(obj).__module__}.{type(obj).__qualname__}" if type(obj).__module__ != "builtins" else type(obj).__qualname__
