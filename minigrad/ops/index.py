@@ -89,11 +89,7 @@ def _(draw):
 
 def getitem(self, key):
     """self[key]: a view where the key is made of integers, slices, None and ..., a copy otherwise."""
-    quick = key
-    if type(key) is Tensor and key.array.dtype.kind == "i" and key.array.ndim:
-        quick = key.array.copy() if recording() else key.array
-    elif not simple(key):
-        quick = NOTHING
+    quick = numpy_key(key)
     if quick is not NOTHING:
         try:
             return get(self, quick)
@@ -107,6 +103,13 @@ def getitem(self, key):
 
 
 NOTHING = object()
+
+
+def numpy_key(key):
+    """The key, if NumPy reads it as torch does: a simple one, or a tensor of indices; NOTHING otherwise."""
+    if type(key) is Tensor and key.array.dtype.kind == "i" and key.array.ndim:
+        return key.array.copy() if recording() else key.array  # a graph has its own copy
+    return key if simple(key) else NOTHING
 
 
 def parsed(op, x, key):

@@ -27,11 +27,10 @@ def parse(key: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
     used = sum([axes_used(p) for p in parts])
     if used > len(shape):
         raise IndexError(f"too many indices: {used} for a tensor of {len(shape)} dimensions")
-    missing = [WHOLE] * (len(shape) - used)
-    if Ellipsis in (kinds := [p if p is Ellipsis else None for p in parts]):
-        at = kinds.index(Ellipsis)
-        parts[at : at + 1] = missing
-    parts = [p for p in parts if p is not Ellipsis]
+    dots = [i for i, p in enumerate(parts) if p is Ellipsis]
+    if dots:  # the first stands for all axes that are not mentioned, others for none
+        parts[dots[0] : dots[0] + 1] = [WHOLE] * (len(shape) - used)
+        parts = [p for p in parts if p is not Ellipsis]
     check(parts, shape)
     arrays = [p for p in parts if isinstance(p, np.ndarray)]
     truths = [p for p in parts if isinstance(p, bool)]
