@@ -210,7 +210,9 @@ class Tensor:
     @property
     def shape(self) -> Size:
         """The length along each axis."""
-        return tuple.__new__(Size, self.array.shape)
+        lengths = self.array.shape
+        found = SIZES.get(lengths)
+        return found if found is not None else new_size(lengths)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -416,6 +418,7 @@ class Operators:
         table: dict[str, Any]
 
 
+SIZES: dict[Any, Any] = {}  # programs see few shapes and ask for them often
 INFERENCE: Version = Version()  # what all inference tensors share: their writes are not counted
 OPAQUE = -1
 OPERATORS: Operators = Operators()
@@ -454,6 +457,14 @@ def as_array(x: Any) -> Any:
     if isinstance(x, (list, tuple)):
         return tensor(x).array
     return x
+
+
+def new_size(lengths: Any) -> Size:
+    """The Size of these lengths, kept for the next time."""
+    if len(SIZES) >= 1024:
+        SIZES.clear()
+    size = SIZES[lengths] = Size(lengths)
+    return size
 
 
 def array_of(data: tuple[Any, ...]) -> Any:

@@ -29,6 +29,10 @@ def test_a_size_is_a_tuple_with_a_number_of_elements() -> None:
         minigrad.Size([1.5])
 
 
+def test_sizes_of_many_shapes() -> None:
+    assert all(minigrad.zeros(1).expand(n).shape == (n,) for n in range(3000))
+
+
 def test_numbers_about_a_tensor() -> None:
     x = minigrad.zeros(2, 3, 4, dtype=minigrad.float64)
     assert (x.ndim, x.dim(), x.ndimension(), x.numel(), x.nelement(), len(x)) == (3, 3, 3, 24, 24, 2)
