@@ -27,7 +27,7 @@ FLOORS = (
     ("utils",),
     ("",),  # minigrad/__init__.py
 )
-ONLY_IN = {"cupy": ("kernels",), "cupyx": ("kernels",), "hypothesis": ("testing",), "torch": (), "scipy": (), "pytest": ()}
+ONLY_IN = {"cupy": ("kernels",), "cupyx": ("kernels",), "hypothesis": ("testing",), "torch": (), "scipy": (), "pytest": ("testing",)}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -69,11 +69,11 @@ def imports_of(file: Path) -> Iterator[tuple[str, int]]:
 
 
 def test_the_walk_over_the_files_finds_imports() -> None:
-    assert {"", "core.engine", "kernels.cpu", "nn.functional.conv", "ops.elementwise", "testing.laws"} <= set(MODULES)
+    assert {"", "core.engine", "kernels.cpu", "nn.functional.conv", "ops.elementwise", "testing.operations"} <= set(MODULES)
     found = {name for name, _ in imports_of(MODULES["ops.elementwise"])}
     assert {"minigrad.core.primitive", "minigrad.ops.creation", "minigrad.kernels", "math"} <= found
     assert "minigrad.nn.functional" in {name for name, _ in imports_of(MODULES["nn.linear"])}
-    assert "hypothesis" in {name for name, _ in imports_of(MODULES["testing.laws"])}
+    assert "hypothesis" in {name for name, _ in imports_of(MODULES["testing.operations"])}
 
 
 @pytest.mark.parametrize("module", MODULES)

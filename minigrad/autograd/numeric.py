@@ -59,7 +59,12 @@ class Estimate:
             found.value = terms.sum(axis)
             found.scale = np.abs(terms).sum(axis)
             found.error = np.where(counts, np.abs(weights) * self.error, 0.0).sum(axis)
-            found.left, found.right = np.minimum(left, right).sum(axis), np.maximum(left, right).sum(axis)
+            low, high = (
+                np.minimum(left, right).sum(axis),
+                np.maximum(left, right).sum(axis),
+            )  # every output may follow a rule of its own
+            rising = left.sum(axis) <= right.sum(axis)
+            found.left, found.right = np.where(rising, low, high), np.where(rising, high, low)
             found.state = np.where(counts, self.state, SMOOTH).max(axis, initial=SMOOTH)
         return found
 
@@ -88,9 +93,11 @@ class Window:
 
     __slots__ = ("across", "across_error", "left", "right", "side_error", "steady", "finite")
 
-    def __init__(self, line: Line, middle: Array, step: float, noise: Array) -> None:
+    def __init__(self, line: Line, middle: Array, step: float, noise: Array, coarsest: bool = False) -> None:
         right, left = one_sided(line, middle, step), one_sided(line, middle, -step)
         finest = step / 4
+        if coarsest:  # an output that does not depend on what moves shows no noise, whatever it is elsewhere
+            noise = np.where(np.all([slope == 0 for slope in (*right, *left)], axis=0), 0.0, noise)
         with np.errstate(all="ignore"):
             self.right, right_error = extrapolated(right, 2)
             self.left, left_error = extrapolated(left, 2)
@@ -167,7 +174,7 @@ def slopes_along(
         ordinary = 1e-3 * np.where(np.isfinite(middle), np.abs(middle), 0.0) / unit
         floor = 1e-3 / unit + ordinary
     for step in steps:
-        window = Window(line, middle, step, noise)
+        window = Window(line, middle, step, noise, last is None)
         smooth = window.smooth(floor)
         better = smooth & ((window.across_error < found.error) | (found.state != SMOOTH))
         kinked = ~smooth & window.kinked(last) & (found.state != SMOOTH)
@@ -214,6 +221,7 @@ class Probe:
         function: takes the arrays, gives an array or several.
         arrays: the point; only arrays of floats are moved.
         finest: the smallest step that is worth trying; by default what the precision allows.
+        moving: which arrays are moved; by default all of floats.
 
     >>> import numpy as np
     >>> probe = Probe(np.abs, [np.array([0.0, 2.0])])
@@ -224,11 +232,17 @@ class Probe:
     (True, 1.0)
     """
 
-    def __init__(self, function: ArrayFunction, arrays: Sequence[Array], finest: float = 0.0) -> None:
+    def __init__(
+        self, function: ArrayFunction, arrays: Sequence[Array], finest: float = 0.0, moving: Sequence[int] | None = None
+    ) -> None:
         self.function = function
         self.arrays = list(arrays)
         self.finest = finest
-        self.places = [i for i, a in enumerate(self.arrays) if np.asarray(a).dtype.kind == "f"]
+        self.places = (
+            [i for i, a in enumerate(self.arrays) if np.asarray(a).dtype.kind == "f"]
+            if moving is None
+            else list(moving)
+        )
         self.calls = 0
         self.shapes: list[tuple[int, ...]] = []
         self.dtypes: list[Any] = []
@@ -325,7 +339,14 @@ class Probe:
             self.middle = middle
         known = [np.where(s.state == SMOOTH, s.value, np.nan) for s in samples]
         low, high = np.fmin.reduce([found.left, found.right, *known]), np.fmax.reduce([found.left, found.right, *known])
-        apart = high - low > 10 * distance * np.maximum(np.abs(low), np.abs(high)) + 3 * found.error
+        size = np.maximum(
+            np.abs(low), np.abs(high)
+        )  # curvature changes slopes too, in proportion to what is large around here
+        size = np.maximum(
+            size,
+            np.abs(np.where(found.state == UNKNOWN, 0.0, found.value)).max(initial=0.0) + ordinary_size(self.middle),
+        )
+        apart = high - low > 10 * distance * size + 3 * found.error
         kinked = (found.state != UNKNOWN) & apart
         found.state[kinked], found.left[kinked], found.right[kinked] = KINK, low[kinked], high[kinked]
         return found
@@ -370,6 +391,11 @@ class Probe:
         for name in Estimate.__slots__:
             setattr(found, name, getattr(found, name).reshape(shape))
         return found
+
+
+def ordinary_size(values: Array) -> float:
+    finite = np.abs(values[np.isfinite(values)])
+    return float(finite.max(initial=0.0))
 
 
 def other(steps: Sequence[float]) -> list[float]:

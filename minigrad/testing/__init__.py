@@ -1,12 +1,62 @@
-"""Property tests for derivatives: strategies that draw the arguments of operations, and the laws that every operation keeps.
+"""Property tests for derivatives: `check` for any function, laws for operations, strategies that draw arguments, mutation of rules.
 
 It needs Hypothesis, which nothing else in minigrad imports: install ``minigrad[test]``.
 """
 
 from __future__ import annotations
 
-from minigrad.testing.laws import LAWS, Law
-from minigrad.testing.numeric import GradientError, Slopes, compare, slopes
-from minigrad.testing.strategies import Call, Draw, calls, cotangents
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["LAWS", "Call", "Draw", "GradientError", "Law", "Slopes", "calls", "compare", "cotangents", "slopes"]
+if TYPE_CHECKING:
+    from minigrad.ops.families import Domain
+    from minigrad.testing.checking import Result, check
+    from minigrad.testing.generated import laws
+    from minigrad.testing.mutation import Mutant, Score, mutate
+    from minigrad.testing.numeric import compare, slopes
+    from minigrad.testing.operations import LAWS, Law
+    from minigrad.testing.report import GradientError
+    from minigrad.testing.strategies import (
+        Call,
+        Draw,
+        arrays,
+        broadcastable_shapes,
+        calls,
+        convolutions,
+        cotangents,
+        indices,
+        layouts,
+        poolings,
+        shapes,
+    )  # fmt: skip
+
+_HOMES = {
+    "minigrad.ops.families": ("Domain",),
+    "minigrad.testing.checking": ("Result", "check"),
+    "minigrad.testing.generated": ("laws",),
+    "minigrad.testing.mutation": ("Mutant", "Score", "mutate"),
+    "minigrad.testing.numeric": ("compare", "slopes"),
+    "minigrad.testing.operations": ("LAWS", "Law"),
+    "minigrad.testing.report": ("GradientError",),
+    "minigrad.testing.strategies": (
+        "Call", "Draw", "arrays", "broadcastable_shapes", "calls", "convolutions", "cotangents", "indices", "layouts", "poolings", "shapes",
+    ),
+}  # fmt: skip
+
+__all__ = [
+    "LAWS", "Call", "Domain", "Draw", "GradientError", "Law", "Mutant", "Result", "Score", "arrays", "broadcastable_shapes", "calls", "check",
+    "compare", "convolutions", "cotangents", "indices", "laws", "layouts", "mutate", "poolings", "shapes", "slopes",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Names are imported when they are asked for: the pytest plugin is loaded where nobody needs Hypothesis, or has it."""
+    from importlib import import_module
+
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module 'minigrad.testing' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -21,7 +21,9 @@ Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 DrawFunction = Callable[[st.SearchStrategy[Any]], Any]
 
-FINEST = 8  # numbers are drawn as multiples of 1 / FINEST: exact in every float type, and never nearer to a kink than that
+FINEST = (
+    8  # numbers are drawn as multiples of 1 / FINEST: exact in every float type, and never nearer to a kink than that
+)
 LARGEST_SIZE = 3
 SPECIAL = (np.nan, np.inf, -np.inf)
 
@@ -49,13 +51,17 @@ class Draw:
         empty: give every shape that may have one an axis of length 0.
     """
 
-    def __init__(self, draw: DrawFunction, dtype: Any = np.float64, integers: bool = False, empty: bool = False) -> None:
+    def __init__(
+        self, draw: DrawFunction, dtype: Any = np.float64, integers: bool = False, empty: bool = False
+    ) -> None:
         self.draw = draw
         self.dtype = np.dtype(dtype)
         self.integers = integers
         self.empty = empty
         self.fixed: list[Array] = []  # those that must keep their layout
-        self.free: list[Array] = []  # those whose elements may change: arrays that `cases` computes may have to be as they are
+        self.free: list[
+            Array
+        ] = []  # those whose elements may change: arrays that `cases` computes may have to be as they are
 
     # --- sizes and choices ----------------------------------------------------------------------------------------
 
@@ -92,7 +98,12 @@ class Draw:
     # --- arrays ---------------------------------------------------------------------------------------------------
 
     def array(
-        self, shape: Sequence[int], low: float = -4.0, high: float = 4.0, kinks: tuple[float, ...] = (), special: bool = False
+        self,
+        shape: Sequence[int],
+        low: float = -4.0,
+        high: float = 4.0,
+        kinks: tuple[float, ...] = (),
+        special: bool = False,
     ) -> Array:
         """Numbers between `low` and `high`, away from the kinks; with `special` NaN and infinities among them."""
         table = readable_numbers(low, high, tuple(kinks), self.integers)
@@ -126,7 +137,9 @@ class Draw:
         if array.size > 1 and any(array is a for a in self.free):
             layouts.append(repeated)
         layout = self.choice(*layouts)
-        return array if layout is packed or array.ndim == 0 else layout(array, self.draw(st.integers(0, array.ndim - 1)))
+        return (
+            array if layout is packed or array.ndim == 0 else layout(array, self.draw(st.integers(0, array.ndim - 1)))
+        )
 
     # --- index expressions ----------------------------------------------------------------------------------------
 
@@ -149,7 +162,15 @@ class Draw:
     def part(self, n: int) -> Any:
         """An integer or a slice that selects something of an axis of length n."""
         start = self.draw(st.integers(0, n - 1))
-        return self.choice(slice(None), start, slice(start, None), start - n, slice(None, start), slice(None, None, 2), slice(None, None, -1))
+        return self.choice(
+            slice(None),
+            start,
+            slice(start, None),
+            start - n,
+            slice(None, start),
+            slice(None, None, 2),
+            slice(None, None, -1),
+        )
 
     def places(self, n: int, unique: bool) -> Array:
         """An array of indices into an axis of length n, counted from either end."""
@@ -170,7 +191,11 @@ def packed(array: Array, axis: int) -> Array:
 
 def transposed(array: Array, axis: int) -> Array:
     """The axes in another order in memory, the given one last."""
-    return np.moveaxis(np.moveaxis(array, axis, -1).copy(), -1, axis) if array.ndim > 1 and axis < array.ndim - 1 else array.T.copy().T
+    return (
+        np.moveaxis(np.moveaxis(array, axis, -1).copy(), -1, axis)
+        if array.ndim > 1 and axis < array.ndim - 1
+        else array.T.copy().T
+    )
 
 
 def reversed_(array: Array, axis: int) -> Array:
@@ -192,6 +217,16 @@ def repeated(array: Array, axis: int) -> Array:
     """A stride of 0: one element in memory for all along the axis."""
     first = array[(slice(None),) * axis + (slice(0, 1),)].copy()
     return np.broadcast_to(first, array.shape) if array.shape[axis] else array
+
+
+def memory_layouts() -> tuple[tuple[str, Callable[[Array], Array]], ...]:
+    """All layouts but the usual one, by name, along one axis each; that of stride 0 changes the elements."""
+    return (
+        ("transposed", lambda a: transposed(a, 0)),
+        ("reversed", lambda a: reversed_(a, a.ndim - 1)),
+        ("with gaps and an offset", lambda a: spread(a, a.ndim - 1)),
+        ("stride 0", lambda a: repeated(a, 0)),
+    )
 
 
 def described(array: Array) -> str:
@@ -293,9 +328,110 @@ def reduction_arguments(draw: Draw) -> tuple[tuple[Array], dict[str, Any]]:
     x = draw.array(draw.shape())
     dims: Any = [None]
     if x.ndim:
-        dims += [draw.draw(st.integers(-x.ndim, x.ndim - 1)), tuple(draw.permutation(x.ndim)[: draw.draw(st.integers(1, x.ndim))])]
+        dims += [
+            draw.draw(st.integers(-x.ndim, x.ndim - 1)),
+            tuple(draw.permutation(x.ndim)[: draw.draw(st.integers(1, x.ndim))]),
+        ]
     dim = draw.choice(*dims)
     return (x,), {"keepdim": draw.choice(False, True)} | ({} if dim is None else {"dim": dim})
+
+
+# --- strategies by themselves -----------------------------------------------------------------------------------------
+
+
+@st.composite
+def shapes(draw: DrawFunction, min_dims: int = 0, max_dims: int = 3, min_size: int = 0) -> Shape:
+    """Shapes of a few short axes; axes of length 0 are rare."""
+    return Draw(draw).shape(min_dims, max_dims, min_size)
+
+
+@st.composite
+def broadcastable_shapes(draw: DrawFunction, count: int = 2, max_dims: int = 3) -> tuple[Shape, ...]:
+    """So many shapes that broadcast together; one of them, any, has the full shape."""
+    source = Draw(draw)
+    shape = source.shape(0, max_dims)
+    full = draw(st.integers(0, count - 1))
+    return tuple([shape if i == full else source.broadcastable(shape) for i in range(count)])
+
+
+@st.composite
+def arrays(
+    draw: DrawFunction,
+    shape: Any = None,
+    dtype: Any = np.float64,
+    domain: Any = (-4.0, 4.0),
+    kinks: tuple[float, ...] = (),
+    integers: bool = False,
+    layout: bool = False,
+) -> Array:
+    """Arrays of readable numbers, multiples of 1/8, with ties among them.
+
+    Args:
+        shape: the shape, or a strategy for it (default: any of up to 3 axes).
+        dtype: a type of floats.
+        domain: the bounds (low, high), or a `Domain`.
+        kinks: numbers that are left out.
+        integers: whole numbers only.
+        layout: in any layout in memory: transposed, reversed, with gaps, of stride 0.
+
+    >>> from hypothesis import find
+    >>> from minigrad.testing import arrays
+    >>> find(arrays((2,), domain=(0.5, 2)), lambda a: a.sum() > 2).tolist()
+    [1.0, 2.0]
+    """
+    source = Draw(draw, dtype, integers)
+    chosen = source.shape() if shape is None else draw(shape) if isinstance(shape, st.SearchStrategy) else shape
+    low, high = (domain.low, domain.high) if hasattr(domain, "low") else domain
+    array = source.array(
+        (chosen,) if isinstance(chosen, int) else tuple(chosen), low, high, (*getattr(domain, "kinks", ()), *kinks)
+    )
+    return source.layout(array) if layout else array
+
+
+@st.composite
+def layouts(draw: DrawFunction, array: Array) -> Array:
+    """The elements of an array in any layout in memory but that of stride 0, which would change them."""
+    return Draw(draw).layout(array)
+
+
+@st.composite
+def indices(draw: DrawFunction, shape: Shape, unique: bool = False) -> Any:
+    """Keys for ``x[key]`` of arrays of a shape: integers, slices, None, ..., arrays of integers, masks; with `unique` no element is named twice."""
+    return Draw(draw).index(shape, unique)
+
+
+@st.composite
+def convolutions(
+    draw: DrawFunction, dims: int = 2, dtype: Any = np.float64, integers: bool = False
+) -> tuple[Array, Array, dict[str, Any]]:
+    """An input, a weight and the named arguments of a convolution in 1 to 3 dimensions that fit together."""
+    source = Draw(draw, dtype, integers)
+    groups = source.choice(1, 2)
+    kernel = [source.choice(1, 2, 3) for _ in range(dims)]
+    geometry: dict[str, Any] = {
+        "stride": tuple([source.choice(1, 2) for _ in kernel]),
+        "padding": tuple([source.choice(0, 1, 2) for _ in kernel]),
+        "dilation": tuple([source.choice(1, 2) for _ in kernel]),
+    }
+    lengths = [
+        max(1, d * (k - 1) + 1 - 2 * p) + draw(st.integers(0, 3))
+        for k, p, d in zip(kernel, geometry["padding"], geometry["dilation"], strict=True)
+    ]
+    channels = source.choice(1, 2)
+    x = source.array((source.choice(1, 2), groups * channels, *lengths))
+    w = source.array((groups * source.choice(1, 2), channels, *kernel))
+    return x, w, geometry | {"groups": groups}
+
+
+@st.composite
+def poolings(draw: DrawFunction, dims: int = 2, dtype: Any = np.float64) -> tuple[Array, dict[str, Any]]:
+    """An input, with ties, and the named arguments of a pooling in 1 to 3 dimensions that fit together."""
+    source = Draw(draw, dtype)
+    kernel = tuple([source.choice(1, 2, 3) for _ in range(dims)])
+    padding = tuple([source.choice(0, k // 2) for k in kernel])
+    geometry = {"kernel_size": kernel, "stride": tuple([source.choice(1, 2) for _ in kernel]), "padding": padding}
+    lengths = [max(1, k - 2 * p) + draw(st.integers(0, 3)) for k, p in zip(kernel, padding, strict=True)]
+    return source.array((source.choice(1, 2), source.choice(1, 2), *lengths), -2, 2), geometry
 
 
 @st.composite

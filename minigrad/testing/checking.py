@@ -1,0 +1,347 @@
+"""check: one call that tells whether the derivative of a function is right."""
+
+from __future__ import annotations
+
+import re
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from minigrad.core.primitive import Primitive
+from minigrad.testing.adapters import Subject, subject_of
+from minigrad.testing.case import Broken, Budget, Notes, OutOfTime, Unusable
+from minigrad.testing.functions import examine
+from minigrad.testing.operations import LAWS, Law
+from minigrad.testing.report import Finding, GradientError
+from minigrad.testing.samples import EMPTY, accepted, arguments, as_inputs, generic, variations
+from minigrad.testing.script import script_of
+from minigrad.testing.session import Session, told
+
+SECONDS = 16.0  # for the search; to make the found example small takes up to SHRINKING more
+SHRINKING = 5.0
+ENOUGH = 60  # elements: an example to guess at the reason from
+
+
+class Result:
+    """What `check` found where nothing is wrong.
+
+    Args:
+        verdict: "pass", or "cannot tell" where no element of any gradient could be judged.
+        reason: why nothing can be told.
+        notes: what was seen on the way.
+        examples: how many examples were tried.
+        seconds: how long it took.
+    """
+
+    def __init__(self, name: str, verdict: str, reason: str, notes: Notes, examples: int, seconds: float) -> None:
+        self.name = name
+        self.verdict = verdict
+        self.reason = reason
+        self.laws = dict(notes.laws)
+        self.ties = dict(notes.ties)
+        self.remarks = list(notes.remarks)
+        self.elements = notes.elements
+        self.undecided = notes.unknown
+        self.examples = examples
+        self.seconds = seconds
+
+    def __repr__(self) -> str:
+        lines = [f"{self.name}: {self.verdict}{': ' + self.reason if self.reason else ''}"]
+        lines.append(
+            f"  {self.examples} examples, {self.elements} elements of gradients compared with differences, {self.undecided} undecided"
+        )
+        lines.append(f"  laws: {', '.join(f'{name} {n}' for name, n in self.laws.items())}")
+        if self.ties:
+            lines.append(
+                f"  at kinks the gradient is {', '.join(f'{rule} ({n} times)' for rule, n in self.ties.items())}"
+            )
+        lines += [f"  note: {remark}" for remark in self.remarks]
+        return "\n".join(lines)
+
+
+def check(
+    fn: Any,
+    *inputs: Any,
+    vjp: Callable[..., Any] | None = None,
+    framework: str | None = None,
+    domain: Any = None,
+    max_examples: int | None = None,
+    laws: Sequence[str] | None = None,
+    seconds: float = SECONDS,
+) -> Result:
+    """Checks the derivative of a function against differences, and against itself called in other ways.
+
+    Args:
+        fn: takes the inputs, gives an array or tensor or a tuple of them. An operation of minigrad's, a `torch.autograd.Function`, or a function.
+        inputs: arrays or tensors to try it on, or Hypothesis strategies for them; other values are passed on as they are. Without any, arrays of
+            common shapes are tried.
+        vjp: its derivative where it has none of its own: ``vjp(g, *inputs)`` gives the tuple of gradients.
+        framework: "minigrad", "torch", "numpy", "jax" or "autograd"; guessed from the function, the inputs and `vjp` if not given.
+        domain: bounds (low, high) of the numbers to try, where no inputs are given; a list of them for one each.
+        max_examples: how many examples to draw (default: 20, or what the profile of the pytest plugin says).
+        laws: the names of the laws to check (default: all).
+        seconds: how long to search; at most 10 more are spent on making an example small.
+
+    Returns:
+        A `Result`, whose `verdict` is "pass" or "cannot tell".
+
+    Raises:
+        GradientError: the derivative is wrong; the message says where, guesses why, and has a script that shows it.
+        ValueError, TypeError: the function cannot be called so.
+
+    >>> import numpy as np
+    >>> from minigrad.testing import check
+    >>> check(np.sin, np.array([0.5, 2.0]), vjp=lambda g, x: (g * np.cos(x),)).verdict
+    'pass'
+    >>> check(np.sin, np.array([0.5, 2.0]), vjp=lambda g, x: (-g * np.cos(x),))
+    Traceback (most recent call last):
+        ...
+    minigrad.testing.report.GradientError: sin: the gradient of input 0 is wrong
+      law       gradient
+      guess     sign: the gradient is negated on every element
+    ...
+    """
+    subject = subject_of(fn, vjp, framework, inputs)
+    search = Search(subject, Session.max_examples if max_examples is None else max_examples, laws, seconds)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if any(isinstance(x, SearchStrategy) for x in inputs):
+            search.drawn(st.tuples(*[x if isinstance(x, SearchStrategy) else st.just(x) for x in inputs]))
+        elif inputs:
+            search.given(as_inputs(inputs))
+        elif isinstance(fn, Primitive) and is_declared(fn):
+            search.operation(fn)
+        else:
+            search.by_shapes(domain)
+    return search.result()
+
+
+class Search:
+    """The search for an example that breaks a law."""
+
+    def __init__(self, subject: Subject, max_examples: int, laws: Sequence[str] | None, seconds: float) -> None:
+        self.subject = subject
+        self.max_examples = max_examples
+        self.laws = laws
+        self.budget = Budget(seconds)
+        self.notes = Notes()
+        self.findings: list[Finding] = []
+        self.examples = 0
+        self.refusals: list[str] = []
+        self.start = time.monotonic()
+
+    # --- examples -------------------------------------------------------------------------------------------------
+
+    def try_example(self, arrays: Sequence[Any], lenient: bool = False) -> None:
+        """Examines one example; remembers and raises what it breaks."""
+        try:
+            examine(self.subject, arrays, self.notes, self.budget, lenient, self.laws)
+            self.examples += 1
+        except Unusable as error:
+            self.refusals.append(str(error))
+        except Broken as broken:
+            if not self.findings:  # from now on the time is for making it smaller
+                self.budget = Budget(min(SHRINKING, max(1.0, self.budget.left() + SHRINKING)))
+            self.findings.append(broken.finding)
+            raise
+
+    def given(self, arrays: list[Any]) -> None:
+        """The arrays, and what follows from them."""
+        try:
+            for number, (example, lenient) in enumerate(variations(arrays)):
+                self.try_example(example, lenient)
+                if number == 0 and self.refusals:
+                    raise ValueError(
+                        f"check: {self.subject.name} cannot be called with the inputs given: {self.refusals[0]}"
+                    )
+                if number + 1 >= max(1, self.max_examples):
+                    break
+        except Broken as broken:
+            self.simplify(broken.finding)
+        except OutOfTime:
+            self.notes.remark("the time was spent before all examples were tried")
+
+    def drawn(self, strategy: SearchStrategy[Any]) -> None:
+        """Examples that Hypothesis draws, and makes smaller when one breaks a law."""
+
+        def test(values: Any) -> None:
+            if (
+                len(values) == 1
+                and isinstance(values[0], (tuple, list))
+                and any(isinstance(v, np.ndarray) for v in map(self_or_array, values[0]))
+            ):
+                values = values[0]  # one strategy for all arguments
+            self.try_example(as_inputs(values))
+
+        run = self.configured(given(strategy)(test))
+        try:
+            run()
+        except OutOfTime:
+            if not self.findings:
+                self.notes.remark("the time was spent before all examples were tried")
+        except BaseException:
+            if not self.findings:
+                raise
+
+    def by_shapes(self, domain: Any) -> None:
+        """Arrays of all shapes that the function takes: numbers all over the domain first, then readable ones with ties, then none at all."""
+        shapes, domains = accepted(self.subject, domain)
+        try:
+            for one in (
+                shapes
+            ):  # those of several sizes, even if the first shows an error: the larger tell more about its reason
+                try:
+                    self.try_example(generic(one, domains))
+                except Broken:
+                    if len(self.findings) > 3:
+                        break
+        except OutOfTime:
+            self.notes.remark("the time was spent before all examples were tried")
+            return
+        self.drawn(arguments(shapes, domains).map(lambda arrays: (arrays,)))
+        if not self.findings:
+            self.empty(len(domains))
+
+    def empty(self, count: int) -> None:
+        """Arrays without elements: gradients have their shapes; to refuse them is no error."""
+        for shape in EMPTY:
+            try:
+                self.try_example([np.zeros(shape)] * count, True)
+            except OutOfTime:
+                return
+            except Broken as broken:
+                if "shape" in broken.finding.what:
+                    return
+                self.findings.clear()
+
+    def operation(self, op: Primitive) -> None:
+        """The laws of operations, which know how theirs wants to be called."""
+        for name, law in LAWS.items():
+            if law.applies(op) and (self.laws is None or name in self.laws):
+                try:
+                    self.configured(law_test(law, op))()
+                except AssertionError as error:
+                    raise GradientError(f"{op.name}: breaks the law {name!r}: {error}") from error
+                self.notes.laws[name] += self.max_examples
+                self.notes.elements += 1
+                self.examples += self.max_examples
+
+    def configured(self, run: Callable[..., Any]) -> Callable[..., Any]:
+        """A test of Hypothesis with the settings of this search."""
+        if Session.seed is not None:
+            run = seed(Session.seed)(run)
+        return settings(
+            max_examples=max(1, self.max_examples),
+            derandomize=Session.seed is None,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate, Phase.shrink],
+            suppress_health_check=list(HealthCheck),
+            report_multiple_bugs=False,
+        )(run)
+
+    def simplify(self, finding: Finding) -> None:
+        """Shorter axes and rounder numbers, as long as the same law is broken."""
+        arrays, law = list(finding.arrays), finding.law
+        progress = True
+        try:
+            while progress:
+                progress = False
+                for candidate in simpler(arrays):
+                    if self.breaks(candidate, law):
+                        arrays, progress = candidate, True
+                        break
+        except OutOfTime:
+            pass
+
+    def breaks(self, arrays: list[Any], law: str) -> bool:
+        self.budget.check()
+        before = len(self.findings)
+        try:
+            self.try_example(arrays, True)
+        except Broken as broken:
+            if broken.finding.law == law:
+                return True
+            del self.findings[before:]
+        return False
+
+    # --- outcome --------------------------------------------------------------------------------------------------
+
+    def result(self) -> Result:
+        """The verdict, if there is no error to raise."""
+        if self.findings:
+            error = self.error()
+            told(self.subject.name, dict.fromkeys(self.notes.laws, "ok") | {self.findings[0].law: "WRONG"})
+            raise error
+        told(self.subject.name, dict.fromkeys(self.notes.laws, "ok"))
+        seconds = time.monotonic() - self.start
+        if self.notes.elements or self.examples and not self.notes.unknown and not self.notes.remarks:
+            return Result(self.subject.name, "pass", "", self.notes, self.examples, seconds)
+        if not self.examples and self.refusals:
+            raise ValueError(
+                f"check: {self.subject.name} cannot be called with any of the inputs that were tried: {self.refusals[0]}"
+            )
+        reason = next(iter(self.notes.remarks), "no element of any gradient lies where the function has a slope")
+        return Result(self.subject.name, "cannot tell", reason, self.notes, self.examples, seconds)
+
+    def error(self) -> GradientError:
+        """The smallest example, with the guess that a larger one allows."""
+        smallest = min(self.findings, key=lambda f: f.size)
+        alike = [f for f in self.findings if f.law == smallest.law and f.guess]
+        if alike:  # most often right is what most of the large examples say
+            large = max(min(f.size[0], ENOUGH) for f in alike)
+            votes = Counter(without_numbers(f.guess) for f in alike if min(f.size[0], ENOUGH) == large)
+            smallest.guess = next(
+                f.guess for f in alike if f.size[0] >= large and without_numbers(f.guess) == votes.most_common(1)[0][0]
+            )
+        names = [f"input {i}" for i in range(len(smallest.arrays))]
+        smallest.script = script_of(self.subject, smallest)
+        return GradientError(smallest.text(self.subject.name, names), smallest)
+
+
+def is_declared(op: Primitive) -> bool:
+    """Does an operation say how it is to be called?"""
+    return "cases" in op.facts or "domains" in op.facts or op.facts.get("laws") == "reduction"
+
+
+def law_test(law: Law, op: Primitive) -> Callable[..., Any]:
+    @given(data=st.data())
+    def run(data: Any) -> None:
+        law(op, data.draw)
+
+    return run
+
+
+def without_numbers(text: str) -> str:
+    return re.sub(r"[-\d.e]+", "", text)
+
+
+def self_or_array(value: Any) -> Any:
+    return as_inputs([value])[0]
+
+
+def cut(array: Any, old: int, new: int) -> Any:
+    """The array with its axes of one length cut to another."""
+    return (
+        array[tuple([slice(0, new) if n == old else slice(None) for n in array.shape])]
+        if isinstance(array, np.ndarray)
+        else array
+    )
+
+
+def simpler(arrays: Sequence[Any]) -> list[list[Any]]:
+    """Arrays with axes of one length cut shorter, and with rounder numbers."""
+    lengths = sorted({n for a in arrays if isinstance(a, np.ndarray) for n in a.shape if n > 1}, reverse=True)
+    found = [[cut(a, n, new) for a in arrays] for n in lengths for new in sorted({1, 2, n // 2, n - 1} - {0, n})]
+    for digits in (0, 1, 2):
+        rounded = [np.round(a, digits) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else a for a in arrays]
+        if any(isinstance(a, np.ndarray) and not np.array_equal(a, b) for a, b in zip(arrays, rounded, strict=True)):
+            found.append(rounded)
+    return found

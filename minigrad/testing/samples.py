@@ -1,0 +1,210 @@
+"""What functions are tried on: arrays that are given and what follows from them, draws of strategies, or arrays of shapes that the function takes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from minigrad.core.tensor import Tensor
+from minigrad.ops.families import POSITIVE, REAL, Domain
+from minigrad.testing.adapters import Subject
+from minigrad.testing.report import Array
+from minigrad.testing.strategies import Draw, DrawFunction
+
+Shapes = tuple[tuple[int, ...], ...]
+
+DOMAINS = (REAL, POSITIVE, Domain(0.1, 0.9), Domain(-0.9, 0.9), Domain(1.1, 4.0))
+ONE: tuple[Shapes, ...] = tuple(
+    [(s,) for s in ((3,), (2, 3), (), (3, 2, 4), (3, 3), (2, 2, 5, 4), (1,), (1, 3), (2, 1), (4, 4, 4))]
+)
+TWO: tuple[Shapes, ...] = (
+    ((2, 3), (3,)), ((2, 3), (2, 1)), ((3,), ()), ((2, 1), (3,)),  # broadcast
+    ((2, 3), (3, 4)), ((2, 3), (4, 3)), ((5, 2, 3), (5, 3, 4)), ((3, 2), (2,)),  # products
+    ((2, 3, 6), (4, 3, 3)), ((2, 3, 5, 4), (2, 3, 3, 2)),  # convolutions
+)  # fmt: skip
+THREE: tuple[Shapes, ...] = (
+    ((2, 3), (4, 3), (4,)), ((2, 3), (3, 4), (4,)), ((2, 3), (3,), (3,)), ((2, 3, 4), (3,), (3,)), ((2, 3), (2, 1), (3,)),
+    ((2, 3, 6), (4, 3, 3), (4,)), ((2, 3, 5, 4), (2, 3, 3, 2), (2,)), ((2, 3, 4), (2, 5, 4), (2, 5, 6)),
+)  # fmt: skip
+EMPTY: tuple[tuple[int, ...], ...] = ((0,), (0, 3), (2, 0))
+
+
+def as_input(value: Any) -> Any:
+    """Tensors of any framework and lists as arrays; numbers and all else as they are."""
+    if isinstance(value, np.ndarray):
+        return value
+    if isinstance(value, np.generic):
+        return np.asarray(value)
+    if isinstance(value, Tensor):
+        return value.array
+    if type(value).__module__.split(".")[0] == "torch" and hasattr(value, "detach"):
+        return value.detach().cpu().numpy()
+    if isinstance(value, list) or type(value).__module__.split(".")[0] in ("jax", "jaxlib"):
+        return np.asarray(value)
+    return value
+
+
+def as_inputs(values: Sequence[Any]) -> list[Any]:
+    """All inputs; numbers are arrays without axes if nothing else could have a gradient."""
+    found = [as_input(v) for v in values]
+    if not any(isinstance(a, np.ndarray) and a.dtype.kind == "f" for a in found):
+        found = [np.asarray(a, np.float64) if type(a) is float else a for a in found]
+    return found
+
+
+def as_domain(domain: Any) -> Domain:
+    """A domain from itself, or from a pair of bounds."""
+    if isinstance(domain, Domain):
+        return domain
+    if (
+        isinstance(domain, (tuple, list))
+        and len(domain) == 2
+        and all(isinstance(x, (int, float)) for x in domain)
+        and domain[0] < domain[1]
+    ):
+        return Domain(float(domain[0]), float(domain[1]))
+    raise TypeError(
+        f"check: expected domain to be a pair of bounds (low, high) or a minigrad.testing.Domain, got {domain!r}"
+    )
+
+
+# --- around given arrays ----------------------------------------------------------------------------------------------
+
+
+def variations(given: Sequence[Any]) -> Iterator[tuple[list[Any], bool]]:
+    """The arrays themselves; in double precision; moved a little; and with ties and round numbers. All but the first prove less (`lenient`)."""
+    yield list(given), False
+    which = [i for i, a in enumerate(given) if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
+    if any(given[i].dtype != np.float64 for i in which):
+        yield changed(given, which, lambda a: a.astype(np.float64)), False
+    random = np.random.default_rng(0)
+    yield changed(given, which, lambda a: within(a, a * (1 + 0.2 * random.uniform(-1, 1, a.shape)))), True
+    yield changed(given, which, tied), True
+    yield changed(given, which, lambda a: within(a, np.round(a))), True
+
+
+def changed(given: Sequence[Any], which: Sequence[int], change: Callable[[Array], Array]) -> list[Any]:
+    return [
+        np.asarray(change(a)).astype(a.dtype if change is not None and a.dtype == np.float64 else np.float64)
+        if i in which
+        else a
+        for i, a in enumerate(given)
+    ]
+
+
+def within(a: Array, moved: Array) -> Array:
+    """Numbers that stay between the least and the greatest that were given."""
+    finite = a[np.isfinite(a)]
+    return np.where(np.isfinite(moved), np.clip(moved, finite.min(), finite.max()), a) if finite.size else a
+
+
+def tied(a: Array) -> Array:
+    """Every second element equal to the one before."""
+    flat = a.ravel().copy()
+    flat[1::2] = flat[: 2 * (flat.size // 2) : 2]
+    return flat.reshape(a.shape)
+
+
+# --- without any ------------------------------------------------------------------------------------------------------
+
+
+def counts_of_inputs(subject: Subject) -> tuple[int, ...]:
+    """How many arrays a function takes, by its signature; what to try where it has none."""
+    op: Any = subject.fn
+    if hasattr(op, "n_tensors") and not op.variadic:
+        return (int(op.required),)
+    for function, extra in ((subject.fn, 0), (forward_of(subject.fn), 1), (subject.vjp, 1)):
+        try:
+            parameters = list(inspect.signature(function).parameters.values()) if function is not None else []
+        except (TypeError, ValueError):
+            continue
+        if parameters and not any(p.kind == p.VAR_POSITIONAL for p in parameters):
+            required = [
+                p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty
+            ]
+            if len(required) > extra:
+                return (len(required) - extra,)
+    return (1, 2, 3)
+
+
+def forward_of(fn: Any) -> Any:
+    """The forward of an autograd.Function whose apply this is."""
+    owner = getattr(fn, "__self__", None)
+    return getattr(owner, "forward", None) if isinstance(owner, type) else None
+
+
+def templates(count: int) -> list[Shapes]:
+    """Shapes that functions of so many arrays may take, the most common first."""
+    same = [shapes * count for shapes in ONE]
+    return same + list({2: TWO, 3: THREE}.get(count, ()))
+
+
+def generic(shapes: Shapes, domains: Sequence[Domain], seed: int = 0) -> list[Array]:
+    """Numbers all over the domains."""
+    random = np.random.default_rng([seed, len(shapes), *[n for s in shapes for n in s]])
+    return [random.uniform(d.low, d.high, s) for s, d in zip(shapes, domains, strict=True)]
+
+
+def accepted(subject: Subject, domain: Any) -> tuple[list[Shapes], list[Domain]]:
+    """The shapes that a function takes, and the domains on which its values are finite.
+
+    Raises:
+        ValueError: it takes none of those that were tried.
+    """
+    first: Exception | None = None
+    for count in counts_of_inputs(subject):
+        try:
+            return accepted_by_count(subject, count, domain)
+        except ValueError as error:
+            first = first or error
+    assert first is not None
+    raise first
+
+
+def accepted_by_count(subject: Subject, count: int, domain: Any) -> tuple[list[Shapes], list[Domain]]:
+    """The same for functions of so many arrays."""
+    if isinstance(domain, list) and len(domain) != count:
+        raise ValueError(f"check: got {len(domain)} domains for {count} inputs")
+    choices = (
+        [[as_domain(d) for d in domain]]
+        if isinstance(domain, list)
+        else [[as_domain(domain)] * count]
+        if domain is not None
+        else [[d] * count for d in DOMAINS]
+    )
+    first: Exception | None = None
+    best: tuple[float, list[Shapes], list[Domain]] = (-1.0, [], [])
+    for domains in choices:
+        taken, finite = [], []
+        for shapes in templates(count):
+            try:
+                outs = subject.outputs(generic(shapes, domains))
+            except Exception as error:
+                first = first or error
+                continue
+            if outs:
+                taken.append(shapes)
+                finite.append(float(np.mean([np.isfinite(out).mean() for out in outs if out.size] or [1.0])))
+        if taken and min(finite) == 1.0:
+            return taken, domains
+        if taken and np.mean(finite) > best[0]:
+            best = (float(np.mean(finite)), taken, domains)
+    if not best[1]:
+        raise ValueError(
+            f"check: {subject.name} takes none of the shapes that were tried ({type(first).__name__}: {first}); give examples, as in "
+            f"check({subject.name}, np.ones((2, 3)), ...), or strategies such as minigrad.testing.arrays((2, 3), domain=(0, 1))"
+        ) from first
+    return best[1], best[2]
+
+
+@st.composite
+def arguments(draw: DrawFunction, shapes: Sequence[Shapes], domains: Sequence[Domain]) -> list[Array]:
+    """Readable numbers, ties among them, in arrays of one of the shapes."""
+    source = Draw(draw)
+    chosen = draw(st.sampled_from(sorted(shapes, key=lambda s: sum(prod(n) for n in s))))
+    return [source.array(s, d.low, d.high, d.kinks) for s, d in zip(chosen, domains, strict=True)]

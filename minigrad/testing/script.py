@@ -1,0 +1,158 @@
+"""A script that shows a wrong gradient by itself, with nothing but the function and NumPy."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import textwrap
+from typing import Any
+
+import numpy as np
+
+from minigrad.testing.adapters import Subject
+from minigrad.testing.report import Finding, literal
+
+LARGEST = 400  # elements: beyond that a script would not be read
+
+HEAD = '''"""{name}: {what}."""
+import numpy as np
+{imports}
+'''
+DIFFERENCES = """
+def differences(i, h):
+    slopes = np.empty(inputs[i].shape)
+    for place in np.ndindex(slopes.shape):
+        ends = []
+        for step in (h, -h):
+            moved = [np.array(x) for x in inputs]
+            moved[i][place] += step
+            ends.append(sum((np.float64(w) * out).sum() for w, out in zip(cotangents, value(*moved))))
+        slopes[place] = (ends[0] - ends[1]) / (2 * h)
+    return slopes
+
+
+found = gradients(*inputs)
+for i in {moving}:
+    print("gradient of input", i)
+    print(found[i])
+    print("by differences")
+    print(differences(i, {step}))
+"""
+VALUES = {
+    "numpy": """
+def value(*arrays):
+    out = fn(*arrays)
+    return [np.asarray(o) for o in (out if isinstance(out, (tuple, list)) else [out])]
+
+
+def gradients(*arrays):
+    found = vjp(cotangents[0] if len(cotangents) == 1 else tuple(cotangents), *arrays)
+    return found if isinstance(found, (tuple, list)) else [found]
+""",
+    "minigrad": """
+def value(*arrays):
+    out = fn(*[minigrad.from_numpy(a) if isinstance(a, np.ndarray) else a for a in arrays])
+    return [o.numpy() for o in (out if isinstance(out, (tuple, list)) else [out]) if o.dtype.kind == "f"]
+
+
+def gradients(*arrays):
+    xs = [minigrad.tensor(a, requires_grad=a.dtype.kind == "f") if isinstance(a, np.ndarray) else a for a in arrays]
+    out = fn(*xs)
+    outs = [o for o in (out if isinstance(out, (tuple, list)) else [out]) if o.requires_grad]
+    minigrad.autograd.backward(outs, [minigrad.from_numpy(w) for w in cotangents[: len(outs)]])
+    return [getattr(x, "grad", None) for x in xs]
+""",
+    "torch": """
+def value(*arrays):
+    out = fn(*[torch.from_numpy(a) if isinstance(a, np.ndarray) else a for a in arrays])
+    return [o.detach().numpy() for o in (out if isinstance(out, (tuple, list)) else [out]) if o.is_floating_point()]
+
+
+def gradients(*arrays):
+    xs = [torch.tensor(a, requires_grad=a.dtype.kind == "f") if isinstance(a, np.ndarray) else a for a in arrays]
+    out = fn(*xs)
+    outs = [o for o in (out if isinstance(out, (tuple, list)) else [out]) if o.requires_grad]
+    torch.autograd.backward(outs, [torch.from_numpy(w) for w in cotangents[: len(outs)]])
+    return [getattr(x, "grad", None) for x in xs]
+""",
+}
+BESIDE_TORCH = """
+try:
+    import torch
+except ImportError:
+    torch = None
+if torch is not None:  # what torch's function of this name gives
+    xs = [torch.tensor(a, requires_grad=a.dtype.kind == "f") for a in inputs]
+    torch.{name}(*xs).backward(torch.from_numpy(cotangents[0]))
+    print("torch", *[x.grad for x in xs], sep="\\n")
+"""
+
+
+def script_of(subject: Subject, finding: Finding) -> str:
+    """The script for a finding; an empty string if its arrays are too large to be written out, or its framework has no script."""
+    arrays = [a for a in finding.arrays if isinstance(a, np.ndarray)]
+    if subject.framework not in VALUES or sum(a.size for a in arrays) > LARGEST:
+        return ""
+    imports, definitions = defined(subject)
+    moving = [i for i, a in enumerate(finding.arrays) if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
+    single = any(a.dtype == np.float32 for a in arrays)
+    lines = [
+        HEAD.format(
+            name=subject.name, what=finding.what.replace('"', "'").replace("\\", "/"), imports="\n".join(imports)
+        ),
+        *definitions,
+        f"inputs = [{', '.join(literal(a) for a in finding.arrays)}]",
+        f"cotangents = [{', '.join(literal(w) for w in finding.weights)}]",
+        VALUES[subject.framework],
+        DIFFERENCES.format(moving=moving, step="1e-2" if single else "1e-5"),
+    ]
+    if subject.framework == "minigrad" and maps_to_torch(subject.fn):
+        lines.append(BESIDE_TORCH.format(name=subject.name))
+    return "\n".join(line.rstrip("\n") for line in lines).strip() + "\n"
+
+
+def maps_to_torch(fn: Any) -> bool:
+    """Is this an operation of minigrad's that torch has under the same name?"""
+    return str(getattr(fn, "__module__", "")).startswith("minigrad.ops") and hasattr(
+        sys.modules.get("torch"), str(getattr(fn, "name", ""))
+    )
+
+
+def defined(subject: Subject) -> tuple[list[str], list[str]]:
+    """The imports and the definitions that make `fn` and `vjp`."""
+    imports = [] if subject.framework == "numpy" else [f"import {subject.framework}"]
+    definitions = []
+    for name, function in (("fn", subject.fn), ("vjp", subject.vjp)):
+        if function is not None:
+            more, text = made(name, function)
+            imports += [line for line in more if line not in imports]
+            definitions.append(text)
+    return imports, definitions
+
+
+def made(name: str, function: Any) -> tuple[list[str], str]:
+    """How to get at a function: by import if it is public in a module that can be imported, else by its source."""
+    owner = getattr(function, "__self__", None)
+    target, end = (owner, ".apply") if isinstance(owner, type) else (function, "")
+    module, path = (
+        getattr(target, "__module__", None),
+        getattr(target, "__qualname__", None) or getattr(target, "__name__", None),
+    )
+    if module and path and module != "__main__" and "<" not in path and found_again(module, path):
+        return [f"import {module}"], f"{name} = {module}.{path}{end}"
+    try:
+        source = textwrap.dedent(inspect.getsource(target)).strip()
+    except (OSError, TypeError):
+        return [], f"{name} = ...  # put {path or function!r} here: its source cannot be found"
+    if not source.startswith(("def ", "class ", "@")):
+        return [], f"# the line that makes {name}:\n#     " + source.replace(
+            "\n", "\n#     "
+        ) + f"\n{name} = ...  # put it here"
+    return [], f"{source}\n\n\n{name} = {target.__name__}{end}"
+
+
+def found_again(module: str, path: str) -> bool:
+    value: Any = sys.modules.get(module)
+    for part in path.split("."):
+        value = getattr(value, part, None)
+    return value is not None
