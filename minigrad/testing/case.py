@@ -159,6 +159,7 @@ class Case:
             got=float(got[worst]),
             expected=told(worst) if told else repr(float(expected[worst])),
             wrong=f"{count}: {pattern}" if pattern else count,
+            partial=not wrong.all(),
         )
 
     def pull(self, run: Run, weights: Sequence[Array], label: str) -> list[Array]:

@@ -295,6 +295,9 @@ class Search:
         """The smallest example, with the guess that a larger one allows."""
         smallest = min(self.findings, key=lambda f: f.size)
         alike = [f for f in self.findings if f.law == smallest.law and f.guess]
+        alike = [
+            f for f in alike if f.partial
+        ] or alike  # where some elements are right, "on every element" would be wrong
         if alike:  # most often right is what most of the large examples say
             large = max(min(f.size[0], ENOUGH) for f in alike)
             votes = Counter(without_numbers(f.guess) for f in alike if min(f.size[0], ENOUGH) == large)

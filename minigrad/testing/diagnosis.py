@@ -65,7 +65,9 @@ class Evidence:
             size = np.abs(self.got[i][known]).max() + np.abs(supposed[known]).max()
             unexplained = np.abs(self.got[i] - supposed)[known].max()
             explained = np.abs(self.got[i] - self.expected[i])[known].max()
-            return bool(unexplained <= self.tolerance * (size + 1e-300) and unexplained <= 0.05 * explained)
+            return bool(
+                unexplained <= self.tolerance * (size + 1e-300) and unexplained <= 0.05 * explained and explained > 0
+            )
 
 
 Rule = Callable[[Evidence, int], Iterator[str]]
@@ -134,6 +136,12 @@ def named_factor(e: Evidence, i: int, c: float) -> str:
             f"off by a factor of {c:.8g} on every element: nearly right, as if a small constant were forgotten or added"
         )
     return f"off by a factor {c:.6g} on every element"
+
+
+def beyond_kinks(e: Evidence, i: int) -> Iterator[str]:
+    wrong = ~e.fine[i]
+    if wrong.any() and not (wrong & e.known[i]).any():
+        yield f"at a kink, {where_values(wrong, e.xs[i]) or 'or a tie'}: the gradient there is neither slope nor a number between them"
 
 
 def stale(e: Evidence, i: int) -> Iterator[str]:
@@ -503,6 +511,7 @@ def shape_reason(text: str) -> str:
 RULES: tuple[Rule, ...] = (
     absent,
     not_finite,
+    beyond_kinks,
     stale,
     exchanged,
     constant_factor,

@@ -29,6 +29,10 @@ def repeated(case: Case) -> None:
             guess = "right in the first call, wrong in the second: something is kept between calls"
             if np.allclose(second, 2 * first.astype(np.float64), rtol=1e-6):
                 guess = "right in the first call, wrong in the second: gradients accumulate"
+            elif np.allclose(second, first, rtol=1e-2, atol=1e-2 * np.abs(first).max(initial=0.0)):
+                guess = (
+                    "right in the first call, wrong after others: stale, a later call replaced the values it had saved"
+                )
             case.fail_at(
                 "repeated",
                 f"the gradient of input {case.which[i]} is another when it is computed again {when}",

@@ -39,6 +39,7 @@ class Finding:
         arrays, weights: the example: inputs, and cotangents of the outputs.
         at: which input is concerned, and the place in it, if there is one.
         got, expected: the values there.
+        wrong, partial: which elements are wrong, in words, and whether others are right.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Finding:
         got: float | None = None,
         expected: str = "",
         wrong: str = "",
+        partial: bool = False,
     ) -> None:
         self.law = law
         self.what = what
@@ -62,6 +64,7 @@ class Finding:
         self.got = got
         self.expected = expected
         self.wrong = wrong
+        self.partial = partial
         self.script = ""
 
     @property

@@ -134,6 +134,11 @@ def made(name: str, function: Any) -> tuple[list[str], str]:
     """How to get at a function: by import if it is public in a module that can be imported, else by its source."""
     owner = getattr(function, "__self__", None)
     target, end = (owner, ".apply") if isinstance(owner, type) else (function, "")
+    if owner is not None and not isinstance(owner, type) and not inspect.ismodule(owner):
+        return (
+            [],
+            f"{name} = ...  # put {getattr(function, '__qualname__', function)!s} here, a method of {type(owner).__name__}",
+        )
     module, path = (
         getattr(target, "__module__", None),
         getattr(target, "__qualname__", None) or getattr(target, "__name__", None),
