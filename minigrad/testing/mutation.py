@@ -199,7 +199,7 @@ def first_breaking(op: Primitive, names: Sequence[str], max_examples: int) -> li
     return []
 
 
-def quietly(max_examples: int) -> Any:
+def quietly(max_examples: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Settings of Hypothesis for tests that are expected to fail."""
     return settings(
         max_examples=max_examples, phases=[Phase.generate], derandomize=True, database=None, deadline=None,
