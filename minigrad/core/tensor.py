@@ -473,7 +473,7 @@ def array_of(data: tuple[Any, ...]) -> Any:
         if isinstance(data[0], Tensor):
             return as_array(data[0])
         if not isinstance(data[0], Size):
-            return np.array(from_numbers(data[0], None) if isinstance(data[0], (list, tuple)) else data[0], get_default_dtype())
+            return array_of_numbers(data[0])
         data = tuple(data[0])
     return np.empty(Size(data) if data else 0, get_default_dtype())
 
@@ -567,6 +567,16 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     if requires_grad:
         out.requires_grad = True
     return out
+
+
+def array_of_numbers(data: Any) -> Any:
+    """A copy of nested sequences or of an array, in the default float."""
+    if not isinstance(data, (list, tuple, ndarray)):
+        raise TypeError(f"Tensor: expected nested sequences, an array or lengths, got {type(data).__name__}; minigrad.tensor(...) takes numbers")
+    array = from_numbers(data, None) if isinstance(data, (list, tuple)) else data
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"Tensor: expected real numbers, got {array.dtype}")
+    return np.array(array, get_default_dtype())
 
 
 def from_numbers(data: Any, dtype: Any) -> Any:

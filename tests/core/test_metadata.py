@@ -147,6 +147,12 @@ def test_the_constructor_of_older_scripts(args: Any, shape: Any, values: Any) ->
     assert not (isinstance(args[0], np.ndarray) and np.shares_memory(args[0], x.array)) if args else True
 
 
+@pytest.mark.parametrize("data", [2.5, "a", 1j, np.ones(1, complex), [1j], np.array(["a"]), None, {}])
+def test_the_constructor_of_older_scripts_refuses_what_is_no_data(data: Any) -> None:
+    with pytest.raises(TypeError, match=r"Tensor: expected (nested sequences, an array or lengths|real numbers), got"):
+        Tensor(data)
+
+
 def test_a_tensor_of_a_tensor_shares_its_memory() -> None:
     x = minigrad.arange(3)
     assert np.shares_memory(Tensor(x).array, x.array)

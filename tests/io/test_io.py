@@ -268,7 +268,7 @@ def test_the_file_is_named(tmp_path: Path) -> None:
         ({"x": np.float32(1)}, "is a NumPy float32"),
         ({(1, frozenset()): 1}, "has a key of type frozenset"),
         ([minigrad.ones(1, requires_grad=True) * 2], r"save: the object\[0\] has a history .* save its detach\(\)"),
-        ([minigrad.Tensor(np.ones(1, complex))], "has dtype complex128, which the format does not know"),
+        ([minigrad.tensor(np.ones(1, complex))], "has dtype complex128, which the format does not know"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_saved_is_named_and_leaves_no_file(obj: Any, message: str, tmp_path: Path) -> None:
