@@ -13,6 +13,7 @@ import pytest
 import minigrad
 from minigrad import Tensor
 from minigrad.core.engine import grad
+from minigrad.core.tensor import make_tensor
 from minigrad.kernels.geometry import Windows
 from minigrad.nn import functional as F
 from minigrad.ops.conv import conv_weight
@@ -194,11 +195,11 @@ def test_layout_does_not_matter() -> None:
         lambda a: np.ascontiguousarray(a.T).T,
         lambda a: np.ascontiguousarray(a[..., ::-1])[..., ::-1],
     ):
-        leaf_x, leaf_w = (minigrad.Tensor(turn(a)) for a in (x, w))
+        leaf_x, leaf_w = (make_tensor(turn(a)) for a in (x, w))
         leaf_x.requires_grad = leaf_w.requires_grad = True
         out = F.conv2d(leaf_x, leaf_w)
         assert np.array_equal(out.detach().numpy(), expected)
-        out.backward(minigrad.Tensor(turn(g)))
+        out.backward(make_tensor(turn(g)))
         results.append((leaf_x.grad.numpy(), leaf_w.grad.numpy()))
     for in_x, in_w in results[1:]:
         assert np.array_equal(in_x, results[0][0])
