@@ -61,6 +61,15 @@ def gan_training(width: int, batch: int, torch: Any, arrange: Arrange) -> Step:
     return step
 
 
+def optimizer_step(network: Callable[[Any], Any], kind: str, settings: dict[str, float], torch: Any, arrange: Arrange) -> Step:
+    """A step of an optimiser alone, on all parameters of a network."""
+    model = network(torch)
+    for parameter in model.parameters():
+        parameter.grad = 0.01 * torch.randn(*parameter.shape)
+    step: Step = getattr(torch.optim, kind)(model.parameters(), **settings).step
+    return step
+
+
 def inference(network: Callable[[Any], Any], shape: tuple[int, ...], torch: Any, arrange: Arrange) -> Step:
     """A forward pass that records nothing."""
     model = arrange(network(torch)).eval()
@@ -140,6 +149,11 @@ CASES = [
     Case("dcgan/16, batch 16", "training step", partial(gan_training, 16, 16), True, True),
     Case("dcgan, batch 32", "training step", partial(gan_training, 64, 32), True, False),
     Case("resnet18, 32x32, batch 1", "inference", partial(inference, networks.resnet18, (1, 3, 32, 32)), True, False),
+    *(
+        Case(f"{kind} on {name}", "optimizer", partial(optimizer_step, network, kind, settings), False, name == "lenet")
+        for name, network in (("lenet", networks.lenet), ("resnet18", networks.resnet18))
+        for kind, settings in (("SGD", {"momentum": 0.9}), ("Adam", {}), ("AdamW", {}), ("RMSprop", {}))
+    ),
     *_passes("conv 5x5 1-6 @28, batch 64", _conv(1, 6, 5, padding=2), (64, 1, 28, 28), quick=True),
     *_passes("conv 5x5 6-16 @14, batch 64", _conv(6, 16, 5), (64, 6, 14, 14), quick=True),
     *_passes("conv 3x3 64-64 @32, batch 32", _conv(64, 64, 3, padding=1), (32, 64, 32, 32)),

@@ -51,7 +51,7 @@ def test_a_pass_of_a_layer_gives_only_the_gradient_it_is_named_for() -> None:
 
 
 def test_the_list_names_the_cases_that_are_wanted() -> None:
-    done = run("-m", "bench", "--list", "--only", "LeNet", "--only", "dispatch")
+    done = run("-m", "bench", "--list", "--only", "LeNet, batch", "--only", "dispatch")
     assert done.stdout.splitlines() == ["training step: lenet, batch 64", "dispatch: chain of 200 operations on 4 floats"]
 
 
