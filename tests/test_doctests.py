@@ -64,5 +64,5 @@ def test_example(text: str, names: dict[str, Any], request: pytest.FixtureReques
 
 def test_examples_are_found_everywhere() -> None:
     found = {str(example.id) for example in EXAMPLES}
-    expected = {"minigrad", "minigrad.core.tensor.Tensor", "minigrad.core.engine.grad", "minigrad.ops.reduce.sum", "minigrad.ops.shape.cat"}
+    expected = {"minigrad", "minigrad.core.tensor.Tensor", "minigrad.core.engine.grad", "minigrad.ops.reduce.sum", "minigrad.ops.joining.cat"}
     assert expected <= found

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.tensor import Tensor, tensor
-from minigrad.ops.shape import stack
+from minigrad.ops.joining import stack
 
 
 def default_collate(batch: Sequence[Any]) -> Any:

@@ -15,7 +15,7 @@ from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
 from minigrad.nn.utils.rnn import PackedSequence
 from minigrad.ops.creation import empty
-from minigrad.ops.shape import cat, stack
+from minigrad.ops.joining import cat, stack
 
 State = tuple[Any, ...]  # the hidden state, which is the output too, and for LSTMs the state of the cell
 Step = Callable[[Any, State], State]  # what comes from the input at one step, and a state, to the next state

@@ -8,6 +8,7 @@ from . import (
     decompositions,
     elementwise,
     index,
+    joining,
     layout,
     linalg,
     order,
@@ -28,6 +29,7 @@ from .decompositions import *
 from .elementwise import *
 from .in_place import complete as _complete
 from .index import *
+from .joining import *
 from .layout import *
 from .linalg import *
 from .order import *
@@ -48,6 +50,7 @@ __all__ += creation.__all__
 __all__ += decompositions.__all__
 __all__ += elementwise.__all__
 __all__ += index.__all__
+__all__ += joining.__all__
 __all__ += layout.__all__
 __all__ += linalg.__all__
 __all__ += order.__all__

@@ -11,7 +11,8 @@ from ..core.primitive import function, primitive
 from ..kernels import xp
 from .creation import zeros
 from .index import get
-from .shape import cat, check_dim, check_dims, meshgrid, place_diagonal, reshape, split, stack, tensor_split
+from .joining import cat, split, stack, tensor_split
+from .shape import check_dim, check_dims, meshgrid, place_diagonal, reshape
 
 __all__ = [
     "block_diag", "cartesian_prod", "column_stack", "combinations", "diag_embed", "diagflat", "dsplit", "hsplit", "kron",

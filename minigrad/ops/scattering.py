@@ -10,8 +10,9 @@ from ..core.tensor import make_tensor
 from .creation import ones_like
 from .elementwise import div, where
 from .index import add_at, get, places_along, same_dtype, scatter_parts, setitem
+from .joining import cat
 from .reduce import all, product_of_others
-from .shape import cat, check_dim
+from .shape import check_dim
 
 __all__ = ["index_reduce", "scatter_reduce"]
 

@@ -11,8 +11,9 @@ from ..core.tensor import TABLE, Tensor, register
 from .creation import empty, empty_strided, ones_like, tensor
 from .decompositions import multi_dot
 from .index import setitem
+from .joining import chunk, split, vstack
 from .linalg import outer
-from .shape import check_dim, chunk, last_two, split, t, vstack
+from .shape import check_dim, last_two, t
 
 __all__ = ["adjoint", "broadcast_shapes", "chain_matmul", "ger", "is_neg", "isreal", "row_stack", "slice_scatter", "unsafe_chunk", "unsafe_split"]
 

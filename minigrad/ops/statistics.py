@@ -17,10 +17,11 @@ from .elementwise import clamp, clone, exp, floor, sqrt, where
 from .elementwise import round as round_to_even
 from .families import ValuesAndIndices
 from .index import argsort, gather, get, sort
+from .joining import cat, roll
 from .linalg import matmul
 from .order import pair_at
 from .reduce import any, norm, sum
-from .shape import cat, check_dim, check_dims, expand, flip, movedim, narrow, roll
+from .shape import check_dim, check_dims, expand, flip, movedim, narrow
 
 __all__ = [
     "bincount", "cdist", "corrcoef", "cov", "cumulative_trapezoid", "diff", "dist", "histc", "logcumsumexp", "nanmean", "nanmedian",

@@ -12,8 +12,8 @@ from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.nn.functional.dropout import dropout
 from minigrad.nn.functional.linear import linear
 from minigrad.ops.elementwise import where
+from minigrad.ops.joining import cat
 from minigrad.ops.pad import constant_pad_nd
-from minigrad.ops.shape import cat
 
 
 def scaled_dot_product_attention(

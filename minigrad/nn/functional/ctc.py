@@ -10,8 +10,8 @@ import numpy as np
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.nn.functional.loss import _reduction
 from minigrad.ops.elementwise import where
+from minigrad.ops.joining import stack
 from minigrad.ops.pad import constant_pad_nd
-from minigrad.ops.shape import stack
 
 # The logarithm of zero, finite so that the difference of two such is a number.
 LOG_ZERO = -1e30

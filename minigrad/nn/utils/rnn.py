@@ -9,8 +9,8 @@ import numpy as np
 
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.ops.index import setitem
+from minigrad.ops.joining import stack
 from minigrad.ops.pad import constant_pad_nd
-from minigrad.ops.shape import stack
 
 __all__ = [
     "PackedSequence", "invert_permutation", "pack_padded_sequence", "pack_sequence", "pad_packed_sequence", "pad_sequence",

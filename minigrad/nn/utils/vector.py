@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from minigrad.core.modes import no_grad
 from minigrad.core.tensor import Tensor
-from minigrad.ops.shape import cat
+from minigrad.ops.joining import cat
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
