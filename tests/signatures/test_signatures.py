@@ -34,7 +34,7 @@ REASONS: dict[str, dict[str, tuple[str, ...]]] = {
     "with one argument less the first one is left out": {"function": ("arange", "randint", "repeat_interleave")},
     "out_dtype is for graphics processors": {"function": ("addmm", "baddbmm", "bmm", "mm")},
     "the equation is a name of its own": {"function": ("einsum",)},
-    "torch's older argument, deprecated there": {"function": ("linalg.pinv", "rsub"), "method": ("expand",), "module": ("Hardtanh",)},
+    "torch's older argument, deprecated there": {"function": ("linalg.pinv", "rsub"), "method": ("expand",)},
     "padding='valid' is padding=0": {"function": ("nn.functional.conv1d", "nn.functional.conv2d", "nn.functional.conv3d")},
     "torch takes x too, as its documentation says": {"function": ("linalg.vector_norm",)},
     "the stub says None, torch refuses it": {"function": ("linspace", "logspace")},
