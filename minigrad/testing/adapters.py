@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.engine import grad
+from minigrad.core.graph import PART
+from minigrad.core.primitive import REGISTRY
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.ops import random as generators
 from minigrad.testing.report import Array
@@ -52,16 +54,22 @@ class Subject:
     """A function of arrays whose derivatives are to be checked."""
 
     framework = ""
+    every_order = (
+        False  # whether a second derivative that is cut off is an error; elsewhere to ask for one raises an error
+    )
     second: Callable[..., Subject] | None = (
         None  # where the framework can: the gradients as a function of inputs and cotangents
     )
 
-    def __init__(self, fn: Callable[..., Any], vjp: Callable[..., Any] | None = None) -> None:
+    def __init__(self, fn: Any, vjp: Callable[..., Any] | None = None) -> None:
+        if isinstance(fn, type) and hasattr(fn, "apply"):  # an autograd.Function, of torch or of minigrad
+            fn = fn.apply
         self.fn = fn
         self.vjp = vjp
         self.random: bool | None = None
         self.name = str(getattr(fn, "__qualname__", None) or getattr(fn, "name", None) or type(fn).__name__)
-        self.name = self.name.removesuffix(".apply") if self.name.endswith(".apply") else self.name
+        owner = getattr(fn, "__self__", None)
+        self.name = owner.__qualname__ if isinstance(owner, type) and self.name.endswith("apply") else self.name
 
     def run(self, arrays: Sequence[Any], needing: Sequence[int] | None = None) -> Run:
         """Calls the function, recording what its gradient needs; `needing` are the inputs that ask for one, by default all of floats."""
@@ -249,6 +257,7 @@ class Second(Subject):
 
 class MinigradSubject(TensorSubject):
     framework = "minigrad"
+    every_order = True  # the rules of primitives can be differentiated; the backward of a Function need not
 
     def tensor(self, array: Array) -> Any:
         return make_tensor(array)
@@ -267,16 +276,17 @@ class MinigradSubject(TensorSubject):
     def is_own(self, outs: Sequence[Any]) -> bool:
         nodes = [out.node for out in outs if out.node is not None]
         seen = set(nodes)
+        own = False
         while nodes:
             node = nodes.pop()
-            if node.primitive is not None and not str(getattr(node.primitive, "__module__", "minigrad.")).startswith(
-                "minigrad."
-            ):
-                return True
+            if node.primitive is not None and node.primitive is not PART:
+                registered = REGISTRY.get(node.primitive.name) is node.primitive
+                self.every_order &= registered
+                own |= not registered or not str(node.primitive.__module__).startswith("minigrad.")
             new = [edge for edge in node.edges or () if edge is not None and edge not in seen]
             seen.update(new)
             nodes += new
-        return False
+        return own
 
     def random_state(self) -> list[Any]:
         return [*super().random_state(), GENERATOR.get_state()]
@@ -295,12 +305,7 @@ class TorchSubject(TensorSubject):
 
     def __init__(self, fn: Any, vjp: Callable[..., Any] | None = None) -> None:
         self.torch = import_module("torch")
-        if isinstance(fn, type) and issubclass(fn, self.torch.autograd.Function):
-            fn = getattr(fn, "apply")  # noqa: B009
         super().__init__(fn, vjp)
-        owner = getattr(fn, "__self__", None)
-        if isinstance(owner, type):
-            self.name = owner.__qualname__
 
     def tensor(self, array: Array) -> Any:
         if any(stride < 0 for stride in array.strides):

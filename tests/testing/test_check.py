@@ -353,6 +353,42 @@ def test_wrong_rules_of_minigrad_are_reported(law: str, rule: Any) -> None:
     assert caught.value.finding.law == law
 
 
+class Normalize(minigrad.autograd.Function):
+    """Keeps what it computed on the way, so that its backward cannot be differentiated by the input."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.scale = x.std(-1, unbiased=False, keepdim=True)
+        ctx.normal = (x - x.mean(-1, keepdim=True)) / ctx.scale
+        return ctx.normal.clone()
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        return (g - g.mean(-1, keepdim=True) - ctx.normal * (g * ctx.normal).mean(-1, keepdim=True)) / ctx.scale
+
+
+class Largest(minigrad.autograd.Function):
+    """The maximum, all of whose places get the whole gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save_for_backward(x)
+        return x.amax(-1)
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        (x,) = ctx.saved_tensors
+        return g.unsqueeze(-1) * (x == x.amax(-1, keepdim=True)).to(g.dtype)
+
+
+@pytest.mark.gradcheck
+def test_functions_with_a_backward_of_their_own() -> None:
+    assert check(Normalize, X).verdict == "pass"
+    assert check(Largest, X[:, :2]).verdict == "pass"
+    with pytest.raises(GradientError, match=r"^Largest: (?s:.*) at a tie"):
+        check(Largest, TIES)
+
+
 # --- torch ------------------------------------------------------------------------------------------------------------
 
 
