@@ -124,8 +124,11 @@ static status prepare_region(const column_plan *cut, ptrdiff_t number, column_bl
     const gather *from = &product->from;
     const ptrdiff_t *cuts = cut->cuts;
     const ptrdiff_t image = number / volume(cuts);
-    ptrdiff_t first[AXES] = {number / cuts[2] / cuts[1] % cuts[0], number / cuts[2] % cuts[1], number % cuts[2]},
-              size[AXES];
+    ptrdiff_t *first = block->first, size[AXES];
+    block->image = image;
+    first[0] = number / cuts[2] / cuts[1] % cuts[0];
+    first[1] = number / cuts[2] % cuts[1];
+    first[2] = number % cuts[2];
     for (int axis = 0; axis < AXES; axis++) {
         first[axis] *= cut->size[axis];
         size[axis] = smaller(cut->size[axis], from->grid[axis] - first[axis]);
@@ -133,24 +136,19 @@ static status prepare_region(const column_plan *cut, ptrdiff_t number, column_bl
     block->copy = region_of(&cut->taps, size);
     const ptrdiff_t *extent = block->copy.extent, lines = size[0] * size[1];
     const ptrdiff_t most_tiles = ceil_div(volume(extent), TILE_COLUMNS) + lines * ceil_div(size[2], TILE_COLUMNS);
-    const ptrdiff_t channels = cut->depth_block / from->taps, phases = cut->taps.phases;
+    const ptrdiff_t channels = cut->depth_block / from->taps;
 
     const size_t rows = (size_t)(cut->depth_block + PREFETCH_STEPS);
-    block->runs =
-        scratch(SCRATCH_PIECES, (size_t)(lines + most_tiles) * sizeof(run) + (size_t)most_tiles * sizeof(tile) +
-                                    (size_t)(phases * block->copy.most_pieces) * sizeof(piece) +
-                                    ((size_t)phases + rows) * sizeof(int32_t));
-    /* The last tile may read beyond the last channel, and gather_row may write there. */
+    block->runs = scratch(SCRATCH_PIECES, (size_t)(lines + most_tiles) * sizeof(run) +
+                                              (size_t)most_tiles * sizeof(tile) + rows * sizeof(int32_t));
+    /* The last tile may read beyond the last channel, and fill_region may write there. */
     block->elements =
         scratch(SCRATCH_COLUMNS, (size_t)(channels * block->copy.channel_pitch + TILE_COLUMNS + LANES) * sizeof(real));
     if (!block->runs || !block->elements)
         return NO_MEMORY;
     block->tiles = (tile *)(block->runs + lines + most_tiles);
-    block->copy.pieces = (piece *)(block->tiles + most_tiles);
-    block->copy.piece_count = (int32_t *)(block->copy.pieces + phases * block->copy.most_pieces);
-    block->row_offset = block->copy.piece_count + phases;
+    block->row_offset = (int32_t *)(block->tiles + most_tiles);
 
-    place_region(from, &cut->taps, image, first, size, &block->copy);
     int32_t *offset = block->row_offset;
     for (ptrdiff_t channel = 0; channel < channels; channel++)
         for (ptrdiff_t tap = 0; tap < from->taps; tap++)
@@ -184,8 +182,8 @@ void fill_columns(const column_plan *cut, const column_block *block, ptrdiff_t g
     const ptrdiff_t plane = volume(from->plane);
     ptrdiff_t channel = group * product->channels + begin / from->taps, tap = begin % from->taps;
     if (cut->form != PANELS) {
-        fill_region(from, &cut->taps, &block->copy, product->source, channel * plane, depth / from->taps,
-                    block->elements);
+        fill_region(from, &cut->taps, &block->copy, block->first, product->source,
+                    block->image * from->image_pitch + channel * plane, depth / from->taps, block->elements);
         return;
     }
     for (ptrdiff_t k = 0; k < depth; k++) {

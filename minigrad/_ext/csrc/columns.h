@@ -50,6 +50,7 @@ typedef struct {
     int32_t *piece_count;
     ptrdiff_t most_pieces, panel_pitch;
     region copy; /* otherwise */
+    ptrdiff_t image, first[AXES]; /* of the region */
 } column_block;
 
 /* Chooses a form and cuts. `shift_memory` has shifts_bytes(). How columns are cut changes no result, and the cut of the

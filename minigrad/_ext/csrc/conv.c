@@ -1,5 +1,6 @@
 #include "conv.h"
 
+#include "depthwise.h"
 #include "implicit.h"
 #include "scratch.h"
 #include "weight.h"
@@ -52,6 +53,8 @@ static gather input_columns(const conv_shape *shape, const tap_list *taps)
 
 static status convolve(const implicit *product, conv_algorithm algorithm)
 {
+    if (depthwise_takes(product))
+        return depthwise_product(product);
     const int outputs = winograd_outputs(product, algorithm);
     return outputs ? winograd_product(product, outputs) : implicit_product(product);
 }

@@ -1,5 +1,7 @@
 #include "implicit.h"
 
+#include <string.h>
+
 #include "columns.h"
 #include "gemm.h"
 #include "scratch.h"
@@ -17,21 +19,68 @@ typedef struct {
     real *packed;    /* the filter: for each group and row panel [depth, rows of the panel] */
 } plan;
 
+enum { STEP_PITCH = (TILE_ROWS + LANES - 1) / LANES * LANES };
+
+/* LANES elements of each of `rows` rows become steps of a panel. */
+INLINE void transpose_rows(const real *from, ptrdiff_t pitch, ptrdiff_t rows, const real *end, real *steps)
+{
+    for (ptrdiff_t row = 0; row < rows; row += LANES)
+        transpose_block(from + row * pitch, pitch, rows - row, LANES, end, steps + row, STEP_PITCH);
+}
+
+/* Writes a step: whole vectors, for as long as what they write beyond its rows is overwritten. */
+INLINE void put_step(real *to, const real *panel_end, const real *step, ptrdiff_t rows)
+{
+    if (panel_end - to >= STEP_PITCH) {
+        UNROLL
+        for (int row = 0; row < STEP_PITCH; row += LANES)
+            store(to + row, load(step + row));
+    } else {
+        for (ptrdiff_t row = 0; row < rows; row++)
+            to[row] = step[row];
+    }
+}
+
 static status pack_panel(void *context, ptrdiff_t unit)
 {
     const plan *cut = context;
     const implicit *product = cut->product;
     const ptrdiff_t group = unit / cut->panels.count, panel = unit % cut->panels.count;
     const ptrdiff_t first = panel_begin(cut->panels, panel), rows = panel_begin(cut->panels, panel + 1) - first;
-    const ptrdiff_t *pitch = product->filter_pitch;
+    const ptrdiff_t *pitch = product->filter_pitch, taps = product->from.taps;
     const real *filter = product->filter + group * pitch[0] + first * pitch[1];
+    const real *filters_end = product->filter + product->groups * pitch[0];
     real *packed = cut->packed + (group * product->rows + first) * cut->depth;
-    for (ptrdiff_t channel = 0; channel < product->channels; channel++)
-        for (ptrdiff_t tap = 0; tap < product->from.taps; tap++) {
-            const real *from = filter + channel * pitch[2] + product->filter_tap[tap];
-            for (ptrdiff_t row = 0; row < rows; row++)
-                *packed++ = from[row * pitch[1]];
+    const real *panel_end = packed + rows * cut->depth;
+    real steps[LANES * STEP_PITCH];
+    if (pitch[2] == taps && (taps == 0 || product->filter_tap[taps - 1] == taps - 1)) { /* in the filter's own order */
+        for (ptrdiff_t k = 0; k < cut->depth; k += LANES) {
+            transpose_rows(filter + k, pitch[1], rows, filters_end, steps);
+            for (ptrdiff_t i = 0; i < LANES && k + i < cut->depth; i++, packed += rows)
+                put_step(packed, panel_end, steps + i * STEP_PITCH, rows);
         }
+    } else if (pitch[1] == 1) { /* rows side by side */
+        for (ptrdiff_t channel = 0; channel < product->channels; channel++, packed += rows) {
+            const real *from = filter + channel * pitch[2];
+            if (filters_end - from >= STEP_PITCH)
+                put_step(packed, panel_end, from, rows);
+            else
+                memcpy(packed, from, (size_t)rows * sizeof(real));
+        }
+    } else if (pitch[1] <= LANES) { /* the rows of a channel side by side, each with all its taps */
+        for (ptrdiff_t channel = 0; channel < product->channels; channel++) {
+            transpose_rows(filter + channel * pitch[2], pitch[1], rows, filters_end, steps);
+            for (ptrdiff_t tap = 0; tap < taps; tap++, packed += rows)
+                put_step(packed, panel_end, steps + product->filter_tap[tap] * STEP_PITCH, rows);
+        }
+    } else {
+        for (ptrdiff_t channel = 0; channel < product->channels; channel++)
+            for (ptrdiff_t tap = 0; tap < taps; tap++) {
+                const real *from = filter + channel * pitch[2] + product->filter_tap[tap];
+                for (ptrdiff_t row = 0; row < rows; row++)
+                    *packed++ = from[row * pitch[1]];
+            }
+    }
     return OK;
 }
 
@@ -45,6 +94,9 @@ static void write_runs(const column_block *block, ptrdiff_t step, const real *fr
         if (step == 1)
             for (; i + LANES <= r->count; i += LANES)
                 store(write + i, load(read + i));
+        else if (step == 2) /* what lies between belongs to another phase, which nobody writes now */
+            for (; i < r->count; i += LANES)
+                store_even(write + 2 * i, load(read + i), r->count - i);
         for (; i < r->count; i++)
             write[i * step] = read[i];
     }

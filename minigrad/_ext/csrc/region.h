@@ -11,7 +11,6 @@
 
 #define find_shifts NAME(find_shifts)
 #define region_of NAME(region_of)
-#define place_region NAME(place_region)
 #define fill_region NAME(fill_region)
 
 /* tap[t] = (lowest + shift[t]) * step + residue[phase[t]], with all shifts between 0 and `reach`. */
@@ -31,23 +30,15 @@ void find_shifts(const gather *from, void *memory, shifts *found);
 typedef struct {
     ptrdiff_t extent[AXES];
     ptrdiff_t phase_pitch, channel_pitch; /* elements from one to the next */
-    ptrdiff_t most_pieces;                /* of one phase */
-    piece *pieces;                        /* [phases, most_pieces] */
-    int32_t *piece_count;                 /* [phases] */
 } region;
 
-/* The layout of a region for `size` windows, without its memory. */
+/* The layout of a region for `size` windows. */
 region region_of(const shifts *taps, const ptrdiff_t size[AXES]);
 
-/* Lays a region out and tabulates where it comes from; `pieces` and `piece_count` must point to memory for a region of
- * this size or a larger one. */
-void place_region(const gather *from, const shifts *taps, ptrdiff_t image, const ptrdiff_t first[AXES],
-                  const ptrdiff_t size[AXES], region *copy);
-
-/* Copies `channels` planes, the first of which (of image 0) begins at `channel`. Writes up to LANES elements beyond
- * them. */
-void fill_region(const gather *from, const shifts *taps, const region *copy, const real *source, ptrdiff_t channel,
-                 ptrdiff_t channels, real *to);
+/* Copies what the windows from `first` on read of `channels` planes, the first of which begins at `channel`. Writes up
+ * to LANES elements beyond them. */
+void fill_region(const gather *from, const shifts *taps, const region *copy, const ptrdiff_t first[AXES],
+                 const real *source, ptrdiff_t channel, ptrdiff_t channels, real *to);
 
 /* Where tap t of the region's first window lies in the copy of its channel. */
 INLINE ptrdiff_t tap_in_region(const shifts *taps, const region *copy, ptrdiff_t tap)

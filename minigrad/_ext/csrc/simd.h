@@ -5,6 +5,10 @@
 #include "real.h"
 
 #if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
+#if defined(__AVX512F__)
 #define VECTOR_BYTES 64
 #define TILE_ROWS 14 /* 14 x 2 accumulators + 2 loaded vectors + 1 broadcast = 31 of 32 registers */
 #define TILE_VECTORS 2
@@ -55,7 +59,25 @@ INLINE vec broadcast(real value)
     return value - zero_vector();
 } /* x - 0 is x for every x, so no instruction remains */
 
-/* The first `count` lanes, at most LANES, and zeros. */
+/* The first `count` lanes, at most LANES, and zeros; nothing beyond them is read or written. */
+#if defined(__AVX512F__)
+#if REAL_BYTES == 4
+INLINE vec load_masked(const real *from, unsigned lanes) { return (vec)_mm512_maskz_loadu_ps((__mmask16)lanes, from); }
+INLINE void store_masked(real *to, vec value, unsigned lanes)
+{
+    _mm512_mask_storeu_ps(to, (__mmask16)lanes, (__m512)value);
+}
+#else
+INLINE vec load_masked(const real *from, unsigned lanes) { return (vec)_mm512_maskz_loadu_pd((__mmask8)lanes, from); }
+INLINE void store_masked(real *to, vec value, unsigned lanes)
+{
+    _mm512_mask_storeu_pd(to, (__mmask8)lanes, (__m512d)value);
+}
+#endif
+INLINE unsigned first_lanes(ptrdiff_t count) { return (1u << smaller(count, LANES)) - 1; }
+INLINE vec load_first(const real *from, ptrdiff_t count) { return load_masked(from, first_lanes(count)); }
+INLINE void store_first(real *to, vec value, ptrdiff_t count) { store_masked(to, value, first_lanes(count)); }
+#else
 INLINE vec load_first(const real *from, ptrdiff_t count)
 {
     real part[LANES] = {0};
@@ -70,6 +92,7 @@ INLINE void store_first(real *to, vec value, ptrdiff_t count)
     for (int lane = 0; lane < LANES && lane < count; lane++)
         to[lane] = part[lane];
 }
+#endif
 
 INLINE real sum_lanes(vec value)
 {
@@ -118,6 +141,29 @@ INLINE vec low_pairs(vec a, vec b) { return SHUFFLE(a, b, LOW_PAIRS); }
 INLINE vec high_pairs(vec a, vec b) { return SHUFFLE(a, b, HIGH_PAIRS); }
 INLINE vec load_even(const real *from) { return even_lanes(load(from), load(from + LANES)); }
 
+/* Writes the first `count` lanes, at most LANES, to every other element; those between stay as they are, but may be
+ * written again. */
+INLINE void store_even(real *to, vec value, ptrdiff_t count)
+{
+#if defined(__AVX512F__)
+    const vec low = low_pairs(value, value), high = high_pairs(value, value);
+    const uint64_t elements = UINT64_C(0x55555555) & ((UINT64_C(1) << 2 * smaller(count, LANES)) - 1);
+    store_masked(to, low, (unsigned)(elements & ((1u << LANES) - 1)));
+    store_masked(to + LANES, high, (unsigned)(elements >> LANES));
+#else
+    if (count > LANES) {
+        const vec between = odd_lanes(load(to), load(to + LANES));
+        store(to, low_pairs(value, between));
+        store(to + LANES, high_pairs(value, between));
+    } else {
+        real part[LANES];
+        store(part, value);
+        for (int lane = 0; lane < LANES && lane < count; lane++)
+            to[2 * lane] = part[lane];
+    }
+#endif
+}
+
 /* Row i of a square becomes column i: each round interleaves the two halves of the rows. */
 INLINE void transpose(vec rows[LANES])
 {
@@ -132,6 +178,35 @@ INLINE void transpose(vec rows[LANES])
         UNROLL
         for (int i = 0; i < LANES; i++)
             rows[i] = mixed[i];
+    }
+}
+
+/* The same for a block in memory: up to LANES rows, of which up to LANES elements each are read, become columns.
+ *
+ * `end` is where memory that may be read ends. Rows that are missing become zeros. Of the result, all vectors
+ * below `columns` are written, whole. */
+INLINE void transpose_block(const real *from, ptrdiff_t pitch, ptrdiff_t rows, ptrdiff_t columns, const real *end,
+                            real *to, ptrdiff_t to_pitch)
+{
+    vec square[LANES];
+    if (rows >= LANES && from + (LANES - 1) * pitch + LANES <= end) {
+        UNROLL
+        for (int row = 0; row < LANES; row++)
+            square[row] = load(from + row * pitch);
+    } else {
+        for (int row = 0; row < LANES; row++) {
+            const real *line = from + row * pitch;
+            square[row] = row >= rows ? zero_vector() : line + LANES <= end ? load(line) : load_first(line, end - line);
+        }
+    }
+    transpose(square);
+    if (columns >= LANES) {
+        UNROLL
+        for (int i = 0; i < LANES; i++)
+            store(to + i * to_pitch, square[i]);
+    } else {
+        for (int i = 0; i < columns; i++)
+            store(to + i * to_pitch, square[i]);
     }
 }
 

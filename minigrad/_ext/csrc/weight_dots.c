@@ -34,8 +34,7 @@ typedef struct {
 int dots_take(const weight_gradient *gradient)
 {
     const gather *from = &gradient->from;
-    const double sums =
-        (double)gradient->groups * (double)gradient->filters * (double)gradient->channels * (double)from->taps;
+    const double sums = (double)gradient->filters * (double)gradient->channels * (double)from->taps;
     /* Windows that are far apart for what they read are better gathered one tap at a time. */
     double copied = 1;
     for (int axis = 0; axis < AXES; axis++) {
@@ -49,7 +48,7 @@ int dots_take(const weight_gradient *gradient)
 /* A block of windows in some images: the copies of its source and of its cotangent, laid out alike for each image, and
  * where each row (channel, tap) begins in the first. */
 typedef struct {
-    ptrdiff_t slabs, size[AXES];
+    ptrdiff_t slabs, image, first[AXES], size[AXES];
     region copy, lines;
     int32_t *offset;
 } block;
@@ -65,16 +64,19 @@ static shifts line_shifts(ptrdiff_t width)
 static void place_block(const plan *cut, ptrdiff_t number, block *part)
 {
     const gather *from = &cut->gradient->from;
-    const ptrdiff_t *cuts = cut->cuts, image = number / volume(cuts) * cut->slabs;
-    part->slabs = smaller(cut->slabs, cut->gradient->batch - image);
-    ptrdiff_t first[AXES] = {number / cuts[2] / cuts[1] % cuts[0], number / cuts[2] % cuts[1], number % cuts[2]};
+    const ptrdiff_t *cuts = cut->cuts;
+    part->image = number / volume(cuts) * cut->slabs;
+    part->slabs = smaller(cut->slabs, cut->gradient->batch - part->image);
+    part->first[0] = number / cuts[2] / cuts[1] % cuts[0];
+    part->first[1] = number / cuts[2] % cuts[1];
+    part->first[2] = number % cuts[2];
     for (int axis = 0; axis < AXES; axis++) {
-        first[axis] *= cut->size[axis];
-        part->size[axis] = smaller(cut->size[axis], from->grid[axis] - first[axis]);
+        part->first[axis] *= cut->size[axis];
+        part->size[axis] = smaller(cut->size[axis], from->grid[axis] - part->first[axis]);
     }
     const shifts line_end = line_shifts(part->size[2]);
-    place_region(from, &cut->taps, image, first, part->size, &part->copy);
-    place_region(&cut->lines, &line_end, image, first, part->size, &part->lines);
+    part->copy = region_of(&cut->taps, part->size);
+    part->lines = region_of(&line_end, part->size);
     int32_t *offset = part->offset;
     for (ptrdiff_t channel = 0; channel < cut->channels_at_once; channel++)
         for (ptrdiff_t tap = 0; tap < from->taps; tap++)
@@ -101,15 +103,16 @@ static void add_block(const plan *cut, const block *part, ptrdiff_t group, real 
         .sums_pitch = cut->rows * LANES,
     };
     for (ptrdiff_t slab = 0; slab < part->slabs; slab++)
-        fill_region(&cut->lines, &line_end, lines, gradient->cotangent,
-                    slab * cut->lines.image_pitch + group * filters * area, filters,
+        fill_region(&cut->lines, &line_end, lines, part->first, gradient->cotangent,
+                    (part->image + slab) * cut->lines.image_pitch + group * filters * area, filters,
                     cotangent + slab * shape.left_slab);
     for (ptrdiff_t channel = 0; channel < gradient->channels; channel += cut->channels_at_once) {
         const ptrdiff_t channels = smaller(cut->channels_at_once, gradient->channels - channel), rows = channels * taps;
         for (ptrdiff_t slab = 0; slab < part->slabs; slab++)
-            fill_region(&gradient->from, &cut->taps, copy, gradient->source,
-                        slab * gradient->from.image_pitch + (group * gradient->channels + channel) * plane, channels,
-                        source + slab * shape.right_slab);
+            fill_region(&gradient->from, &cut->taps, copy, part->first, gradient->source,
+                        (part->image + slab) * gradient->from.image_pitch +
+                            (group * gradient->channels + channel) * plane,
+                        channels, source + slab * shape.right_slab);
         for (ptrdiff_t filter = 0; filter < filters; filter += DOT_LEFT)
             for (ptrdiff_t row = 0; row < rows; row += DOT_RIGHT) {
                 const ptrdiff_t lefts = smaller(DOT_LEFT, filters - filter), rights = smaller(DOT_RIGHT, rows - row);
@@ -129,23 +132,15 @@ static status sum_split(void *context, ptrdiff_t split)
     /* The largest block; those at the end of an axis may be smaller. */
     block part = {.copy = region_of(&cut->taps, cut->size), .lines = region_of(&line_end, cut->size)};
 
-    const size_t copy_pieces = (size_t)(cut->taps.phases * part.copy.most_pieces),
-                 line_pieces = (size_t)part.lines.most_pieces;
-    const size_t phases = (size_t)cut->taps.phases, rows = (size_t)(cut->channels_at_once * taps);
-    part.copy.pieces =
-        scratch(SCRATCH_PIECES, (copy_pieces + line_pieces) * sizeof(piece) + (phases + 1 + rows) * sizeof(int32_t));
-    /* gather_row may write, and a tile may read, beyond the end. */
+    part.offset = scratch(SCRATCH_PIECES, (size_t)(cut->channels_at_once * taps) * sizeof(int32_t));
+    /* fill_region may write, and a tile may read, beyond the end. */
     real *source =
         scratch(SCRATCH_COLUMNS,
                 (size_t)(cut->slabs * cut->channels_at_once * part.copy.channel_pitch + 2 * LANES) * sizeof(real));
     real *cotangent =
         scratch(SCRATCH_TILES, (size_t)(cut->slabs * filters * part.lines.channel_pitch + 2 * LANES) * sizeof(real));
-    if (!part.copy.pieces || !source || !cotangent)
+    if (!part.offset || !source || !cotangent)
         return NO_MEMORY;
-    part.lines.pieces = part.copy.pieces + copy_pieces;
-    part.copy.piece_count = (int32_t *)(part.lines.pieces + line_pieces);
-    part.lines.piece_count = part.copy.piece_count + phases;
-    part.offset = part.lines.piece_count + 1;
 
     const ptrdiff_t sums_size = gradient->groups * filters * cut->rows * LANES;
     real *sums = cut->sums + split * sums_size;
@@ -208,7 +203,7 @@ status weight_by_dots(const weight_gradient *gradient)
     const ptrdiff_t sums_bytes = gradient->groups * gradient->filters * cut.rows * VECTOR_BYTES;
     const double work = weight_work(gradient);
     cut.splits = smaller(smaller(MOST_SPLITS, cut.blocks),
-                         smaller(SPLITS_BYTES / sums_bytes, 1 + (ptrdiff_t)(work / SPLIT_WORK)));
+                         smaller(larger(1, SPLITS_BYTES / sums_bytes), 1 + (ptrdiff_t)(work / SPLIT_WORK)));
     cut.sums = scratch(SCRATCH_SUMS, (size_t)(cut.splits * sums_bytes));
     if (!cut.sums)
         return NO_MEMORY;

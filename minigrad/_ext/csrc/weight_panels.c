@@ -6,8 +6,8 @@
 
 enum {
     ROW_BLOCK = 9 * TILE_ROWS, /* gathered rows that share the second-level cache with the transposed cotangent */
-    FILTER_BLOCK = 16,         /* filters that one task of the final sum takes */
     MOST_TASKS = 32,
+    SPLIT_BLOCKS = 4,                /* that are worth writing and adding another set of sums */
     PART_ROWS = 2 * ROW_BLOCK,       /* each part of the rows transposes the cotangent again: that must be worth it */
     PARTIAL_BYTES = 4 * 1024 * 1024, /* for partial sums, all of them together */
     SERIAL_WORK = 2 * 1000 * 1000,
@@ -29,21 +29,17 @@ static void transpose_cotangent(const weight_gradient *gradient, ptrdiff_t group
                                 real *transposed)
 {
     const ptrdiff_t area = volume(gradient->from.grid), filters = gradient->filters;
+    const real *end = gradient->cotangent + gradient->batch * gradient->groups * filters * area;
     for (ptrdiff_t column = 0; column < count;) {
         const ptrdiff_t image = (first + column) / area, place = (first + column) % area;
         const ptrdiff_t taken = smaller(count - column, area - place);
         const real *from = gradient->cotangent + ((image * gradient->groups + group) * filters) * area + place;
         for (ptrdiff_t filter = 0; filter < filters; filter += LANES) {
-            const ptrdiff_t lanes = smaller(LANES, filters - filter);
             real *to =
                 transposed + (filter / TILE_COLUMNS * STRIDED_STEPS + column) * TILE_COLUMNS + filter % TILE_COLUMNS;
-            for (ptrdiff_t i = 0; i < taken; i++) {
-                ptrdiff_t lane = 0;
-                for (; lane < lanes; lane++)
-                    to[i * TILE_COLUMNS + lane] = from[(filter + lane) * area + i];
-                for (; lane < LANES; lane++)
-                    to[i * TILE_COLUMNS + lane] = 0;
-            }
+            for (ptrdiff_t i = 0; i < taken; i += LANES)
+                transpose_block(from + filter * area + i, area, filters - filter, taken - i, end,
+                                to + i * TILE_COLUMNS, TILE_COLUMNS);
         }
         column += taken;
     }
@@ -99,24 +95,32 @@ static status sum_columns(void *context, ptrdiff_t task)
     return OK;
 }
 
-/* Adds the partial sums up and turns [row, filter] into the filter's own order. */
+/* Adds the partial sums of LANES rows up and turns [row, filter] into the filter's own order. */
 static status add_sums(void *context, ptrdiff_t task)
 {
     const plan *cut = context;
     const weight_gradient *gradient = cut->gradient;
-    const ptrdiff_t filter_blocks = ceil_div(gradient->filters, FILTER_BLOCK);
-    const ptrdiff_t group = task / filter_blocks, filter_begin = task % filter_blocks * FILTER_BLOCK;
-    const ptrdiff_t filter_end = smaller(gradient->filters, filter_begin + FILTER_BLOCK);
+    const ptrdiff_t row_blocks = ceil_div(cut->rows, LANES), group = task / row_blocks;
+    const ptrdiff_t row = task % row_blocks * LANES, rows = smaller(LANES, cut->rows - row);
     const ptrdiff_t split_pitch = gradient->groups * cut->rows * cut->pitch;
-    real *target = gradient->target + group * gradient->filters * cut->rows;
-    for (ptrdiff_t row = 0; row < cut->rows; row++) {
-        const real *sums = cut->sums + (group * cut->rows + row) * cut->pitch;
-        for (ptrdiff_t filter = filter_begin; filter < filter_end; filter++) {
-            real total = sums[filter];
-            for (ptrdiff_t split = 1; split < cut->splits; split++)
-                total += sums[split * split_pitch + filter];
-            target[filter * cut->rows + row] = total;
+    const real *sums = cut->sums + (group * cut->rows + row) * cut->pitch;
+    real *target = gradient->target + group * gradient->filters * cut->rows + row;
+    for (ptrdiff_t filter = 0; filter < gradient->filters; filter += LANES) {
+        const ptrdiff_t filters = smaller(LANES, gradient->filters - filter);
+        vec square[LANES];
+        for (ptrdiff_t i = 0; i < LANES; i++) {
+            square[i] = zero_vector();
+            for (ptrdiff_t split = 0; i < rows && split < cut->splits; split++) {
+                const vec sum = load(sums + split * split_pitch + i * cut->pitch + filter);
+                square[i] = split ? square[i] + sum : sum;
+            }
         }
+        transpose(square);
+        for (ptrdiff_t i = 0; i < filters; i++)
+            if (rows == LANES)
+                store(target + (filter + i) * cut->rows, square[i]);
+            else
+                store_first(target + (filter + i) * cut->rows, square[i], rows);
     }
     return OK;
 }
@@ -130,14 +134,14 @@ status weight_by_panels(const weight_gradient *gradient)
     cut.pitch = round_up(gradient->filters, LANES);
     const ptrdiff_t sums_size = groups * cut.rows * cut.pitch;
     cut.splits = smaller(MOST_TASKS, larger(1, PARTIAL_BYTES / (sums_size * (ptrdiff_t)sizeof(real))));
-    cut.splits = smaller(cut.splits, cut.blocks);
+    cut.splits = larger(1, smaller(cut.splits, cut.blocks / SPLIT_BLOCKS));
     cut.parts = larger(1, smaller(MOST_TASKS / (cut.splits * groups), cut.rows / PART_ROWS));
 
     cut.sums = scratch(SCRATCH_SUMS, (size_t)(cut.splits * sums_size) * sizeof(real));
     if (!cut.sums)
         return NO_MEMORY;
     const ptrdiff_t tasks = groups * cut.parts * cut.splits,
-                    sum_tasks = groups * ceil_div(gradient->filters, FILTER_BLOCK);
+                    sum_tasks = groups * ceil_div(cut.rows, LANES);
     const int serial = weight_work(gradient) < SERIAL_WORK;
     status (*run)(ptrdiff_t, task_body, void *) = serial ? serial_for : parallel_for;
     status summed = run(tasks, sum_columns, &cut);
