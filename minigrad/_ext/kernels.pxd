@@ -28,6 +28,12 @@ cdef extern from "csrc/shapes.h" nogil:
         ptrdiff_t[3] input "in"
         ptrdiff_t[3] out, kernel, stride, dilation, before
 
+    ctypedef struct matmul_shape:
+        ptrdiff_t batch, rows, columns, depth
+        const ptrdiff_t *left_start
+        const ptrdiff_t *right_start
+        ptrdiff_t left_row, left_step, right_step, right_column
+
 
 cdef extern from "csrc/instructions.h" nogil:
     enum:
@@ -48,6 +54,7 @@ cdef extern from "csrc/kernels.h" nogil:
         status (*conv)(const conv_shape *, const void *, const void *, const void *, void *) noexcept nogil
         status (*conv_input)(const conv_shape *, const void *, const void *, const void *, void *) noexcept nogil
         status (*conv_weight)(const conv_shape *, const void *, const void *, void *) noexcept nogil
+        status (*matmul)(const matmul_shape *, const void *, const void *, const void *, void *) noexcept nogil
         status (*max_pool)(const pool_shape *, const void *, void *, int64_t *) noexcept nogil
         status (*sum_pool)(const pool_shape *, const void *, void *) noexcept nogil
         status (*sum_pool_input)(const pool_shape *, const void *, void *) noexcept nogil

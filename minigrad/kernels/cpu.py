@@ -82,6 +82,27 @@ def conv_weight(x: Array, g: Array, windows: Windows) -> Array:
     return reference.conv_weight(x, g, windows)
 
 
+def matmul(a: Array, b: Array, bias: Array | None = None) -> Array:
+    """The matrix product over the last two axes, the axes before them being broadcast, plus one number a column.
+
+    A vector on the left counts as a row, one on the right as a column.
+    """
+    if compiled is None or a.dtype not in COMPILED_DTYPES or a.dtype != b.dtype or a.ndim + b.ndim < 3:
+        return reference.matmul(a, b, bias)
+    if bias is not None:
+        bias = packed(bias)
+    if a.ndim == 1:
+        return compiled.matmul(in_steps(a[None]), in_steps(b), bias)[..., 0, :]
+    if b.ndim == 1:
+        return compiled.matmul(in_steps(a), in_steps(b[:, None]), bias)[..., 0]
+    return compiled.matmul(in_steps(a), in_steps(b), bias)
+
+
+def in_steps(x: Array) -> Array:
+    """The array as the compiled matrix product reads it: aligned and in steps of whole elements; a copy unless it is."""
+    return x if compiled.in_steps(x) else x.copy()
+
+
 def max_pool(x: Array, windows: Windows) -> tuple[Array, Array]:
     """The largest value of each window and its flat index in the input plane."""
     if takes(x, windows.rank):

@@ -175,6 +175,12 @@ def max_unpool(x: Array, indices: Array, in_size: Ints) -> Array:
     return out.reshape(*x.shape[:2], *in_size)
 
 
+def matmul(a: Array, b: Array, bias: Array | None = None) -> Array:
+    """The matrix product over the last two axes, the axes before them being broadcast, plus one number a column."""
+    product = xp(a).matmul(a, b)
+    return product if bias is None else product + bias
+
+
 def pool_gather(x: Array, indices: Array) -> Array:
     """Reads the elements of the plane that the indices name. The adjoint of pool_scatter."""
     return xp(x).take_along_axis(flat_planes(x), flat_planes(indices), axis=1).reshape(indices.shape)

@@ -6,7 +6,7 @@ import math
 
 from ..core.inplace import in_place
 from ..core.primitive import PROMOTE, function, primitive
-from ..kernels import xp
+from ..kernels import of
 from .reduce import sum
 from .shape import check_dims, permute, transpose
 
@@ -28,7 +28,7 @@ def matmul(input, other, /):
     n, m = input.shape[-1], other.shape[-2 if other.ndim > 1 else 0]
     if n != m:
         raise RuntimeError(f"matmul: the inner lengths differ: {n} in shape {input.shape}, {m} in shape {other.shape}")
-    return xp(input).matmul(input, other)
+    return of(input).matmul(input, other)
 
 
 @matmul.vjp("input")
@@ -62,6 +62,36 @@ def _(draw):
         ((n, k), (k, m)), ((k,), (k, m)), ((n, k), (k,)), ((k,), (k,)), ((2, 1, n, k), (3, k, m)), ((2, n, k), (k,)), ((k,), (2, k, m))
     )
     return (draw.array(a), draw.array(b)), {}
+
+
+@primitive(method=False, laws="bilinear")
+def linear(input, weight, bias, /):
+    """(*, in_features) with weight (out_features, in_features) and bias (out_features) or None to (*, out_features)."""
+    return of(input).matmul(input, weight.T, bias)
+
+
+@linear.vjp("input")
+def _(g, weight):
+    return matmul(g, weight)
+
+
+@linear.vjp("weight")
+def _(g, input):
+    rows, columns = math.prod(g.shape[:-1]), input.shape[-1]
+    return matmul(transpose(g.reshape(rows, g.shape[-1]), 0, 1), input.reshape(rows, columns))
+
+
+@linear.vjp("bias")
+def _(g):
+    return sum(g, tuple(range(g.ndim - 1))) if g.ndim > 1 else g
+
+
+@linear.cases
+def _(draw):
+    features_in, features_out = draw.size(), draw.size()
+    shape = draw.choice((3, features_in), (features_in,), (2, 1, features_in))
+    bias = draw.choice(None, draw.array((features_out,)))
+    return (draw.array(shape), draw.array((features_out, features_in)), bias), {}
 
 
 def of_rank(op, *wanted):

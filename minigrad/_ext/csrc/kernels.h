@@ -8,11 +8,12 @@
 #include "shapes.h"
 #include "status.h"
 
-/* The kernels of one element type, as declared and explained in conv.h, pool.h and formula.h. */
+/* The kernels of one element type, as declared and explained in conv.h, matmul.h, pool.h and formula.h. */
 typedef struct {
     status (*conv)(const conv_shape *shape, const void *x, const void *w, const void *bias, void *y);
     status (*conv_input)(const conv_shape *shape, const void *g, const void *w, const void *bias, void *x);
     status (*conv_weight)(const conv_shape *shape, const void *x, const void *g, void *w);
+    status (*matmul)(const matmul_shape *shape, const void *a, const void *b, const void *bias, void *c);
     status (*max_pool)(const pool_shape *shape, const void *x, void *values, int64_t *indices);
     status (*sum_pool)(const pool_shape *shape, const void *x, void *sums);
     status (*sum_pool_input)(const pool_shape *shape, const void *g, void *x);

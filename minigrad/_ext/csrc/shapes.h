@@ -22,6 +22,13 @@ typedef struct {
     ptrdiff_t in[AXES], out[AXES], kernel[AXES], stride[AXES], dilation[AXES], before[AXES];
 } pool_shape;
 
+/* A batch of products of matrices; strides and starts in elements. */
+typedef struct {
+    ptrdiff_t batch, rows, columns, depth;
+    const ptrdiff_t *left_start, *right_start; /* of each matrix of the batch */
+    ptrdiff_t left_row, left_step, right_step, right_column;
+} matmul_shape;
+
 static inline ptrdiff_t volume(const ptrdiff_t size[AXES]) { return size[0] * size[1] * size[2]; }
 
 #endif

@@ -1,6 +1,7 @@
 #include "conv.h"
 #include "formula.h"
 #include "kernels.h"
+#include "matmul.h"
 #include "pool.h"
 
 extern const kernel_table NAME(kernels);
@@ -8,6 +9,7 @@ const kernel_table NAME(kernels) = {
     .conv = NAME(conv),
     .conv_input = NAME(conv_input),
     .conv_weight = NAME(conv_weight),
+    .matmul = NAME(matmul),
     .max_pool = NAME(max_pool),
     .sum_pool = NAME(sum_pool),
     .sum_pool_input = NAME(sum_pool_input),
