@@ -68,6 +68,9 @@ _LAZY_MODULES = {"autograd", "backends", "cuda", "data", "io", "linalg", "models
 _LAZY_NAMES = {
     "save": "io", "load": "io",
     "get_num_threads": "kernels.threads", "set_num_threads": "kernels.threads",
+    "get_conv_precision": "kernels.settings", "set_conv_precision": "kernels.settings",
+    "use_deterministic_algorithms": "kernels.settings", "are_deterministic_algorithms_enabled": "kernels.settings",
+    "is_deterministic_algorithms_warn_only_enabled": "kernels.settings",
     "get_printoptions": "core.formatting", "printoptions": "core.formatting", "set_printoptions": "core.formatting", "random": "ops",
     "are_deterministic_algorithms_enabled": "core.settings", "get_float32_matmul_precision": "core.settings",
     "is_deterministic_algorithms_warn_only_enabled": "core.settings", "set_default_tensor_type": "core.settings",

@@ -16,12 +16,21 @@ cdef extern from "csrc/shapes.h" nogil:
         WINOGRAD_2
         WINOGRAD_4
 
+    ctypedef struct conv_choice:
+        int method
+        double direct, winograd_2, winograd_4
+
+    ctypedef struct conv_report:
+        int count
+        conv_choice[64] choice
+
     ctypedef struct conv_shape:
         ptrdiff_t batch, groups
         ptrdiff_t in_channels, out_channels
         ptrdiff_t[3] input "in"
         ptrdiff_t[3] out, kernel, stride, dilation, before
         conv_algorithm algorithm
+        conv_report *report
 
     ctypedef struct pool_shape:
         ptrdiff_t planes

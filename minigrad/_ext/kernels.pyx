@@ -382,6 +382,39 @@ def set_conv_algorithm(name):
     algorithm = ALGORITHMS[name]
 
 
+METHODS = ("product", "depthwise", "winograd2", "winograd4", "dots", "panels")
+
+
+def choices(op, windows, batch, channels, filters, dtype):
+    """What "conv", "conv_input" or "conv_weight" would do: for each phase of its strides the method's name and the costs that
+    were estimated for direct summation and the two forms of Winograd's algorithm, None if there was nothing to choose.
+    """
+    cdef conv_shape shape
+    cdef conv_report report
+    cdef int i
+    nothing = numpy.zeros((), dtype)
+    x = numpy.broadcast_to(nothing, (batch, channels, *windows.in_size))
+    w = numpy.broadcast_to(nothing, (filters, channels // windows.groups, *windows.kernel))
+    y = numpy.broadcast_to(nothing, (batch, filters, *windows.out_size))
+    cdef const kernel_table *kernels = chosen.kernels_float if x.dtype == numpy.float32 else chosen.kernels_double
+    _read_conv_shape(op, windows, x, w, y, &shape)
+    report.count = 0
+    shape.report = &report
+    cdef status result
+    if op == "conv":
+        result = kernels.conv(&shape, NULL, NULL, NULL, NULL)
+    elif op == "conv_input":
+        result = kernels.conv_input(&shape, NULL, NULL, NULL, NULL)
+    else:
+        result = kernels.conv_weight(&shape, NULL, NULL, NULL)
+    _check_status(op, result)
+    found = []
+    for i in range(report.count):
+        costs = (report.choice[i].direct, report.choice[i].winograd_2, report.choice[i].winograd_4)
+        found.append((METHODS[report.choice[i].method], costs if costs[0] else None))
+    return found
+
+
 def set_num_threads(threads):
     """Sets how many threads a kernel may use, the calling one included; raises ValueError unless it is 1 to 4096."""
     if not 1 <= threads <= 4096:
@@ -579,6 +612,7 @@ cdef int _read_conv_shape(str op, windows, x, w, y, conv_shape *shape) except -1
         raise ValueError(f"{op}: {x.shape[1]} and {w.shape[0]} channels cannot be split into {groups} groups")
     _read_axes(op, windows, shape.input, shape.out, shape.kernel, shape.stride, shape.dilation, shape.before)
     shape.algorithm = algorithm
+    shape.report = NULL
     shape.batch = x.shape[0]
     shape.groups = groups
     shape.in_channels = x.shape[1] // groups

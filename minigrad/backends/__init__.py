@@ -1,4 +1,5 @@
 """What scripts ask and set about the libraries behind torch's operations. None of them is here; switches for them are kept, and do nothing.
+`backends.cpu` is about the kernels that are.
 
 >>> import minigrad
 >>> minigrad.backends.cudnn.benchmark = True
@@ -9,6 +10,8 @@
 from __future__ import annotations
 
 from typing import Any
+
+from . import cpu as cpu
 
 
 class Backend:

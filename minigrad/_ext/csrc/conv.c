@@ -51,11 +51,18 @@ static gather input_columns(const conv_shape *shape, const tap_list *taps)
     return from;
 }
 
-static status convolve(const implicit *product, conv_algorithm algorithm)
+static status convolve(const implicit *product, const conv_shape *shape)
 {
+    conv_choice choice = {.method = BY_PRODUCT};
+    int outputs = 0;
     if (depthwise_takes(product))
+        choice.method = BY_DEPTHWISE;
+    else
+        outputs = winograd_outputs(product, shape->algorithm, &choice);
+    if (only_reported(shape, &choice))
+        return OK;
+    if (choice.method == BY_DEPTHWISE)
         return depthwise_product(product);
-    const int outputs = winograd_outputs(product, algorithm);
     return outputs ? winograd_product(product, outputs) : implicit_product(product);
 }
 
@@ -84,7 +91,7 @@ status NAME(conv)(const conv_shape *shape, const void *x, const void *w, const v
         product.target_step[axis] = 1;
         product.target_start[axis] = 0;
     }
-    return convolve(&product, shape->algorithm);
+    return convolve(&product, shape);
 }
 
 /* Input positions with equal remainders by the stride form a phase. Window o and tap t touch position o * stride + t *
@@ -112,7 +119,7 @@ static status convolve_phase(implicit *product, const conv_shape *shape, const p
         product->from.grid[axis] = ceil_div(shape->in[axis] - phase[axis], shape->stride[axis]);
         product->target_start[axis] = phase[axis];
     }
-    return convolve(product, shape->algorithm);
+    return convolve(product, shape);
 }
 
 status NAME(conv_input)(const conv_shape *shape, const void *g, const void *w, const void *bias, void *x)
@@ -170,5 +177,5 @@ status NAME(conv_weight)(const conv_shape *shape, const void *x, const void *g, 
         .cotangent = g,
         .target = w,
     };
-    return weight_product(&gradient, shape->algorithm);
+    return weight_product(&gradient, shape);
 }

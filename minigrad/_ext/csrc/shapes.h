@@ -9,13 +9,35 @@ enum { AXES = 3 };
 /* WINOGRAD_m multiplies tiles of m x m results; where it does not apply, DIRECT does. */
 typedef enum { AUTOMATIC, DIRECT, WINOGRAD_2, WINOGRAD_4 } conv_algorithm;
 
+/* The kernel that computes a convolution of one phase, and the costs that were estimated for it: all 0 if there was
+ * nothing to choose. */
+typedef struct {
+    enum { BY_PRODUCT, BY_DEPTHWISE, BY_WINOGRAD_2, BY_WINOGRAD_4, BY_DOTS, BY_PANELS } method;
+    double direct, winograd_2, winograd_4;
+} conv_choice;
+
+enum { REPORTED_CHOICES = 64 };
+typedef struct {
+    int count;
+    conv_choice choice[REPORTED_CHOICES]; /* the first of them */
+} conv_report;
+
 typedef struct {
     ptrdiff_t batch, groups;
     ptrdiff_t in_channels, out_channels; /* of one group */
     ptrdiff_t in[AXES], out[AXES], kernel[AXES], stride[AXES], dilation[AXES];
     ptrdiff_t before[AXES]; /* padding; what follows the input is implied by `out` */
     conv_algorithm algorithm;
+    conv_report *report; /* unless NULL: only tell what would be done */
 } conv_shape;
+
+/* Whether that is all: the choice is noted, if it is asked for. */
+static inline int only_reported(const conv_shape *shape, const conv_choice *choice)
+{
+    if (shape->report && shape->report->count < REPORTED_CHOICES)
+        shape->report->choice[shape->report->count++] = *choice;
+    return shape->report != 0;
+}
 
 typedef struct {
     ptrdiff_t planes; /* batch * channels */

@@ -4,17 +4,20 @@
 
 #include "winograd.h"
 
-status weight_product(const weight_gradient *gradient, conv_algorithm algorithm)
+status weight_product(const weight_gradient *gradient, const conv_shape *shape)
 {
     const ptrdiff_t elements = gradient->groups * gradient->filters * gradient->channels * gradient->from.taps;
     if (elements == 0)
         return OK;
-    if (gradient->batch * volume(gradient->from.grid) == 0) {
+    if (gradient->batch * volume(gradient->from.grid) == 0 && !shape->report) {
         memset(gradient->target, 0, (size_t)elements * sizeof(real));
         return OK;
     }
-    const int outputs = winograd_weight_outputs(gradient, algorithm);
+    conv_choice choice = {.method = dots_take(gradient) ? BY_DOTS : BY_PANELS};
+    const int outputs = winograd_weight_outputs(gradient, shape->algorithm, &choice);
+    if (only_reported(shape, &choice))
+        return OK;
     if (outputs)
         return weight_by_winograd(gradient, outputs);
-    return dots_take(gradient) ? weight_by_dots(gradient) : weight_by_panels(gradient);
+    return choice.method == BY_DOTS ? weight_by_dots(gradient) : weight_by_panels(gradient);
 }

@@ -20,7 +20,7 @@ typedef struct {
 } weight_gradient;
 
 /* Chooses among the algorithms below and Winograd's; none of their results depends on the number of threads. */
-status weight_product(const weight_gradient *gradient, conv_algorithm algorithm);
+status weight_product(const weight_gradient *gradient, const conv_shape *shape);
 
 /* Both for gradients and windows that are not empty. */
 status weight_by_panels(const weight_gradient *gradient); /* an implicit matrix product, for any shape */

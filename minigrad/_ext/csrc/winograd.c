@@ -279,11 +279,14 @@ static double direct_cost(const implicit *product)
     return (double)product->rows * (double)product->channels * (columns * FILTER_TAPS / LANES + PACKING_COST);
 }
 
-int winograd_outputs(const implicit *product, conv_algorithm algorithm)
+int winograd_outputs(const implicit *product, conv_algorithm algorithm, conv_choice *choice)
 {
     if (algorithm == DIRECT || product->rows == 0 || !applies(product))
         return 0;
-    return cheapest_outputs(algorithm, direct_cost(product), cost(product, 2), cost(product, 4));
+    choice->direct = direct_cost(product);
+    choice->winograd_2 = cost(product, 2);
+    choice->winograd_4 = cost(product, 4);
+    return cheapest_outputs(algorithm, choice);
 }
 
 status winograd_product(const implicit *product, int outputs)
@@ -339,9 +342,9 @@ status winograd_product(const implicit *product, int outputs)
 #else
 
 /* The transforms lose too many digits to be of use where double precision is wanted. */
-int winograd_outputs(const implicit *product, conv_algorithm algorithm)
+int winograd_outputs(const implicit *product, conv_algorithm algorithm, conv_choice *choice)
 {
-    (void)product, (void)algorithm;
+    (void)product, (void)algorithm, (void)choice;
     return 0;
 }
 

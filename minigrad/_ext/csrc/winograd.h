@@ -19,21 +19,27 @@
 static const double ELEMENT_COST = 3.3;
 
 /* The algorithm that was asked for, or the cheapest. */
-INLINE int cheapest_outputs(conv_algorithm algorithm, double direct, double of_2, double of_4)
+INLINE int cheapest_outputs(conv_algorithm algorithm, conv_choice *choice)
 {
-    if (algorithm == WINOGRAD_2 || algorithm == WINOGRAD_4)
-        return algorithm == WINOGRAD_2 ? 2 : 4;
-    return direct <= of_2 && direct <= of_4 ? 0 : of_2 < of_4 ? 2 : 4;
+    int outputs = algorithm == WINOGRAD_2 ? 2 : 4;
+    if (algorithm != WINOGRAD_2 && algorithm != WINOGRAD_4) {
+        const double winograd = choice->winograd_2 < choice->winograd_4 ? choice->winograd_2 : choice->winograd_4;
+        outputs = choice->direct <= winograd ? 0 : choice->winograd_2 < choice->winograd_4 ? 2 : 4;
+    }
+    if (outputs)
+        choice->method = outputs == 2 ? BY_WINOGRAD_2 : BY_WINOGRAD_4;
+    return outputs;
 }
 
 /* The side of the tiles by which to compute a product: 2 or 4; 0 if it cannot be computed so, or AUTOMATIC is asked for
- * and it does not pay. Depends on the shape and the instruction set only. */
-int winograd_outputs(const implicit *product, conv_algorithm algorithm);
+ * and it does not pay. Depends on the shape and the instruction set only. Notes the costs in `choice`, and the method if
+ * it is Winograd's. */
+int winograd_outputs(const implicit *product, conv_algorithm algorithm, conv_choice *choice);
 
 status winograd_product(const implicit *product, int outputs);
 
 /* The same for the filter gradient, of gradients and windows that are not empty. */
-int winograd_weight_outputs(const weight_gradient *gradient, conv_algorithm algorithm);
+int winograd_weight_outputs(const weight_gradient *gradient, conv_algorithm algorithm, conv_choice *choice);
 status weight_by_winograd(const weight_gradient *gradient, int outputs);
 
 #endif

@@ -231,13 +231,15 @@ static double cost(const weight_gradient *gradient, int outputs)
            tile_vectors * (channels * patch + filter_vectors * LANES * cotangent) + channels * filter_vectors * sum;
 }
 
-int winograd_weight_outputs(const weight_gradient *gradient, conv_algorithm algorithm)
+int winograd_weight_outputs(const weight_gradient *gradient, conv_algorithm algorithm, conv_choice *choice)
 {
     ptrdiff_t tap_at[FILTER_TAPS];
     if (algorithm == DIRECT || gradient->groups != 1 || !square_taps(&gradient->from, tap_at))
         return 0;
-    return cheapest_outputs(algorithm, STRIDED_COST * weight_work(gradient) / LANES, cost(gradient, 2),
-                            cost(gradient, 4));
+    choice->direct = STRIDED_COST * weight_work(gradient) / LANES;
+    choice->winograd_2 = cost(gradient, 2);
+    choice->winograd_4 = cost(gradient, 4);
+    return cheapest_outputs(algorithm, choice);
 }
 
 status weight_by_winograd(const weight_gradient *gradient, int outputs)
@@ -275,9 +277,9 @@ status weight_by_winograd(const weight_gradient *gradient, int outputs)
 
 #else
 
-int winograd_weight_outputs(const weight_gradient *gradient, conv_algorithm algorithm)
+int winograd_weight_outputs(const weight_gradient *gradient, conv_algorithm algorithm, conv_choice *choice)
 {
-    (void)gradient, (void)algorithm;
+    (void)gradient, (void)algorithm, (void)choice;
     return 0;
 }
 
