@@ -24,7 +24,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="fewer rounds, and only the cases that take little time")
     parser.add_argument("--only", action="append", metavar="TEXT", help="only cases whose name or group contains this (repeatable)")
-    parser.add_argument("--threads", type=_at_least_one, default=2, metavar="N", help="threads of each")
+    parser.add_argument("--layers", action="store_true", help="only single layers, pass by pass")
+    parser.add_argument("--threads", type=_at_least_one, default=2, metavar="N", help="threads of each; one is timed by the processor's clock, which a busy machine disturbs least")
     parser.add_argument("--rounds", type=_at_least_one, metavar="N", help="samples of each (default: 15, with --quick 5)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples there")
     parser.add_argument("--list", action="store_true", help="name the cases and stop")
@@ -42,10 +43,11 @@ def main() -> int:
     """Runs the comparison; returns the exit status."""
     options = parse()
     wanted = [text.lower() for text in options.only or [""]]
+    group = "layers" if options.layers else ""
     cases = [
         case
         for case in CASES
-        if any(text in f"{case.group}: {case.name}".lower() for text in wanted) and (case.quick or not options.quick)
+        if group in case.group and any(text in f"{case.group}: {case.name}".lower() for text in wanted) and (case.quick or not options.quick)
     ]
     if not cases:
         return _fail("no case has such a name; --list names them")
@@ -61,7 +63,9 @@ def main() -> int:
     try:
         workers = [Worker(SUBJECT, options.threads)]
         workers.append(Worker(REFERENCE, options.threads))
-        results, failures = _compare(cases, *workers, options.rounds or (5 if options.quick else 15))
+        both = [worker.ask("rates") for worker in workers]
+        rates = {name: max(rate[name] for rate in both) for name in ("operations", "bytes")}
+        results, failures = _compare(cases, *workers, options.rounds or (5 if options.quick else 15), rates)
     except WorkerError as error:
         return _fail(str(error))
     finally:
@@ -69,14 +73,17 @@ def main() -> int:
             worker.close()
     if options.json is not None:
         identities = {worker.framework: worker.identity for worker in workers}
-        options.json.write_text(json.dumps(as_json(results, failures, identities), indent=1) + "\n", encoding="utf-8")
+        options.json.write_text(json.dumps(as_json(results, failures, identities, rates), indent=1) + "\n", encoding="utf-8")
     return 1 if failures else 0
 
 
-def _compare(cases: list[Case], subject: Worker, reference: Worker, rounds: int) -> tuple[list[Result], dict[str, str]]:
+def _compare(
+    cases: list[Case], subject: Worker, reference: Worker, rounds: int, rates: dict[str, float]
+) -> tuple[list[Result], dict[str, str]]:
     """Measures and prints case by case."""
     for worker in (subject, reference):
         print(worker.framework, ", ".join(f"{key} {value}" for key, value in worker.identity.items()))
+    print(f"machine: {rates['operations'] / 1e9:.0f} GFLOP/s in a matrix product, {rates['bytes'] / 1e9:.1f} GB/s in a copy")
     print(HEADING)
     results: list[Result] = []
     failures: dict[str, str] = {}
@@ -87,7 +94,7 @@ def _compare(cases: list[Case], subject: Worker, reference: Worker, rounds: int)
             print(f"{group}:")
         try:
             results.append(measure(case, subject, reference, rounds))
-            print(row(results[-1]), flush=True)
+            print(row(results[-1], rates["operations"]), flush=True)
         except WorkerError as error:
             failures[case.name] = str(error)
             print(f"{case.name:46} failed: {error}", flush=True)

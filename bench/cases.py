@@ -146,6 +146,8 @@ CASES = [
     Case("resnet18, 32x32, batch 32", "training step", partial(training, networks.resnet18, (32, 3, 32, 32), 10), True, False),
     Case("unet/16, 64x64, batch 4", "training step", partial(training, _net(16, networks.unet), (4, 3, 64, 64), 2), True, True),
     Case("unet, 128x128, batch 4", "training step", partial(training, networks.unet, (4, 3, 128, 128), 2), True, False),
+    Case("segnet, 64x64, batch 4", "training step", partial(training, networks.segnet, (4, 3, 64, 64), 2), True, False),
+    Case("vgg16, 64x64, batch 8", "training step", partial(training, _net(64, networks.vgg16), (8, 3, 64, 64), 1000), True, False),
     Case("dcgan/16, batch 16", "training step", partial(gan_training, 16, 16), True, True),
     Case("dcgan, batch 32", "training step", partial(gan_training, 64, 32), True, False),
     Case("resnet18, 32x32, batch 1", "inference", partial(inference, networks.resnet18, (1, 3, 32, 32)), True, False),
@@ -154,15 +156,39 @@ CASES = [
         for name, network in (("lenet", networks.lenet), ("resnet18", networks.resnet18))
         for kind, settings in (("SGD", {"momentum": 0.9}), ("Adam", {}), ("AdamW", {}), ("RMSprop", {}))
     ),
+    Case("vgg16, batch 1", "inference", partial(inference, networks.vgg16, (1, 3, 224, 224)), True, False),
+    Case("resnet50, batch 1", "inference", partial(inference, networks.resnet50, (1, 3, 224, 224)), True, False),
+    Case("mobilenet_v2, batch 1", "inference", partial(inference, networks.mobilenet_v2, (1, 3, 224, 224)), True, False),
+    # LeNet
     *_passes("conv 5x5 1-6 @28, batch 64", _conv(1, 6, 5, padding=2), (64, 1, 28, 28), quick=True),
     *_passes("conv 5x5 6-16 @14, batch 64", _conv(6, 16, 5), (64, 6, 14, 14), quick=True),
+    # VGG-16 and U-Net
+    *_passes("conv 3x3 3-64 @112, batch 4", _conv(3, 64, 3, padding=1), (4, 3, 112, 112)),
+    *_passes("conv 3x3 64-64 @112, batch 4", _conv(64, 64, 3, padding=1), (4, 64, 112, 112)),
+    *_passes("conv 3x3 256-256 @28, batch 4", _conv(256, 256, 3, padding=1), (4, 256, 28, 28)),
+    *_passes("conv 3x3 512-512 @14, batch 4", _conv(512, 512, 3, padding=1), (4, 512, 14, 14)),
+    *_passes("conv_transpose 2x2 s2 128-64 @32, batch 4", _conv_transpose(128, 64, 2, 2), (4, 128, 32, 32)),
+    *_passes("conv 1x1 64-2 @128, batch 4", _conv(64, 2, 1), (4, 64, 128, 128)),
+    # ResNet-18 for CIFAR
     *_passes("conv 3x3 64-64 @32, batch 32", _conv(64, 64, 3, padding=1), (32, 64, 32, 32)),
     *_passes("conv 3x3 256-256 @8, batch 32", _conv(256, 256, 3, padding=1), (32, 256, 8, 8)),
     *_passes("conv 3x3 s2 64-128 @32, batch 32", _conv(64, 128, 3, stride=2, padding=1), (32, 64, 32, 32)),
-    *_passes("conv 1x1 256-64 @28, batch 16", _conv(256, 64, 1), (16, 256, 28, 28)),
+    *_passes("conv 1x1 s2 64-128 @32, batch 32", _conv(64, 128, 1, stride=2), (32, 64, 32, 32)),
+    # ResNet-50
+    *_passes("conv 7x7 s2 3-64 @224, batch 4", _conv(3, 64, 7, stride=2, padding=3), (4, 3, 224, 224)),
+    *_passes("conv 1x1 64-256 @56, batch 4", _conv(64, 256, 1), (4, 64, 56, 56)),
+    *_passes("conv 1x1 256-64 @56, batch 4", _conv(256, 64, 1), (4, 256, 56, 56)),
+    *_passes("conv 1x1 1024-256 @14, batch 4", _conv(1024, 256, 1), (4, 1024, 14, 14)),
+    # MobileNet
     *_passes("conv 3x3 depthwise 128 @28, batch 16", _conv(128, 128, 3, padding=1, groups=128), (16, 128, 28, 28)),
+    *_passes("conv 3x3 s2 depthwise 96 @112, batch 4", _conv(96, 96, 3, stride=2, padding=1, groups=96), (4, 96, 112, 112)),
+    # DCGAN
+    *_passes("conv 4x4 s2 3-64 @64, batch 16", _conv(3, 64, 4, stride=2, padding=1), (16, 3, 64, 64)),
+    *_passes("conv 4x4 s2 128-256 @16, batch 16", _conv(128, 256, 4, stride=2, padding=1), (16, 128, 16, 16)),
     *_passes("conv_transpose 4x4 s2 128-64 @16, batch 32", _conv_transpose(128, 64, 4, 2, 1), (32, 128, 16, 16)),
     Case("max_pool 2x2 64 @32, batch 32 forward", "layers", partial(one_pass, lambda nn: nn.MaxPool2d(2), (32, 64, 32, 32), "forward"), True, True),
     Case("max_pool 2x2 64 @32, batch 32 input", "layers", partial(one_pass, lambda nn: nn.MaxPool2d(2), (32, 64, 32, 32), "input"), True, True),
+    Case("linear 784-256, batch 64 forward", "layers", partial(one_pass, lambda nn: nn.Linear(784, 256), (64, 784), "forward"), False, True),
+    Case("linear 784-256, batch 64 weight", "layers", partial(one_pass, lambda nn: nn.Linear(784, 256), (64, 784), "weight"), False, True),
     Case("chain of 200 operations on 4 floats", "dispatch", partial(tiny_chain, 200), False, True),
 ]

@@ -70,16 +70,24 @@ class Worker:
 
 
 class Result(NamedTuple):
-    """The times of one case, in seconds a call, in the order they were taken."""
+    """The times of one case, in seconds a call, in the order they were taken; peak memory in bytes, 0 if it is not known."""
 
     case: Case
     subject: list[float]
     reference: dict[str, list[float]]  # by layout
+    operations: int  # multiplications and additions of a call
+    subject_memory: int
+    reference_memory: int  # in the contiguous layout
 
     @property
     def best_layout(self) -> str:
         """PyTorch's faster layout."""
         return min(self.reference, key=lambda layout: median(self.reference[layout]))
+
+    @property
+    def rate(self) -> float:
+        """Minigrad's operations a second."""
+        return self.operations / median(self.subject)
 
     @property
     def ratios(self) -> list[float]:
@@ -101,13 +109,14 @@ def measure(case: Case, subject: Worker, reference: Worker, rounds: int) -> Resu
     turns = [(subject, PLAIN), *((reference, layout) for layout in layouts)]
     times: list[list[float]] = [[] for _ in turns]
     try:
-        estimates = [worker.ask("build", layout, case=case.name)["seconds"] for worker, layout in turns]
+        built = [worker.ask("build", layout, case=case.name) for worker, layout in turns]
         for _ in range(rounds):
-            for (worker, layout), estimate, taken in zip(turns, estimates, times, strict=True):
+            for (worker, layout), estimate, taken in zip(turns, built, times, strict=True):
                 time.sleep(PAUSE_SECONDS)
-                repeats = max(1, round(SAMPLE_SECONDS / max(estimate, 1e-6)))
+                repeats = max(1, round(SAMPLE_SECONDS / max(estimate["seconds"], 1e-6)))
                 taken.append(worker.ask("run", layout, repeats=repeats)["seconds"])
     finally:
         for worker in (subject, reference):
             worker.ask("forget")
-    return Result(case, times[0], dict(zip(layouts, times[1:], strict=True)))
+    reference_times = dict(zip(layouts, times[1:], strict=True))
+    return Result(case, times[0], reference_times, built[1]["operations"], built[0]["memory"], built[1]["memory"])

@@ -9,21 +9,27 @@ from typing import Any
 
 from .compare import Result
 
-HEADING = f"{'':46} {'minigrad':>11} {'PyTorch':>11} {'ratio':>7}   {'quartiles':<11}  PyTorch's layout"
+HEADING = f"{'':46} {'minigrad':>11} {'PyTorch':>11} {'ratio':>7}   {'quartiles':<11} {'GFLOP/s':>8} {'of peak':>8} {'MB':>6} {'PyTorch':>8}  PyTorch's layout"
 
 
-def row(result: Result) -> str:
-    """One line of the table."""
+def row(result: Result, peak: float) -> str:
+    """One line of the table; `peak` is the machine's operations a second."""
     layout = result.best_layout
     first, third = result.spread
     times = f"{_shown(median(result.subject)):>11} {_shown(median(result.reference[layout])):>11}"
-    return f"{result.case.name:46} {times} {median(result.ratios):7.2f}   {first:.2f}-{third:<6.2f}  {layout if len(result.reference) > 1 else ''}".rstrip()
+    rate = f"{result.rate / 1e9:8.1f} {100 * result.rate / peak:7.0f}%" if result.operations else f"{'':17}"
+    memory = f"{result.subject_memory / 1e6:6.0f} {result.reference_memory / 1e6:8.0f}" if result.subject_memory else f"{'':15}"
+    shown_layout = layout if len(result.reference) > 1 else ""
+    return f"{result.case.name:46} {times} {median(result.ratios):7.2f}   {first:.2f}-{third:<6.2f} {rate} {memory}  {shown_layout}".rstrip()
 
 
-def as_json(results: list[Result], failures: dict[str, str], identities: dict[str, Any]) -> dict[str, Any]:
-    """All that was measured and on what; times in seconds."""
+def as_json(
+    results: list[Result], failures: dict[str, str], identities: dict[str, Any], rates: dict[str, float]
+) -> dict[str, Any]:
+    """All that was measured and on what; times in seconds, memory in bytes, rates a second."""
     return {
         "machine": {"processor": _processor(), "cpus": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
+        "rates": rates,
         **identities,
         "cases": [
             {
@@ -32,6 +38,9 @@ def as_json(results: list[Result], failures: dict[str, str], identities: dict[st
                 "ratio": median(result.ratios),
                 "quartiles": result.spread,
                 "layout": result.best_layout,
+                "operations": result.operations,
+                "minigrad_memory": result.subject_memory,
+                "torch_memory": result.reference_memory,
                 "minigrad_seconds": result.subject,
                 "torch_seconds": result.reference,
             }

@@ -40,13 +40,55 @@ def load(framework: str, threads: int) -> tuple[Any, dict[str, Any]]:
     }
 
 
+def resident(which: str) -> int:
+    """Bytes of memory that the process has ("VmRSS"), or had at most since the last reset ("VmHWM"); 0 where Linux does not tell."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(which)), 0)
+
+
+def reset_peak() -> int:
+    """Starts to watch the peak of memory; returns what is in use."""
+    gc.collect()
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        return 0
+    return resident("VmRSS")
+
+
+def operations(framework: str, step: Callable[[], Any]) -> int:
+    """Multiplications and additions of a step's convolutions and matrix products, as PyTorch counts them."""
+    if framework != "torch":
+        return 0
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        step()
+    return int(counter.get_total_flops())
+
+
+def rates(torch: Any) -> dict[str, float]:
+    """The machine's best: operations a second of a large matrix product, bytes a second (read and written) of a large copy."""
+    a, to = torch.randn(1536, 1536), torch.randn(1 << 25)
+    source = torch.randn(1 << 25)
+    fastest = [min(seconds_of(step, 1) for _ in range(5)) for step in (lambda: a @ a, lambda: to.copy_(source))]
+    return {"operations": 2 * 1536**3 / fastest[0], "bytes": 2 * 4 * to.numel() / fastest[1]}
+
+
 def seconds_of(step: Callable[[], Any], repeats: int) -> float:
-    """The mean time of a call, after one that is not timed: the other process had the caches meanwhile."""
+    """The mean time of a call, after one that is not timed: the other process had the caches meanwhile.
+
+    With one thread that is the processor's time, which does not run while other programs have the processor.
+    """
+    clock = time.process_time if sys.argv[2] == "1" else time.perf_counter
     step()
-    start = time.perf_counter()
+    start = clock()
     for _ in range(repeats):
         step()
-    return (time.perf_counter() - start) / repeats
+    return (clock() - start) / repeats
 
 
 def main() -> None:
@@ -73,9 +115,14 @@ def main() -> None:
             if request["do"] == "build":
                 torch.manual_seed(0)
                 arrange = (lambda x: x.to(memory_format=torch.channels_last)) if layout == "channels_last" else (lambda x: x)
+                before = reset_peak()
                 steps[layout] = cases[request["case"]].build(torch, arrange)
                 steps[layout]()
-                answer(seconds=seconds_of(steps[layout], 1))
+                seconds = seconds_of(steps[layout], 1)
+                memory = resident("VmHWM") - before if before else 0
+                answer(seconds=seconds, memory=memory, operations=operations(framework, steps[layout]))
+            elif request["do"] == "rates":
+                answer(**rates(torch))
             elif request["do"] == "run":
                 answer(seconds=seconds_of(steps[layout], request["repeats"]))
             else:

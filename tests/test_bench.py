@@ -67,13 +67,34 @@ def test_it_compares(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     done = run("-m", "bench", "--quick", "--rounds", "2", "--only", "chain", "--threads", "1", "--json", str(tmp_path / "r.json"))
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^chain of 200 operations on 4 floats .* (ms|us)  +\d+\.\d\d  +\d+\.\d\d-\d+\.\d\d$", done.stdout, re.MULTILINE)
+    assert re.search(r"^chain of 200 operations on 4 floats .* (ms|us)  +\d+\.\d\d  +\d+\.\d\d-\d+\.\d\d( +\d+ +\d+)?$", done.stdout, re.MULTILINE)
     written = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
     (case,) = written["cases"]
     assert written["minigrad"]["version"] == minigrad.__version__ and written["torch"]["threads"] == 1
     ratios = sorted(theirs / ours for ours, theirs in zip(case["minigrad_seconds"], case["torch_seconds"]["contiguous"], strict=True))
     assert case["ratio"] == pytest.approx(sum(ratios) / 2)
-    assert written["failures"] == {}
+    assert written["failures"] == {} and written["rates"]["operations"] > 0
+
+
+def test_it_compares_layers() -> None:
+    """Each pass of a layer with its share of what the machine can do: 2 * 64 * 6 * 28 * 28 * 25 operations a pass."""
+    pytest.importorskip("torch")
+    done = run("-m", "bench", "--quick", "--rounds", "1", "--layers", "--only", "5x5 1-6", "--threads", "1")
+    assert done.returncode == 0, done.stderr
+    for which in ("forward", "input", "weight"):
+        assert re.search(rf"^conv 5x5 1-6 @28, batch 64 {which} .* \d+\.\d +\d+%.* (contiguous|channels_last)$", done.stdout, re.MULTILINE)
+    assert "training" not in done.stdout
+
+
+def test_operations_are_counted() -> None:
+    pytest.importorskip("torch")
+    done = run(
+        "-P", "-c",
+        "import sys; sys.path.append('.'); import torch; from bench import cases, worker\n"
+        "case = next(case for case in cases.CASES if case.name == 'conv 5x5 1-6 @28, batch 64 forward')\n"
+        "print(worker.operations('torch', case.build(torch, lambda x: x)))",
+    )  # fmt: skip
+    assert done.stdout.split() == [str(2 * 64 * 6 * 28 * 28 * 25)], done.stderr
 
 
 def test_minigrad_without_compiled_kernels_is_not_compared() -> None:

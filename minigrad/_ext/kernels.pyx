@@ -91,8 +91,8 @@ def conv_weight(x, g, windows):
 def matmul(a, b, bias=None):
     """The matrix products of a (*batch, N, K) and b (*batch, K, M), plus bias (M,) or None.
 
-    The axes before the last two are broadcast; any strides are read in place. Shapes: (*batch, N, M). Raises TypeError and
-    ValueError for arrays that do not fit together.
+    The axes before the last two are broadcast; any strides are read in place. Shapes: (*batch, N, M). Raises TypeError
+    and ValueError for arrays that do not fit together.
     """
     cdef matmul_shape shape
     cdef const kernel_table *kernels = _matrix_kernels(a, b)
@@ -386,8 +386,8 @@ METHODS = ("product", "depthwise", "winograd2", "winograd4", "dots", "panels")
 
 
 def choices(op, windows, batch, channels, filters, dtype):
-    """What "conv", "conv_input" or "conv_weight" would do: for each phase of its strides the method's name and the costs that
-    were estimated for direct summation and the two forms of Winograd's algorithm, None if there was nothing to choose.
+    """What "conv", "conv_input" or "conv_weight" would do, for each phase of its strides: the method's name and the costs
+    that were estimated for direct summation and the two forms of Winograd's algorithm, None if there was no choice.
     """
     cdef conv_shape shape
     cdef conv_report report
@@ -527,7 +527,9 @@ cdef const kernel_table *_matrix_kernels(a, b) except NULL:
         if array.ndim < 2:
             raise ValueError(f"matmul: expected {name} to have at least 2 axes, but got shape {array.shape}")
         if not in_steps(array):
-            raise ValueError(f"matmul: expected {name} to be aligned, in native byte order and in steps of whole elements")
+            raise ValueError(
+                f"matmul: expected {name} to be aligned, in native byte order and in steps of whole elements"
+            )
     if cnp.PyArray_TYPE(a) == cnp.NPY_FLOAT32:
         return chosen.kernels_float
     if cnp.PyArray_TYPE(a) == cnp.NPY_FLOAT64:
