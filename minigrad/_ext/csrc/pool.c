@@ -203,6 +203,64 @@ static void max_of_taps(line_reader *reader, const real *plane, ptrdiff_t z, ptr
     }
 }
 
+/* Do all windows lie inside of the plane along the last axis, so that vectors of them can be read in place? */
+static int reads_in_place(const pool_shape *shape)
+{
+    const ptrdiff_t last = (shape->out[2] - 1) * shape->stride[2] + (shape->kernel[2] - 1) * shape->dilation[2];
+    return shape->before[2] == 0 && last < shape->in[2] && shape->stride[2] <= 2 && !has_wide_windows(shape);
+}
+
+/* A vector of one tap of windows from `read` on. */
+INLINE vec read_tap(const real *read, const real *end, ptrdiff_t stride)
+{
+    if (end - read >= stride * LANES)
+        return stride == 1 ? load(read) : load_even(read);
+    return stride == 1 ? load_first(read, end - read)
+                       : even_lanes(load_first(read, end - read), load_first(read + LANES, end - read - LANES));
+}
+
+/* Windows (z, y), which begin inside of the plane. */
+static void max_in_place(const line_reader *reader, const real *plane, ptrdiff_t z, ptrdiff_t y, real *values,
+                         int64_t *indices)
+{
+    const pool_shape *shape = reader->shape;
+    const ptrdiff_t stride = shape->stride[2], out = shape->out[2];
+    int_vec steps;
+    for (int lane = 0; lane < LANES; lane++)
+        steps[lane] = (lane_int)(lane * stride);
+    for (ptrdiff_t x = 0; x < out; x += LANES) {
+        vec best = zero_vector();
+        int_vec found = {0};
+        int begun = 0;
+        ptrdiff_t at_z, at_y;
+        for (ptrdiff_t tap_z = 0; tap_z < shape->kernel[0]; tap_z++)
+            for (ptrdiff_t tap_y = 0; tap_y < shape->kernel[1]; tap_y++)
+                if (inside(shape, 0, z, tap_z, &at_z) && inside(shape, 1, y, tap_y, &at_y))
+                    for (ptrdiff_t tap = 0; tap < shape->kernel[2]; tap++) {
+                        const ptrdiff_t at =
+                            (at_z * shape->in[1] + at_y) * shape->in[2] + x * stride + tap * shape->dilation[2];
+                        const vec value = stride == 1 ? read_tap(plane + at, reader->end, 1)
+                                                      : read_tap(plane + at, reader->end, 2);
+                        const int_vec here = steps + (lane_int)at;
+                        const int_vec wins = begun ? (value > best) | (value != value) : ~(int_vec){0};
+                        best = (vec)(((int_vec)value & wins) | ((int_vec)best & ~wins));
+                        found = (here & wins) | (found & ~wins);
+                        begun = 1;
+                    }
+        lane_int places[LANES];
+        store_ints(places, found);
+        if (out - x >= LANES) {
+            store(values + x, best);
+            for (int lane = 0; lane < LANES; lane++)
+                indices[x + lane] = places[lane];
+        } else {
+            store_first(values + x, best, out - x);
+            for (int lane = 0; lane < LANES && lane < out - x; lane++)
+                indices[x + lane] = places[lane];
+        }
+    }
+}
+
 static status max_pool_planes(void *context, ptrdiff_t task)
 {
     const plane_job *work = context;
@@ -210,13 +268,17 @@ static status max_pool_planes(void *context, ptrdiff_t task)
     line_reader reader;
     if (open_lines(work, &reader) != OK)
         return NO_MEMORY;
+    const int in_place = reads_in_place(shape);
     for (ptrdiff_t plane = first_plane(work, task); plane < last_plane(work, task); plane++) {
         real *values = work->to + plane * work->out;
         int64_t *indices = work->to_indices + plane * work->out;
         for (ptrdiff_t z = 0; z < shape->out[0]; z++)
             for (ptrdiff_t y = 0; y < shape->out[1]; y++, values += shape->out[2], indices += shape->out[2])
-                (has_wide_windows(shape) ? max_of_taps : max_of_windows)(&reader, work->from + plane * work->in, z, y,
-                                                                         values, indices);
+                if (in_place && first_inside(shape, 0, z) >= 0 && first_inside(shape, 1, y) >= 0)
+                    max_in_place(&reader, work->from + plane * work->in, z, y, values, indices);
+                else
+                    (has_wide_windows(shape) ? max_of_taps : max_of_windows)(&reader, work->from + plane * work->in, z,
+                                                                             y, values, indices);
     }
     return OK;
 }

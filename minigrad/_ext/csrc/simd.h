@@ -74,7 +74,7 @@ INLINE void store_masked(real *to, vec value, unsigned lanes)
     _mm512_mask_storeu_pd(to, (__mmask8)lanes, (__m512d)value);
 }
 #endif
-INLINE unsigned first_lanes(ptrdiff_t count) { return (1u << smaller(count, LANES)) - 1; }
+INLINE unsigned first_lanes(ptrdiff_t count) { return (1u << larger(0, smaller(count, LANES))) - 1; }
 INLINE vec load_first(const real *from, ptrdiff_t count) { return load_masked(from, first_lanes(count)); }
 INLINE void store_first(real *to, vec value, ptrdiff_t count) { store_masked(to, value, first_lanes(count)); }
 #else
