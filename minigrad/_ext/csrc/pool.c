@@ -88,7 +88,11 @@ typedef struct {
     const real *end; /* of the input */
     real *line, *result;
     lane_int *found;
+    lane_int steps[LANES]; /* from one window of a vector to the next, added up */
 } line_reader;
+
+/* An index of each lane. */
+typedef int64_t wide_indices __attribute__((vector_size(LANES * sizeof(int64_t)), aligned(8), may_alias));
 
 static status open_lines(const plane_job *work, line_reader *reader)
 {
@@ -96,6 +100,8 @@ static status open_lines(const plane_job *work, line_reader *reader)
     reader->shape = shape;
     reader->along = has_wide_windows(shape) ? taps_in_lines(shape) : windows_in_lines(shape);
     reader->end = work->from + work->planes * work->in;
+    for (int lane = 0; lane < LANES; lane++)
+        reader->steps[lane] = (lane_int)(lane * shape->stride[2]);
     const size_t lines = (size_t)reader->along.lines;
     const size_t width = (size_t)round_up(reader->along.length, LANES) + LANES; /* read_line may write a vector more */
     reader->line = scratch(SCRATCH_ROWS, width * (2 * sizeof(real) + sizeof(lane_int)) + lines * sizeof(reach));
@@ -225,9 +231,7 @@ static void max_in_place(const line_reader *reader, const real *plane, ptrdiff_t
 {
     const pool_shape *shape = reader->shape;
     const ptrdiff_t stride = shape->stride[2], out = shape->out[2];
-    int_vec steps;
-    for (int lane = 0; lane < LANES; lane++)
-        steps[lane] = (lane_int)(lane * stride);
+    const int_vec steps = load_ints(reader->steps);
     for (ptrdiff_t x = 0; x < out; x += LANES) {
         vec best = zero_vector();
         int_vec found = {0};
@@ -247,14 +251,13 @@ static void max_in_place(const line_reader *reader, const real *plane, ptrdiff_t
                         found = (here & wins) | (found & ~wins);
                         begun = 1;
                     }
-        lane_int places[LANES];
-        store_ints(places, found);
         if (out - x >= LANES) {
             store(values + x, best);
-            for (int lane = 0; lane < LANES; lane++)
-                indices[x + lane] = places[lane];
+            *(wide_indices *)(indices + x) = __builtin_convertvector(found, wide_indices);
         } else {
             store_first(values + x, best, out - x);
+            lane_int places[LANES];
+            store_ints(places, found);
             for (int lane = 0; lane < LANES && lane < out - x; lane++)
                 indices[x + lane] = places[lane];
         }
