@@ -8,6 +8,7 @@ enum {
     COLUMN_BLOCK = 16 * LANES, /* gathered columns stay in the second-level cache */
     REGION_BYTES = 512 * 1024, /* so does a region */
     GATHER_COST = 14,          /* multiplications of a vector that take as long as gathering one */
+    BUFFER_COST = 12,          /* or as writing a vector of results through the buffer, not straight to the target */
 };
 
 /* A tile of one vector takes this many times half the time of one of two. */
@@ -235,13 +236,14 @@ static column_form choose_form(const column_plan *cut)
     const implicit *product = cut->product;
     const gather *from = &product->from;
     const ptrdiff_t width = from->grid[2], rest = width % TILE_COLUMNS;
-    const double in_padded_lines = (double)(width + cut->taps.reach[2]) / (double)width;
+    const double buffered = BUFFER_COST / (double)(product->channels * from->taps);
+    const double in_padded_lines = (double)(width + cut->taps.reach[2]) / (double)width + buffered;
     double rest_cost = TILE_COLUMNS;
     if (rest <= LANES)
         rest_cost = width <= LANES ? LANES : NARROW_COST * LANES;
     if (rest == 0)
         rest_cost = 0;
-    const double in_window_lines = ((double)(width - rest) + rest_cost) / (double)width;
+    const double in_window_lines = ((double)(width - rest) + rest_cost) / (double)width + (width % LANES ? buffered : 0);
 
     const column_form lines = in_padded_lines < in_window_lines ? PADDED_LINES : WINDOW_LINES;
     const double wasted = (lines == PADDED_LINES ? in_padded_lines : in_window_lines) - 1;
