@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-<<<<<<< HEAD
 from minigrad.core.tensor import Tensor
-=======
-from minigrad.core.modes import no_grad
-from minigrad.core.tensor import Tensor, make_tensor
-from minigrad.kernels import xp
-from minigrad.ops.creation import arange
 from minigrad.ops.linalg import linear as affine
->>>>>>> 88db3f4 (Products of matrices on the kernels' own threads: any strides, batches, a bias fused for linear)
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
