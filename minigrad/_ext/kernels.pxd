@@ -1,5 +1,5 @@
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 
 cdef extern from "csrc/status.h" nogil:
@@ -43,6 +43,19 @@ cdef extern from "csrc/shapes.h" nogil:
         const ptrdiff_t *right_start
         ptrdiff_t left_row, left_step, right_step, right_column
 
+    ctypedef struct norm_shape:
+        ptrdiff_t sets, inner, outer_stride, inner_stride
+        ptrdiff_t parts, part_stride, length
+        ptrdiff_t weight_set, weight_part, weight_element
+        int centred
+        double eps
+
+
+cdef extern from "csrc/maps.h" nogil:
+    const char **unary_names
+    const char **binary_names
+    const int unary_count, binary_count
+
 
 cdef extern from "csrc/instructions.h" nogil:
     enum:
@@ -72,6 +85,25 @@ cdef extern from "csrc/kernels.h" nogil:
         status (*pool_gather)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const void *, const int64_t *, void *) noexcept nogil
         status (*evaluate)(const formula *, const double *, ptrdiff_t, const ptrdiff_t *, void **) noexcept nogil
         status (*sum_of_squares)(ptrdiff_t, const ptrdiff_t *, void **, double *) noexcept nogil
+        status (*norm)(const norm_shape *, const void *, const void *, const void *, void *, void *,
+                       void *) noexcept nogil
+        status (*norm_input)(const norm_shape *, const void *, const void *, const void *, const void *, const void *,
+                             void *, void *, void *) noexcept nogil
+        status (*norm_weight)(const norm_shape *, const void *, const void *, const void *, const void *, void *,
+                              void *) noexcept nogil
+        status (*scale_channels)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const void *, const void *, const void *,
+                                 void *) noexcept nogil
+        status (*softmax)(ptrdiff_t, ptrdiff_t, ptrdiff_t, int, const void *, void *) noexcept nogil
+        status (*softmax_input)(ptrdiff_t, ptrdiff_t, ptrdiff_t, int, const void *, const void *, void *) noexcept nogil
+        status (*cross_entropy)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const void *, const int64_t *, const void *, int64_t,
+                                void *, void *, void *) noexcept nogil
+        status (*cross_entropy_input)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const void *, int, const void *, const int64_t *,
+                                      const void *, int64_t, const void *, const void *, void *) noexcept nogil
+        status (*map_unary)(int, ptrdiff_t, const void *, double, double, void *) noexcept nogil
+        status (*map_binary)(int, ptrdiff_t, int, const void *, int, const void *, double, double,
+                             void *) noexcept nogil
+        status (*sum_outer_inner)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const void *, void *) noexcept nogil
+        status (*dropout)(ptrdiff_t, uint64_t, uint32_t, double, const void *, void *) noexcept nogil
 
     ctypedef struct instruction_set:
         const char *name

@@ -687,3 +687,423 @@ cdef int _check_status(str op, status result, in_size=None) except -1:
 *_, best_isa = available_isas()
 set_isa(os.environ.get("MINIGRAD_ISA") or best_isa)
 set_num_threads(default_num_threads())
+
+
+# --- normalisation, softmax, functions of each element, sums and dropout ---------------------------------------------
+# These take arrays of any shape: what C needs of it is computed here, from sizes that were checked against each other.
+
+cdef dict UNARY = {unary_names[i].decode(): i for i in range(unary_count)}
+cdef dict BINARY = {binary_names[i].decode(): i for i in range(binary_count)}
+
+
+def batch_norm(x, weight, bias, eps):
+    """x (N, C, *) brought to mean 0 and variance 1 for each channel, times weight (C) plus bias (C), or None for them.
+
+    Returns the result and the means and variances (biased) of the channels. Raises TypeError and ValueError for arrays
+    that do not fit, as all functions here do.
+    """
+    cdef norm_shape shape
+    _read_batch_norm("batch_norm", x, eps, &shape)
+    return _norm("batch_norm", &shape, x, weight, bias, (x.shape[1],))
+
+
+def batch_norm_input(g, x, weight, mean, var, eps):
+    """The gradients of batch_norm with respect to x, weight and bias."""
+    cdef norm_shape shape
+    _read_batch_norm("batch_norm_input", x, eps, &shape)
+    return _norm_input("batch_norm_input", &shape, g, x, weight, mean, var, (x.shape[1],), (x.shape[1],))
+
+
+def group_norm(x, weight, bias, groups, eps):
+    """As batch_norm, for each group of channels of each sample; the moments are (N, groups)."""
+    cdef norm_shape shape
+    _read_group_norm("group_norm", x, groups, eps, &shape)
+    return _norm("group_norm", &shape, x, weight, bias, (x.shape[0], groups), x.shape[1])
+
+
+def group_norm_input(g, x, weight, mean, var, groups, eps):
+    """The gradients of group_norm with respect to x, weight and bias."""
+    cdef norm_shape shape
+    _read_group_norm("group_norm_input", x, groups, eps, &shape)
+    if shape.weight_element:
+        return _norm_input("group_norm_input", &shape, g, x, weight, mean, var, (x.shape[0], groups), (x.shape[1],))
+    dx, weight_sums, bias_sums = _norm_input(
+        "group_norm_input", &shape, g, x, weight, mean, var, (x.shape[0], groups), (x.shape[0], x.shape[1])
+    )
+    return dx, weight_sums.sum(0), bias_sums.sum(0)
+
+
+def row_norm(x, weight, bias, ndim, centred, eps):
+    """As batch_norm, over the last `ndim` axes, whose shape weight and bias have; not centred: to mean square 1."""
+    cdef norm_shape shape
+    cdef tuple outer = _read_row_norm("row_norm", x, ndim, centred, eps, &shape)
+    return _norm("row_norm", &shape, x, weight, bias, outer, shape.length)
+
+
+def row_norm_input(g, x, weight, mean, var, ndim, centred, eps):
+    """The gradients of row_norm with respect to x, weight and bias."""
+    cdef norm_shape shape
+    cdef tuple outer = _read_row_norm("row_norm_input", x, ndim, centred, eps, &shape)
+    dx, weight_sums, bias_sums = _norm_input("row_norm_input", &shape, g, x, weight, mean, var, outer, (shape.length,))
+    inner = x.shape[x.ndim - ndim:]
+    return dx, weight_sums.reshape(inner), bias_sums.reshape(inner)
+
+
+def scale_channels(x, scale, shift):
+    """x (N, C, *) times scale (C) plus shift (C), which may be None."""
+    cdef const kernel_table *kernels = _float_kernels("scale_channels", "x", x)
+    _check_axes("scale_channels", x)
+    y = numpy.empty(x.shape, x.dtype)
+    cdef ptrdiff_t samples = x.shape[0], channels = x.shape[1]
+    cdef ptrdiff_t size = _plane_elements(x)
+    cdef const void *x_data = cnp.PyArray_DATA(x)
+    cdef const void *scale_data = _vector_data("scale_channels", "scale", scale, channels, x)
+    cdef const void *shift_data = NULL
+    if shift is not None:
+        shift_data = _vector_data("scale_channels", "shift", shift, channels, x)
+    cdef void *y_data = cnp.PyArray_DATA(y)
+    with nogil:
+        kernels.scale_channels(samples, channels, size, x_data, scale_data, shift_data, y_data)
+    return y
+
+
+def softmax(x, axis, logarithm):
+    """exp(x) over its sum along an axis (not counted from the end), or the logarithm of that."""
+    cdef const kernel_table *kernels = _float_kernels("softmax", "x", x)
+    cdef ptrdiff_t outer, classes, inner
+    _read_axis("softmax", x, axis, &outer, &classes, &inner)
+    y = numpy.empty(x.shape, x.dtype)
+    cdef int wanted = logarithm
+    cdef const void *x_data = cnp.PyArray_DATA(x)
+    cdef void *y_data = cnp.PyArray_DATA(y)
+    with nogil:
+        kernels.softmax(outer, classes, inner, wanted, x_data, y_data)
+    return y
+
+
+def softmax_input(g, y, axis, logarithm):
+    """The gradient of softmax, from that of its result and the result."""
+    cdef const kernel_table *kernels = _float_kernels("softmax_input", "y", y)
+    _check_like("softmax_input", "g", g, y)
+    cdef ptrdiff_t outer, classes, inner
+    _read_axis("softmax_input", y, axis, &outer, &classes, &inner)
+    dx = numpy.empty(y.shape, y.dtype)
+    cdef int wanted = logarithm
+    cdef const void *g_data = cnp.PyArray_DATA(g)
+    cdef const void *y_data = cnp.PyArray_DATA(y)
+    cdef void *dx_data = cnp.PyArray_DATA(dx)
+    with nogil:
+        kernels.softmax_input(outer, classes, inner, wanted, g_data, y_data, dx_data)
+    return dx
+
+
+def cross_entropy(x, target, weight, ignored):
+    """-log(softmax(x)) of each target's class times that class's weight, 0 for targets that are to be ignored.
+
+    Shapes: x (N, C, *), target (N, *), weight (C) or None. Returns the losses, the maxima over the classes and the
+    logarithms of the sums of exp(x - maximum), all (N, *). Raises IndexError for a target that is no class.
+    """
+    cdef const kernel_table *kernels = _float_kernels("cross_entropy", "x", x)
+    cdef const void *weight_data = NULL
+    cdef const int64_t *target_data = _target_data("cross_entropy", x, target)
+    cdef ptrdiff_t outer, classes, inner
+    _read_axis("cross_entropy", x, 1, &outer, &classes, &inner)
+    if weight is not None:
+        weight_data = _vector_data("cross_entropy", "weight", weight, classes, x)
+    loss, largest, log_sum = [numpy.empty(target.shape, x.dtype) for _ in range(3)]
+    cdef int64_t ignored_class = ignored
+    cdef const void *x_data = cnp.PyArray_DATA(x)
+    cdef void *loss_data = cnp.PyArray_DATA(loss)
+    cdef void *largest_data = cnp.PyArray_DATA(largest)
+    cdef void *log_sum_data = cnp.PyArray_DATA(log_sum)
+    cdef status result
+    with nogil:
+        result = kernels.cross_entropy(outer, classes, inner, x_data, target_data, weight_data, ignored_class,
+                                       loss_data, largest_data, log_sum_data)
+    if result == BAD_INDEX:
+        _raise_bad_target("cross_entropy", target, classes, ignored)
+    return loss, largest, log_sum
+
+
+def cross_entropy_input(g, x, target, weight, ignored, largest, log_sum):
+    """The gradient of cross_entropy with respect to x; g is (N, *), or () for one number for all."""
+    cdef const kernel_table *kernels = _float_kernels("cross_entropy_input", "x", x)
+    cdef const void *weight_data = NULL
+    cdef const int64_t *target_data = _target_data("cross_entropy_input", x, target)
+    cdef ptrdiff_t outer, classes, inner
+    _read_axis("cross_entropy_input", x, 1, &outer, &classes, &inner)
+    if weight is not None:
+        weight_data = _vector_data("cross_entropy_input", "weight", weight, classes, x)
+    cdef int g_step = _read_operand("cross_entropy_input", "g", g, largest)
+    _check_like("cross_entropy_input", "largest", largest, x, target.shape)
+    _check_like("cross_entropy_input", "log_sum", log_sum, x, target.shape)
+    if target.min() < 0 or target.max() >= classes:
+        _raise_bad_target("cross_entropy_input", target, classes, ignored)
+    dx = numpy.empty(x.shape, x.dtype)
+    cdef int64_t ignored_class = ignored
+    cdef const void *g_data = cnp.PyArray_DATA(g)
+    cdef const void *x_data = cnp.PyArray_DATA(x)
+    cdef const void *largest_data = cnp.PyArray_DATA(largest)
+    cdef const void *log_sum_data = cnp.PyArray_DATA(log_sum)
+    cdef void *dx_data = cnp.PyArray_DATA(dx)
+    with nogil:
+        kernels.cross_entropy_input(outer, classes, inner, g_data, g_step, x_data, target_data, weight_data,
+                                    ignored_class, largest_data, log_sum_data, dx_data)
+    return dx
+
+
+def map_unary(str name, x, double a=0.0, double b=0.0, out=None):
+    """The function of this name of each element of x, with its parameters a and b; into `out`, which may be x."""
+    cdef const kernel_table *kernels = _float_kernels(name, "x", x)
+    cdef int number = UNARY[name]
+    if out is None:
+        out = numpy.empty(x.shape, x.dtype)
+    else:
+        _check_output(name, out, x)
+    cdef ptrdiff_t count = x.size
+    cdef const void *x_data = cnp.PyArray_DATA(x)
+    cdef void *y_data = cnp.PyArray_DATA(out)
+    with nogil:
+        kernels.map_unary(number, count, x_data, a, b, y_data)
+    return out
+
+
+def map_binary(str name, x, z, double a=0.0, double b=0.0, out=None):
+    """The function of this name of the elements of x and z in the same place; either may be 0-d: one number for all."""
+    like = z if x.ndim == 0 else x
+    cdef const kernel_table *kernels = _float_kernels(name, "x", like)
+    cdef int number = BINARY[name]
+    cdef int x_step = _read_operand(name, "x", x, like)
+    cdef int z_step = _read_operand(name, "z", z, like)
+    if out is None:
+        out = numpy.empty(like.shape, like.dtype)
+    else:
+        _check_output(name, out, like)
+    cdef ptrdiff_t count = like.size
+    cdef const void *x_data = cnp.PyArray_DATA(x)
+    cdef const void *z_data = cnp.PyArray_DATA(z)
+    cdef void *y_data = cnp.PyArray_DATA(out)
+    with nogil:
+        kernels.map_binary(number, count, x_step, x_data, z_step, z_data, a, b, y_data)
+    return out
+
+
+def sum_outer_inner(x, outer, middle, inner):
+    """x, seen as (outer, middle, inner), summed over its first and last axis: (middle)."""
+    cdef const kernel_table *kernels = _float_kernels("sum_outer_inner", "x", x)
+    if min(outer, middle, inner) < 1 or outer * middle * inner != x.size:
+        raise ValueError(f"sum_outer_inner: {x.shape} cannot be seen as {(outer, middle, inner)}")
+    sums = numpy.empty(middle, x.dtype)
+    cdef ptrdiff_t outer_size = outer, middle_size = middle, inner_size = inner
+    cdef const void *x_data = cnp.PyArray_DATA(x)
+    cdef void *sums_data = cnp.PyArray_DATA(sums)
+    cdef status result
+    with nogil:
+        result = kernels.sum_outer_inner(outer_size, middle_size, inner_size, x_data, sums_data)
+    _check_status("sum_outer_inner", result)
+    return sums
+
+
+def dropout(x, uint64_t key, uint32_t threshold, double scale):
+    """x times scale where the random word of the element (see random.h) is at least the threshold, else 0."""
+    cdef const kernel_table *kernels = _float_kernels("dropout", "x", x)
+    y = numpy.empty(x.shape, x.dtype)
+    cdef ptrdiff_t count = x.size
+    cdef const void *x_data = cnp.PyArray_DATA(x)
+    cdef void *y_data = cnp.PyArray_DATA(y)
+    with nogil:
+        kernels.dropout(count, key, threshold, scale, x_data, y_data)
+    return y
+
+
+cdef _norm(str op, const norm_shape *shape, x, weight, bias, moments_shape, weights=None):
+    """Runs a norm: the result, and the moments of its sets."""
+    cdef const kernel_table *kernels = _float_kernels(op, "x", x)
+    if weights is None:
+        weights = x.shape[1]
+    cdef const void *weight_data = NULL
+    cdef const void *bias_data = NULL
+    if weight is not None:
+        weight_data = _vector_data(op, "weight", weight, weights, x)
+    if bias is not None:
+        bias_data = _vector_data(op, "bias", bias, weights, x)
+    y = numpy.empty(x.shape, x.dtype)
+    mean = numpy.empty(moments_shape, x.dtype)
+    var = numpy.empty(moments_shape, x.dtype)
+    cdef const void *x_data = cnp.PyArray_DATA(x)
+    cdef void *y_data = cnp.PyArray_DATA(y)
+    cdef void *mean_data = cnp.PyArray_DATA(mean)
+    cdef void *var_data = cnp.PyArray_DATA(var)
+    with nogil:
+        kernels.norm(shape, x_data, weight_data, bias_data, y_data, mean_data, var_data)
+    return y, mean, var
+
+
+cdef _norm_input(str op, const norm_shape *shape, g, x, weight, mean, var, moments_shape, sums_shape):
+    """The gradient of a norm with respect to x, and the sums that make those of weight and bias."""
+    cdef const kernel_table *kernels = _float_kernels(op, "x", x)
+    _check_like(op, "g", g, x)
+    _check_like(op, "mean", mean, x, moments_shape)
+    _check_like(op, "var", var, x, moments_shape)
+    cdef const void *weight_data = NULL
+    if weight is not None:
+        weight_data = _vector_data(op, "weight", weight, sums_shape[len(sums_shape) - 1], x)
+    dx = numpy.empty(x.shape, x.dtype)
+    weight_sums = numpy.empty(sums_shape, x.dtype)
+    bias_sums = numpy.empty(sums_shape, x.dtype)
+    cdef const void *g_data = cnp.PyArray_DATA(g)
+    cdef const void *x_data = cnp.PyArray_DATA(x)
+    cdef const void *mean_data = cnp.PyArray_DATA(mean)
+    cdef const void *var_data = cnp.PyArray_DATA(var)
+    cdef void *dx_data = cnp.PyArray_DATA(dx)
+    cdef void *weight_sums_data = cnp.PyArray_DATA(weight_sums)
+    cdef void *bias_sums_data = cnp.PyArray_DATA(bias_sums)
+    with nogil:
+        kernels.norm_input(shape, g_data, x_data, weight_data, mean_data, var_data, dx_data, weight_sums_data,
+                           bias_sums_data)
+        if shape.weight_element:
+            kernels.norm_weight(shape, g_data, x_data, mean_data, var_data, weight_sums_data, bias_sums_data)
+    return dx, weight_sums, bias_sums
+
+
+cdef int _read_batch_norm(str op, x, double eps, norm_shape *shape) except -1:
+    _float_kernels(op, "x", x)
+    _check_axes(op, x)
+    cdef ptrdiff_t size = _plane_elements(x)
+    shape.sets = shape.inner = x.shape[1]
+    shape.outer_stride = 0
+    shape.inner_stride = size
+    shape.parts = x.shape[0]
+    shape.part_stride = shape.sets * size
+    shape.length = size
+    shape.weight_set = 1
+    shape.weight_part = shape.weight_element = 0
+    shape.centred = 1
+    shape.eps = eps
+    return 0
+
+
+cdef int _read_group_norm(str op, x, ptrdiff_t groups, double eps, norm_shape *shape) except -1:
+    """Without a plane, channels are the elements of one part, each with its weight."""
+    _float_kernels(op, "x", x)
+    _check_axes(op, x)
+    cdef ptrdiff_t size = _plane_elements(x), channels = x.shape[1]
+    if groups < 1 or channels % groups != 0:
+        raise ValueError(f"{op}: {channels} channels cannot be split into {groups} groups")
+    cdef ptrdiff_t group = channels // groups
+    shape.sets = groups * <ptrdiff_t> x.shape[0]
+    shape.inner = groups
+    shape.outer_stride = channels * size
+    shape.inner_stride = group * size
+    shape.parts = 1 if size == 1 else group
+    shape.part_stride = size
+    shape.length = group if size == 1 else size
+    shape.weight_set = group
+    shape.weight_part = 0 if size == 1 else 1
+    shape.weight_element = 1 if size == 1 else 0
+    shape.centred = 1
+    shape.eps = eps
+    return 0
+
+
+cdef tuple _read_row_norm(str op, x, Py_ssize_t ndim, centred, double eps, norm_shape *shape):
+    """Reads the shape and returns that of the axes before the last `ndim`."""
+    _float_kernels(op, "x", x)
+    if not 1 <= ndim <= x.ndim or x.size == 0:
+        raise ValueError(
+            f"{op}: expected an array with elements and some of its {x.ndim} axes, but got shape {x.shape} and {ndim}"
+        )
+    cdef Py_ssize_t i
+    shape.sets = 1
+    for i in range(x.ndim - ndim):
+        shape.sets *= x.shape[i]
+    shape.inner = 1
+    shape.outer_stride = shape.length = <ptrdiff_t> x.size // shape.sets
+    shape.inner_stride = 0
+    shape.parts = 1
+    shape.part_stride = 0
+    shape.weight_set = shape.weight_part = 0
+    shape.weight_element = 1
+    shape.centred = 1 if centred else 0
+    shape.eps = eps
+    return x.shape[:x.ndim - ndim]
+
+
+cdef const kernel_table *_float_kernels(str op, str name, array) except NULL:
+    """The kernels for the dtype of an array of any shape."""
+    if not isinstance(array, numpy.ndarray):
+        raise TypeError(f"{op}: expected {name} to be a numpy.ndarray, but got {type(array).__name__}")
+    _check_layout(op, name, array)
+    if cnp.PyArray_TYPE(array) == cnp.NPY_FLOAT32:
+        return chosen.kernels_float
+    if cnp.PyArray_TYPE(array) == cnp.NPY_FLOAT64:
+        return chosen.kernels_double
+    raise TypeError(f"{op}: expected {name} to be float32 or float64, but got {array.dtype}")
+
+
+cdef int _check_axes(str op, x) except -1:
+    if x.ndim < 2 or x.size == 0:
+        raise ValueError(f"{op}: expected x (N, C, *) with elements, but got shape {x.shape}")
+    return 0
+
+
+cdef int _check_like(str op, str name, array, like, shape=None) except -1:
+    """An array must have the dtype of another, and its shape or the one given."""
+    if not isinstance(array, numpy.ndarray) or array.dtype != like.dtype:
+        raise TypeError(f"{op}: expected {name} to be an array of {like.dtype}, but got {_kind(array)}")
+    _check_layout(op, name, array)
+    return _check_equal(op, f"shape of {name}", array.shape, like.shape if shape is None else shape)
+
+
+cdef const void *_vector_data(str op, str name, vector, length, like) except NULL:
+    if not isinstance(vector, numpy.ndarray) or vector.dtype != like.dtype:
+        raise TypeError(f"{op}: expected {name} to be an array of {like.dtype}, but got {_kind(vector)}")
+    _check_layout(op, name, vector)
+    _check_equal(op, f"size of {name}", vector.size, length)
+    return cnp.PyArray_DATA(vector)
+
+
+cdef const int64_t *_target_data(str op, x, target) except NULL:
+    if not isinstance(target, numpy.ndarray) or target.dtype != numpy.int64:
+        raise TypeError(f"{op}: expected target to be an array of int64, but got {_kind(target)}")
+    _check_layout(op, "target", target)
+    _check_axes(op, x)
+    _check_equal(op, "shape of target", target.shape, (x.shape[0], *x.shape[2:]))
+    return <const int64_t *> cnp.PyArray_DATA(target)
+
+
+cdef int _raise_bad_target(str op, target, classes, ignored) except -1:
+    """Raises IndexError if a target is neither a class nor to be ignored."""
+    wrong = target[(target != ignored) & ((target < 0) | (target >= classes))]
+    if wrong.size:
+        raise IndexError(
+            f"{op}: Target {wrong[0]} is out of bounds: expected 0 <= target < {classes} (or ignore_index={ignored})"
+        )
+    return 0
+
+
+cdef int _read_operand(str op, str name, array, like) except -1:
+    """The step from one element to the next: 0 for a single number, else 1 for an array of the same shape."""
+    _check_like(op, name, array, like, () if isinstance(array, numpy.ndarray) and array.ndim == 0 else None)
+    return 0 if array.ndim == 0 and like.ndim > 0 else 1
+
+
+cdef int _check_output(str op, out, like) except -1:
+    _check_like(op, "out", out, like)
+    if not out.flags.writeable:
+        raise ValueError(f"{op}: expected out to be writeable")
+    return 0
+
+
+cdef int _read_axis(str op, x, Py_ssize_t axis, ptrdiff_t *outer, ptrdiff_t *length, ptrdiff_t *inner) except -1:
+    """The sizes before, along and after an axis."""
+    if not 0 <= axis < x.ndim or x.size == 0:
+        raise ValueError(f"{op}: expected an array with elements and an axis of it, got shape {x.shape}, axis {axis}")
+    cdef Py_ssize_t i
+    outer[0] = inner[0] = 1
+    length[0] = x.shape[axis]
+    for i in range(axis):
+        outer[0] *= x.shape[i]
+    for i in range(axis + 1, x.ndim):
+        inner[0] *= x.shape[i]
+    return 0

@@ -16,7 +16,7 @@ import numpy as np
 
 from .graph import PART, GradientEdge, Leaf, Node, Watch
 from .modes import set_recording, set_task
-from .primitive import Primitive, Rule, pick
+from .primitive import Primitive, Rule, inputs_of, pick
 from .silence import restore, silence
 from .tensor import TABLE, Tensor, edge_of, make_tensor, register
 
@@ -146,6 +146,9 @@ class Walk:
 
     def run_rules(self, node: Node, primitive: Primitive, g: Any) -> None:
         """Runs those rules of a node that serve inputs in need of a gradient."""
+        if self.create and primitive.equals is not None:
+            self.deliver_all(range(len(node.edges)), node, through_composite(node, g))
+            return
         rule: Rule
         for rule in primitive.rules:
             if rule.variadic:
@@ -260,6 +263,23 @@ def call_rule(rule: Rule, node: Node, g: Any) -> Any:
     return rule.function(g, *[pick(p, node) for p in picks])
 
 
+def through_composite(node: Node, g: Tensor) -> list[Any]:
+    """The gradients of a fused operation's inputs by the rules of the composite that it equals, which can be differentiated again."""
+    tensors = []
+    wanted = []
+    for i, (x, edge) in enumerate(zip(inputs_of(node), node.edges)):  # noqa: B905
+        if edge is not None:
+            x = TABLE["reshape"](x, x.shape)  # a node of its own: of two inputs, one may have been computed from the other
+            wanted.append((i, x))
+        tensors.append(x)
+    out = node.primitive.equals(*tensors, *node.static)
+    found: list[Any] = [None] * len(tensors)
+    if out.requires_grad:
+        for (i, _), gradient in zip(wanted, grad(out, [x for _, x in wanted], g, create_graph=True, allow_unused=True)):  # noqa: B905
+            found[i] = gradient
+    return found
+
+
 def run_hooks(hooks: list[Callable[..., Any]], g: Tensor) -> Tensor:
     """Shows a tensor's complete gradient to the hooks; each may replace it."""
     for hook in list(hooks):
@@ -360,10 +380,11 @@ def useful_nodes(roots: Sequence[Node], wanted: dict[Node, int]) -> set[Node]:
     """The nodes through which a wanted one can be reached from the roots."""
     seen = set(roots)
     stack = list(roots)
+    oldest = min([node.sequence for node in wanted], default=0)  # what is older than all of them leads to none
     while stack:
         node = stack.pop()
         for edge in node.edges or ():
-            if edge is not None and edge not in seen:
+            if edge is not None and edge not in seen and edge.sequence >= oldest:
                 seen.add(edge)
                 stack.append(edge)
     useful = set()

@@ -40,6 +40,7 @@ cdef class Primitive(Operation):
     cdef public Py_ssize_t aux
     cdef public bint parts
     cdef public bint view
+    cdef public object equals
     cdef public int promotion
     cdef public tuple numbers
     cdef public object in_place

@@ -68,7 +68,7 @@ class Primitive(Operation):
 
     __slots__ = (
         "name", "forward", "tensors", "n_tensors", "required", "n_unbound", "variadic", "static_names", "n_positional", "defaults", "spread",
-        "rules", "keeps", "keeps_output", "keeps_aux", "aux", "parts", "view", "promotion", "numbers", "in_place", "facts", "__dict__",
+        "rules", "keeps", "keeps_output", "keeps_aux", "aux", "parts", "view", "equals", "promotion", "numbers", "in_place", "facts", "__dict__",
     )  # fmt: skip
     if TYPE_CHECKING:
         name: str
@@ -89,6 +89,7 @@ class Primitive(Operation):
         aux: int
         parts: bool
         view: bool
+        equals: Any
         promotion: int
         numbers: Any
         in_place: Any
@@ -121,6 +122,7 @@ class Primitive(Operation):
         self.aux = facts.pop("aux", 0)
         self.parts = facts.pop("parts", False)
         self.view = facts.pop("view", False)
+        self.equals = facts.pop("equals", None)
         self.promotion = facts.pop("promotion", NO_PROMOTION)
         self.numbers = facts.pop("numbers", self.tensors)
         self.in_place = None
@@ -409,6 +411,7 @@ def keep_table(op: Primitive) -> tuple[Any, ...]:
         for rule in op.rules:
             if op.variadic or any([wants[i] for i in rule.inputs]):
                 arrays |= {where.index for where in rule.picks if where.kind == INPUT}
+                arrays |= set(range(op.n_tensors)) if op.equals else set()  # for the composite
                 shapes |= {where.index for where in rule.picks if where.kind == SHAPE}
         table.append((tuple(sorted(arrays)), tuple(sorted(shapes - arrays))))
     return tuple(table) if any([arrays or shapes for arrays, shapes in table]) else ()
@@ -435,6 +438,11 @@ def pick(where: Pick, node: Node) -> Any:
     if where.kind == SHAPE:
         return shape_of(node.saved[where.index])
     return unpack(node.saved[where.index], None, node, f"its input {node.primitive.tensors[where.index]!r}")
+
+
+def inputs_of(node: Any) -> list[Any]:
+    """All inputs of a call that kept them."""
+    return [pick(Pick(INPUT, i), node) for i in range(len(node.edges))]
 
 
 def shape_of(saved: Any) -> Any:
@@ -532,6 +540,8 @@ def primitive(function: Any = None, **facts: Any) -> Any:
         view: the output shares memory with the first input.
         numbers: the names of the tensor arguments that may be Python numbers; by default all.
         of_numbers: all of them may be numbers at once.
+        equals: the composite, a function of tensors with the same arguments, that a fused operation has the value and the derivatives of.
+            The rules need not be differentiable then: they run where no graph is created, and the composite's where one is.
         method: False for operations that are no method of Tensor.
         facts: what tests and documentation read, such as domain and laws.
 

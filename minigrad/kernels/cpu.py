@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
+from math import prod
 from typing import Any
 
-from numpy import ascontiguousarray, dtype
+from numpy import asarray, dtype
 
-from . import reference
+from . import fused, reference
 from .formula import noted, planned
 from .geometry import Ints, Windows
 from .reference import unpool_gather as unpool_gather  # has no compiled form
 
 Array = Any  # numpy.ndarray
 COMPILED_DTYPES = (dtype("float32"), dtype("float64"))
+SMALL_SUM = 4096  # elements; NumPy sums fewer as fast
 
 
 def _load_compiled() -> Any:
@@ -50,8 +52,8 @@ compiled = _load_compiled()
 
 def packed(x: Array) -> Array:
     """The array in the layout that the compiled kernels read: a copy unless it has it."""
-    x = ascontiguousarray(x)
-    return x if x.flags.aligned else x.copy()
+    flags = x.flags
+    return x if flags.c_contiguous and flags.aligned else x.copy()
 
 
 def takes(x: Array, rank: int) -> bool:
@@ -192,3 +194,154 @@ def sum_of_squares(arrays: list[Array]) -> float:
         else:
             total += reference.sum_of_squares(same)
     return total
+
+
+# --- normalisation, softmax, functions of each element, dropout, sums -------------------------------------------------
+
+
+def fits(x: Array) -> bool:
+    """Can the compiled kernels that take any shape compute with this array?"""
+    return compiled is not None and x.dtype in COMPILED_DTYPES and x.size > 0
+
+
+def pack(x: Array | None) -> Array | None:
+    return None if x is None else packed(x)
+
+
+def one_number(x: Array) -> Array:
+    """An array that is one number everywhere, as the gradient of a sum is, as a 0-d array; others packed."""
+    return asarray(x[(0,) * x.ndim]) if x.size > 1 and not any(x.strides) else packed(x)
+
+
+def batch_norm(x: Array, weight: Array | None, bias: Array | None, eps: float) -> tuple[Array, Array, Array]:
+    """Each channel of x brought to mean 0 and variance 1, scaled and shifted; and both moments."""
+    if fits(x):
+        moved: tuple[Array, Array, Array] = compiled.batch_norm(packed(x), pack(weight), pack(bias), eps)
+        return moved
+    return fused.batch_norm(x, weight, bias, eps)
+
+
+def batch_norm_input(
+    g: Array, x: Array, weight: Array | None, mean: Array, var: Array, eps: float
+) -> tuple[Array, Array, Array]:
+    """The gradients of batch_norm with respect to x, weight and bias."""
+    if fits(x):
+        found: tuple[Array, Array, Array] = compiled.batch_norm_input(packed(g), packed(x), pack(weight), mean, var, eps)
+        return found
+    return fused.batch_norm_input(g, x, weight, mean, var, eps)
+
+
+def group_norm(
+    x: Array, weight: Array | None, bias: Array | None, groups: int, eps: float
+) -> tuple[Array, Array, Array]:
+    """Each group of channels of each sample of x brought to mean 0 and variance 1, scaled and shifted; and both moments."""
+    if fits(x):
+        moved: tuple[Array, Array, Array] = compiled.group_norm(packed(x), pack(weight), pack(bias), groups, eps)
+        return moved
+    return fused.group_norm(x, weight, bias, groups, eps)
+
+
+def group_norm_input(
+    g: Array, x: Array, weight: Array | None, mean: Array, var: Array, groups: int, eps: float
+) -> tuple[Array, Array, Array]:
+    """The gradients of group_norm with respect to x, weight and bias."""
+    if fits(x):
+        found: tuple[Array, Array, Array] = compiled.group_norm_input(
+            packed(g), packed(x), pack(weight), mean, var, groups, eps
+        )
+        return found
+    return fused.group_norm_input(g, x, weight, mean, var, groups, eps)
+
+
+def row_norm(
+    x: Array, weight: Array | None, bias: Array | None, ndim: int, centred: bool, eps: float
+) -> tuple[Array, Array, Array]:
+    """The last `ndim` axes of x brought to mean 0 and variance 1, or to mean square 1, scaled and shifted; and both moments."""
+    if fits(x):
+        moved: tuple[Array, Array, Array] = compiled.row_norm(packed(x), pack(weight), pack(bias), ndim, centred, eps)
+        return moved
+    return fused.row_norm(x, weight, bias, ndim, centred, eps)
+
+
+def row_norm_input(
+    g: Array, x: Array, weight: Array | None, mean: Array, var: Array, ndim: int, centred: bool, eps: float
+) -> tuple[Array, Array, Array]:
+    """The gradients of row_norm with respect to x, weight and bias."""
+    if fits(x):
+        found: tuple[Array, Array, Array] = compiled.row_norm_input(
+            packed(g), packed(x), pack(weight), mean, var, ndim, centred, eps
+        )
+        return found
+    return fused.row_norm_input(g, x, weight, mean, var, ndim, centred, eps)
+
+
+def scale_channels(x: Array, scale: Array, shift: Array | None) -> Array:
+    """x (N, C, *) times scale (C) plus shift (C)."""
+    if fits(x):
+        return compiled.scale_channels(packed(x), packed(scale), pack(shift))
+    return fused.scale_channels(x, scale, shift)
+
+
+def softmax(x: Array, axis: int, logarithm: bool) -> Array:
+    """exp(x) over its sum along an axis, or the logarithm of that."""
+    if fits(x):
+        return compiled.softmax(packed(x), axis, logarithm)
+    return fused.softmax(x, axis, logarithm)
+
+
+def softmax_input(g: Array, y: Array, axis: int, logarithm: bool) -> Array:
+    """The gradient of softmax, from that of its result and the result."""
+    if fits(y):
+        return compiled.softmax_input(packed(g), packed(y), axis, logarithm)
+    return fused.softmax_input(g, y, axis, logarithm)
+
+
+def cross_entropy(x: Array, target: Array, weight: Array | None, ignored: int) -> tuple[Array, Array, Array]:
+    """The cross entropy of each target's class times that class's weight, and what its gradient needs of the softmax."""
+    if fits(x):
+        losses: tuple[Array, Array, Array] = compiled.cross_entropy(packed(x), packed(target), pack(weight), ignored)
+        return losses
+    return fused.cross_entropy(x, target, weight, ignored)
+
+
+def cross_entropy_input(
+    g: Array, x: Array, target: Array, weight: Array | None, ignored: int, largest: Array, log_sum: Array
+) -> Array:
+    """The gradient of cross_entropy with respect to x."""
+    if fits(x):
+        return compiled.cross_entropy_input(
+            one_number(g), packed(x), packed(target), pack(weight), ignored, largest, log_sum
+        )
+    return fused.cross_entropy_input(g, x, target, weight, ignored, largest, log_sum)
+
+
+def unary(name: str, x: Array, a: float = 0.0, b: float = 0.0) -> Array:
+    """A function of each element, by its name."""
+    if fits(x):
+        return compiled.map_unary(name, packed(x), a, b)
+    return fused.unary(name, x, a, b)
+
+
+def binary(name: str, x: Array, z: Array, a: float = 0.0, b: float = 0.0) -> Array:
+    """A function of the elements of two arrays in the same place, by its name."""
+    if fits(z) and x.dtype == z.dtype and x.shape == z.shape:
+        return compiled.map_binary(name, one_number(x), packed(z), a, b)
+    return fused.binary(name, x, z, a, b)
+
+
+def dropout(x: Array, key: int, p: float) -> Array:
+    """x with each element set to 0 with probability p, the others scaled by 1 / (1 - p)."""
+    if fits(x):
+        return compiled.dropout(packed(x), key, fused.threshold(p), 1 / (1 - p))
+    return fused.dropout(x, key, p)
+
+
+def sum_axes(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
+    """The sum over some axes (not counted from the end)."""
+    kept = [axis for axis in range(x.ndim) if axis not in axes]
+    if fits(x) and x.size >= SMALL_SUM and x.flags.c_contiguous and kept == list(range(len(kept) and kept[0], x.ndim))[: len(kept)]:
+        first, last = (kept[0], kept[-1] + 1) if kept else (x.ndim, x.ndim)
+        sums = compiled.sum_outer_inner(packed(x), prod(x.shape[:first]), prod(x.shape[first:last]), prod(x.shape[last:]))
+        shape = x.shape[first:last]
+        return sums.reshape((1,) * first + shape + (1,) * (x.ndim - last) if keepdims else shape)
+    return fused.sum_axes(x, axes, keepdims)

@@ -17,6 +17,21 @@ from typing import Any, TypeVar
 import numpy
 
 from .formula import Formula, Row
+from .fused import batch_norm as batch_norm
+from .fused import batch_norm_input as batch_norm_input
+from .fused import binary as binary
+from .fused import cross_entropy as cross_entropy
+from .fused import cross_entropy_input as cross_entropy_input
+from .fused import dropout as dropout
+from .fused import group_norm as group_norm
+from .fused import group_norm_input as group_norm_input
+from .fused import row_norm as row_norm
+from .fused import row_norm_input as row_norm_input
+from .fused import scale_channels as scale_channels
+from .fused import softmax as softmax
+from .fused import softmax_input as softmax_input
+from .fused import sum_axes as sum_axes
+from .fused import unary as unary
 from .geometry import Ints, Windows
 from .namespace import xp
 

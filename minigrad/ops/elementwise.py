@@ -11,7 +11,7 @@ from ..core.dtypes import float64, get_default_dtype, result_type
 from ..core.inplace import in_place
 from ..core.primitive import function, primitive
 from ..core.tensor import Tensor, register
-from ..kernels import special, xp
+from ..kernels import of, xp
 from .creation import number_as, zeros_like
 from .families import INTEGER_KINKS, NONZERO, POSITIVE, REAL, Domain, elementwise, known_as
 
@@ -464,30 +464,61 @@ def _(g, input):
 @elementwise(oracle=math.tanh)
 def tanh(input, /):
     """The hyperbolic tangent."""
-    return xp(input).tanh(input)
+    return of(input).unary("tanh", input)
 
 
 @tanh.vjp("input")
 def _(g, out):
-    return g * (1.0 - out * out)
+    return tanh_input(g, out)
+
+
+@elementwise(REAL, REAL, method=False, oracle=lambda g, out: g * (1 - out * out))
+def tanh_input(slopes, out, /):
+    """slopes * (1 - out**2): the gradient of tanh, by its output."""
+    return of(out).binary("tanh_input", slopes, out)
+
+
+@tanh_input.vjp("slopes")
+def _(g, out):
+    return tanh_input(g, out)
+
+
+@tanh_input.vjp("out")
+def _(g, slopes, out):
+    return g * slopes * (-2.0 * out)
 
 
 @elementwise(oracle=lambda x: 1 / (1 + math.exp(-x)))
 def sigmoid(input, /):
     """1 / (1 + exp(-input)): the logistic function."""
-    m = xp(input)
-    return m.reciprocal(1 + m.exp(-input))
+    return of(input).unary("sigmoid", input)
 
 
 @sigmoid.vjp("input")
 def _(g, out):
-    return g * (out * (1.0 - out))
+    return sigmoid_input(g, out)
+
+
+@elementwise(REAL, REAL, method=False, oracle=lambda g, out: g * (out * (1 - out)))
+def sigmoid_input(slopes, out, /):
+    """slopes * out * (1 - out): the gradient of sigmoid, by its output."""
+    return of(out).binary("sigmoid_input", slopes, out)
+
+
+@sigmoid_input.vjp("slopes")
+def _(g, out):
+    return sigmoid_input(g, out)
+
+
+@sigmoid_input.vjp("out")
+def _(g, slopes, out):
+    return g * slopes * (1.0 - 2.0 * out)
 
 
 @elementwise(oracle=math.erf)
 def erf(input, /):
     """The error function: 2 / sqrt(pi) times the integral of exp(-t**2) from 0 to the input."""
-    return special.erf(input)
+    return of(input).unary("erf", input)
 
 
 @erf.vjp("input")

@@ -1,12 +1,19 @@
-"""Losses that are no composites of other operations, because their gradient stays finite where the composite's would not."""
+"""Losses as operations: because their gradient stays finite where a composite's would not, or because one pass does what a composite does
+in many."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from ..core.primitive import PROMOTE_TO_FLOAT, primitive
-from ..kernels import xp
-from .families import Domain
+from ..core.tensor import make_tensor
+from ..kernels import of, xp
+from .activation import log_softmax, softplus
+from .elementwise import where
+from .families import REAL, Domain
+from .index import gather
 
 __all__: list[str] = []  # nn.functional has the public names
 
@@ -39,3 +46,103 @@ def _(g, input, target):
 @binary_cross_entropy.vjp("target")
 def _(g, input):
     return g * ((-input).log1p().clamp_min(LEAST_LOG) - input.log().clamp_min(LEAST_LOG))
+
+
+# --- cross entropy of classes -----------------------------------------------------------------------------------------
+
+
+def cross_entropy_of_operations(input, target, weight, ignored):
+    skipped = target == ignored
+    place = where(skipped, 0, target)
+    loss = -gather(log_softmax(input, 1), 1, place.unsqueeze(1)).squeeze(1)
+    if weight is not None:
+        loss = loss * make_tensor(as_dtype(weight, input.dtype)[place.array])
+    return loss.masked_fill(skipped, 0)
+
+
+@primitive(method=False, aux=2, equals=cross_entropy_of_operations)
+def cross_entropy(input, target, /, weight=None, ignored=-100):
+    """-log_softmax(input) at the target's class, times the class's weight (an array), 0 where the target is the class that is ignored.
+
+    Shapes: input (N, C, *), target (N, *), weight (C). With the losses (N, *) come the maxima over the classes and the logarithms of the
+    sums of exp(input - maximum). Raises IndexError for a target that is no class.
+    """
+    return of(input).cross_entropy(input, target, as_dtype(weight, input.dtype), ignored)
+
+
+@cross_entropy.vjp("input")
+def _(g, input, target, aux, weight, ignored):
+    largest, log_sum = aux
+    weight = as_dtype(weight, input.dtype)
+    found = of(g.array).cross_entropy_input(g.array, input.array, target.array, weight, ignored, largest.array, log_sum.array)
+    return make_tensor(found)
+
+
+def as_dtype(weight, dtype):
+    return None if weight is None else weight.astype(dtype, copy=False)
+
+
+@cross_entropy.cases
+def _(draw):
+    classes = draw.choice(3, 1)
+    shape = draw.choice((4,), (2, 3), (1, 2, 2))
+    target = np.asarray(draw.array(shape)).astype(np.int64) % (classes + 1)
+    weight = draw.choice(None, np.arange(1, classes + 1) / 4)
+    return (draw.array((shape[0], classes, *shape[1:])), target), {"weight": weight, "ignored": classes}
+
+
+# --- elementwise losses -----------------------------------------------------------------------------------------------
+
+
+def logistic_loss_of_operations(input, target):
+    return (1 - target) * input + softplus(-input)
+
+
+@primitive(
+    promotion=PROMOTE_TO_FLOAT, method=False, laws="elementwise", domains=(REAL, REAL), equals=logistic_loss_of_operations,
+    oracle=lambda x, target: (1 - target) * x + math.log1p(math.exp(-x)),
+)  # fmt: skip
+def logistic_loss(input, target, /):
+    """The binary cross entropy of sigmoid(input), elementwise: (1 - target) * input + log(1 + exp(-input))."""
+    return of(input).binary("logistic_loss", input, target)
+
+
+@logistic_loss.vjp("input")
+def _(g, input, target):
+    kernels = of(g.array)
+    return make_tensor(kernels.binary("mul", g.array, kernels.binary("logistic_slope", input.array, target.array)))
+
+
+@logistic_loss.vjp("target")
+def _(g, input):
+    return g * -input
+
+
+def squared_error_of_operations(input, target):
+    difference = input - target
+    return difference * difference
+
+
+@primitive(
+    promotion=PROMOTE_TO_FLOAT, method=False, laws="elementwise", domains=(REAL, REAL), equals=squared_error_of_operations,
+    oracle=lambda x, target: (x - target) ** 2,
+)  # fmt: skip
+def squared_error(input, target, /):
+    """(input - target)**2."""
+    return of(input).binary("squared_difference", input, target)
+
+
+@squared_error.vjp("input")
+def _(g, input, target):
+    return error_slope(g, input, target, 2.0)
+
+
+@squared_error.vjp("target")
+def _(g, input, target):
+    return error_slope(g, input, target, -2.0)
+
+
+def error_slope(g, input, target, factor):
+    """g * factor * (input - target)."""
+    kernels = of(g.array)
+    return make_tensor(kernels.binary("scaled_product", g.array, kernels.binary("sub", input.array, target.array), factor))

@@ -10,7 +10,7 @@ from ..core.dtypes import float16, float32, int64, uint8
 from ..core.inplace import in_place
 from ..core.primitive import PROMOTE_TO_FLOAT, function, primitive
 from ..core.tensor import Tensor, make_tensor
-from ..kernels import xp
+from ..kernels import of, xp
 from .elementwise import abs, clone, exp, maximum, minimum, sign, sqrt, where
 from .families import ValuesAndIndices
 from .index import gather
@@ -35,7 +35,8 @@ def sum(input, /, dim=None, keepdim=False, *, dtype=None):
     """
     if dtype is None and input.dtype.kind in "iub":
         dtype = int64
-    return input.sum(check_dims("sum", dim, input.ndim), dtype=dtype, keepdims=keepdim)
+    dims = check_dims("sum", dim, input.ndim)
+    return input.sum(dims, dtype=dtype, keepdims=keepdim) if dtype is not None else of(input).sum_axes(input, dims, keepdim)
 
 
 @sum.vjp("input")
@@ -49,7 +50,8 @@ def mean(input, /, dim=None, keepdim=False, *, dtype=None):
     if np.dtype(dtype or input.dtype).kind != "f":
         raise RuntimeError(f"mean: expected floats, got {np.dtype(dtype or input.dtype)}; convert with x.float(), or pass dtype=")
     dims = check_dims("mean", dim, input.ndim)
-    return input.sum(dims, dtype=dtype, keepdims=keepdim) / count(input.shape, dims)
+    total = input.sum(dims, dtype=dtype, keepdims=keepdim) if dtype is not None else of(input).sum_axes(input, dims, keepdim)
+    return total / count(input.shape, dims)
 
 
 @mean.vjp("input")

@@ -71,6 +71,10 @@ def has_oracle(op: Any) -> bool:
     return oracle_of(op) is not None
 
 
+def is_fused(op: Any) -> bool:
+    return op.equals is not None
+
+
 def is_linear(op: Any) -> bool:
     return op.facts.get("laws") in ("linear", "bilinear")
 
@@ -250,6 +254,19 @@ def empty(op: Any, draw: DrawFunction) -> None:
     gradients = pull_back(outs, [np.ones(out.shape, out.dtype) for out in outs], xs)
     for array, g in zip(call.inputs, gradients, strict=True):
         assert g.array.shape == array.shape
+
+
+@law(is_fused)
+def fused(op: Any, draw: DrawFunction) -> None:
+    """A fused operation and the composite that it equals have the same value and the same gradient, whichever of them computes it."""
+    call = draw(calls(op))
+    weights = draw_weights(call, draw)
+    xs, outs = evaluate(call)
+    named = {**dict(zip(op.static_names, op.defaults, strict=True)), **call.named}
+    composite = op.equals(*[make_tensor(a) if isinstance(a, np.ndarray) else a for a in call.args[: op.n_tensors]], *named.values())
+    assert_near("value", [outs[0].array], [composite.array], EPSILON_64)
+    ways = [[g.array for g in pull_back(outs, weights, xs, create)] for create in (True, False)]
+    assert_near("gradient", ways[1], ways[0], EPSILON_64)
 
 
 # --- derivatives ------------------------------------------------------------------------------------------------------

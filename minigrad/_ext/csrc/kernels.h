@@ -8,7 +8,8 @@
 #include "shapes.h"
 #include "status.h"
 
-/* The kernels of one element type, as declared and explained in conv.h, matmul.h, pool.h and formula.h. */
+/* The kernels of one element type, as declared and explained in conv.h, matmul.h, pool.h, formula.h, norm.h, softmax.h,
+ * map_kernels.h, reduce.h and random.h. */
 typedef struct {
     status (*conv)(const conv_shape *shape, const void *x, const void *w, const void *bias, void *y);
     status (*conv_input)(const conv_shape *shape, const void *g, const void *w, const void *bias, void *x);
@@ -26,6 +27,27 @@ typedef struct {
     status (*evaluate)(const formula *what, const double *constants, ptrdiff_t rows, const ptrdiff_t *starts,
                        void *const *pointers);
     status (*sum_of_squares)(ptrdiff_t rows, const ptrdiff_t *starts, void *const *pointers, double *sum);
+    status (*norm)(const norm_shape *shape, const void *x, const void *weight, const void *bias, void *y, void *mean,
+                   void *var);
+    status (*norm_input)(const norm_shape *shape, const void *g, const void *x, const void *weight, const void *mean,
+                         const void *var, void *dx, void *weight_sums, void *bias_sums);
+    status (*norm_weight)(const norm_shape *shape, const void *g, const void *x, const void *mean, const void *var,
+                          void *weight_sums, void *bias_sums);
+    status (*scale_channels)(ptrdiff_t samples, ptrdiff_t channels, ptrdiff_t size, const void *x, const void *scale,
+                             const void *shift, void *y);
+    status (*softmax)(ptrdiff_t outer, ptrdiff_t classes, ptrdiff_t inner, int logarithm, const void *x, void *y);
+    status (*softmax_input)(ptrdiff_t outer, ptrdiff_t classes, ptrdiff_t inner, int logarithm, const void *g,
+                            const void *y, void *dx);
+    status (*cross_entropy)(ptrdiff_t outer, ptrdiff_t classes, ptrdiff_t inner, const void *x, const int64_t *target,
+                            const void *weight, int64_t ignored, void *loss, void *largest, void *log_sum);
+    status (*cross_entropy_input)(ptrdiff_t outer, ptrdiff_t classes, ptrdiff_t inner, const void *g, int g_step,
+                                  const void *x, const int64_t *target, const void *weight, int64_t ignored,
+                                  const void *largest, const void *log_sum, void *dx);
+    status (*map_unary)(int map, ptrdiff_t count, const void *x, double a, double b, void *y);
+    status (*map_binary)(int map, ptrdiff_t count, int x_step, const void *x, int z_step, const void *z, double a,
+                         double b, void *y);
+    status (*sum_outer_inner)(ptrdiff_t outer, ptrdiff_t middle, ptrdiff_t inner, const void *x, void *sums);
+    status (*dropout)(ptrdiff_t count, uint64_t key, uint32_t threshold, double scale, const void *x, void *y);
 } kernel_table;
 
 /* An instruction set for which the kernels were compiled. */

@@ -53,4 +53,15 @@ typedef struct {
 
 static inline ptrdiff_t volume(const ptrdiff_t size[AXES]) { return size[0] * size[1] * size[2]; }
 
+/* What is brought to one mean and variance is a set: `parts` stretches of `length` elements, `part_stride` apart. Set i
+ * begins at element (i / inner) * outer_stride + (i % inner) * inner_stride. The weight and bias of element e of a part
+ * have the index (i % inner) * weight_set + part * weight_part + e * weight_element. */
+typedef struct {
+    ptrdiff_t sets, inner, outer_stride, inner_stride;
+    ptrdiff_t parts, part_stride, length;
+    ptrdiff_t weight_set, weight_part, weight_element;
+    int centred; /* 0 leaves the mean where it is and divides by the root mean square */
+    double eps;
+} norm_shape;
+
 #endif

@@ -2,7 +2,12 @@
 #include "formula.h"
 #include "kernels.h"
 #include "matmul.h"
+#include "map_kernels.h"
+#include "norm.h"
 #include "pool.h"
+#include "random.h"
+#include "reduce.h"
+#include "softmax.h"
 
 extern const kernel_table NAME(kernels);
 const kernel_table NAME(kernels) = {
@@ -18,4 +23,16 @@ const kernel_table NAME(kernels) = {
     .pool_gather = NAME(pool_gather),
     .evaluate = NAME(evaluate),
     .sum_of_squares = NAME(sum_of_squares),
+    .norm = NAME(norm),
+    .norm_input = NAME(norm_input),
+    .norm_weight = NAME(norm_weight),
+    .scale_channels = NAME(scale_channels),
+    .softmax = NAME(softmax),
+    .softmax_input = NAME(softmax_input),
+    .cross_entropy = NAME(cross_entropy),
+    .cross_entropy_input = NAME(cross_entropy_input),
+    .map_unary = NAME(map_unary),
+    .map_binary = NAME(map_binary),
+    .sum_outer_inner = NAME(sum_outer_inner),
+    .dropout = NAME(dropout),
 };

@@ -5,7 +5,6 @@ Each derivative at a kink is the one torch takes; which branch of a `where` hold
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -96,12 +95,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
         if input.dtype.kind == "u" and min_val < 0:
             raise RuntimeError(f"hardtanh: the lower bound {min_val} does not fit into {input.dtype}, which has no negative numbers")
         min_val, max_val = int(min_val), int(max_val)
-    return _applied(_clipped, input, inplace, min_val, max_val)
-
-
-def _clipped(x: Any, low: float, high: float) -> Any:
-    """x.clamp(low, high), but with derivative 0 at the two bounds (and for NaN) too."""
-    return where((x > low).logical_and(x < high), x, x.detach().clamp(low, high))
+    return _applied(kernels.hardtanh, input, inplace, min_val, max_val)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
@@ -111,12 +105,12 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """min(max(0, x / 6 + 1 / 2), 1) (Howard et al., 2019)."""
-    return _applied(lambda x: _clipped(x + 3, 0.0, 6.0) / 6, input, inplace)
+    return _applied(kernels.hardsigmoid, input, inplace)
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """x * hardsigmoid(x) (Howard et al., 2019)."""
-    return _applied(lambda x: where(x < 3, (x * (x + 3) / 6).masked_fill(x <= -3, 0), x), input, inplace)
+    return _applied(kernels.hardswish, input, inplace)
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:
@@ -171,7 +165,7 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x where it is positive, alpha (exp(x) - 1) elsewhere (Clevert et al., 2015)."""
-    return _applied(lambda x: where(x <= 0, alpha * _negative(x).expm1(), x), input, inplace)
+    return _applied(kernels.elu, input, inplace, alpha)
 
 
 def _negative(x: Any) -> Any:
@@ -201,16 +195,15 @@ def gelu(input: Tensor, *, approximate: str = "none") -> Tensor:
     tensor([-0.1587,  0.0000,  0.8413])
     """
     if approximate == "none":
-        return 0.5 * input * (1 + (input * math.sqrt(0.5)).erf())
+        return kernels.gelu(input)  # type: ignore[no-any-return]
     if approximate == "tanh":
-        inner = math.sqrt(2 / math.pi) * (input + 0.044715 * input**3)
-        return 0.5 * input * (1 + inner.tanh())
+        return kernels.gelu_tanh(input)  # type: ignore[no-any-return]
     raise RuntimeError(f"gelu: approximate argument must be either 'none' or 'tanh', got {approximate!r}")
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """x * sigmoid(x), also called swish (Elfwing et al., 2017)."""
-    return _applied(lambda x: x * x.sigmoid(), input, inplace)
+    return _applied(kernels.silu, input, inplace)
 
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:

@@ -7,7 +7,8 @@ import warnings
 import numpy
 
 from minigrad.core.tensor import Tensor, make_tensor
-from minigrad.ops.random import rand
+from minigrad.ops import dropout as kernels
+from minigrad.ops.random import default_generator, rand
 
 # The value that a SELU tends to for large negative inputs, negated: scale * alpha (Klambauer et al., 2017).
 SELU_FLOOR = 1.7580993408473766
@@ -32,8 +33,13 @@ def _drop(input: Tensor, p: float, training: bool, inplace: bool, channels: bool
     _check_probability(p)
     if not training or p == 0 or input.numel() == 0:
         return input
-    factor = _kept(input, p, channels, 1 / (1 - p) if p < 1 else 0)
-    return input.mul_(factor) if inplace else input * factor
+    if channels or p == 1:
+        factor = _kept(input, p, channels, 1 / (1 - p) if p < 1 else 0)
+        return input.mul_(factor) if inplace else input * factor
+    if input.dtype.kind != "f":
+        raise RuntimeError(f"dropout: expected a floating-point dtype, got {input.dtype}; convert it with input.float()")
+    key = int(default_generator.numbers.integers(2**64, dtype=numpy.uint64))
+    return input.copy_(kernels.dropout(input.clone(), key, p)) if inplace else kernels.dropout(input, key, p)
 
 
 def _alpha_drop(input: Tensor, p: float, training: bool, inplace: bool, channels: bool = False) -> Tensor:

@@ -89,8 +89,7 @@ def mse_loss(
     """
     _warn_of_broadcasting("mse_loss", input, target)
     reduction = _reduction("mse_loss", size_average, reduce, reduction)
-    difference = input - target
-    return _weighted("mse_loss", difference * difference, input, weight, reduction)
+    return _weighted("mse_loss", kernels.squared_error(input, target), input, weight, reduction)
 
 
 def l1_loss(
@@ -339,6 +338,8 @@ def cross_entropy(
             raise RuntimeError("cross_entropy: ignore_index is not supported for floating point target")
         return _cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing)
     _check_classes("cross_entropy", input, target, weight)
+    if not label_smoothing and (weight is None or not weight.requires_grad):
+        return _cross_entropy_of_classes(input, target, weight, ignore_index, reduction)
     axis = 1 if input.ndim > 1 else 0
     log_probabilities = input.log_softmax(axis)
     picked, weights = _picked("cross_entropy", log_probabilities, target, weight, ignore_index)
@@ -348,6 +349,23 @@ def cross_entropy(
         spread = -each.sum(axis).masked_fill(target == ignore_index, 0)
         loss = (1 - label_smoothing) * loss + (label_smoothing / input.shape[axis]) * spread
     return _weighted_mean(loss, weights) if reduction == "mean" else _reduced(loss, reduction)
+
+
+def _cross_entropy_of_classes(input: Tensor, target: Tensor, weight: Tensor | None, ignored: int, reduction: str) -> Any:
+    """The fused form: without smoothing, and with weights that are constants."""
+    if input.ndim == 1:
+        losses = _cross_entropy_of_classes(input.unsqueeze(0), target.unsqueeze(0), weight, ignored, "none")
+        loss = losses.reshape(())
+    else:
+        classes = make_tensor(target.array.astype("int64", copy=False))
+        loss = kernels.cross_entropy(input, classes, None if weight is None else weight.array, ignored)[0]
+    if reduction != "mean":
+        return _reduced(loss, reduction)
+    skipped = target.array == ignored
+    if weight is not None:
+        counts = weight.array[xp(skipped).where(skipped, 0, target.array)] * ~skipped
+        return loss.sum() / make_tensor(counts.sum(dtype=input.dtype))
+    return loss.sum() / float(skipped.size - skipped.sum()) if skipped.any() else loss.mean()
 
 
 def _along(vector: Tensor, axis: int, ndim: int) -> Any:
@@ -419,10 +437,10 @@ def binary_cross_entropy_with_logits(
             f"binary_cross_entropy_with_logits: Target size {tuple(target.shape)} must be the same as "
             f"input size {tuple(input.shape)}"
         )
-    log_sigmoid: Any = logsigmoid(input)
-    if pos_weight is not None:
-        log_sigmoid = log_sigmoid * ((pos_weight - 1) * target + 1)
-    loss = (1 - target) * input - log_sigmoid
+    if pos_weight is None:
+        loss: Any = kernels.logistic_loss(input, target)
+    else:
+        loss = (1 - target) * input - logsigmoid(input) * ((pos_weight - 1) * target + 1)
     return _reduced(loss if weight is None else loss * weight, reduction)
 
 

@@ -1,4 +1,4 @@
-"""Normalisations, written in differentiable operations, so that every order of derivative exists."""
+"""Normalisations: torch's names and checks around the fused operations of ops."""
 
 from __future__ import annotations
 
@@ -11,11 +11,7 @@ import numpy as np
 from minigrad.core.modes import no_grad
 from minigrad.core.tensor import Tensor
 from minigrad.nn.functional.padding import pad
-
-
-def _along_channels(vector: Tensor, ndim: int) -> Any:
-    """A vector of channels (C) shaped to broadcast over (N, C, *)."""
-    return vector.reshape((1, -1) + (1,) * (ndim - 2))
+from minigrad.ops import normalization
 
 
 def _check_channels(op: str, channels: int, **vectors: Tensor | None) -> None:
@@ -24,17 +20,15 @@ def _check_channels(op: str, channels: int, **vectors: Tensor | None) -> None:
             raise RuntimeError(f"{op}: {name} should contain {channels} elements not {vector.numel()}: one for each channel of the input")
 
 
-def _moments(input: Any, axes: tuple[int, ...]) -> tuple[Any, Any, Any]:
-    """The mean and the (biased) variance over the axes, and the input minus its mean."""
-    mean = input.mean(axes, True)
-    centred = input - mean
-    return mean, (centred * centred).mean(axes, True), centred
-
-
-def _standardised(input: Any, axes: tuple[int, ...], eps: float) -> Any:
-    """(input - mean) / sqrt(var + eps) over the axes."""
-    _, var, centred = _moments(input, axes)
-    return centred * (var + eps).rsqrt()
+def _check_dtypes(op: str, input: Tensor, **vectors: Tensor | None) -> None:
+    """Parameters have the input's dtype, or float32 for an input in half precision."""
+    if input.dtype.kind != "f":
+        raise RuntimeError(f"{op}: expected an input of floats, got {input.dtype}; convert it with input.float()")
+    for name, vector in vectors.items():
+        if vector is not None and vector.dtype != input.dtype and (vector.dtype.itemsize, input.dtype.itemsize) != (4, 2):
+            raise RuntimeError(
+                f"{op}: expected {name} to have the input's dtype {input.dtype}, got {vector.dtype}; convert one of them with .to(dtype)"
+            )
 
 
 def _update(running: Tensor | None, value: Any, momentum: float) -> None:
@@ -43,26 +37,9 @@ def _update(running: Tensor | None, value: Any, momentum: float) -> None:
         running.copy_((1 - momentum) * running + momentum * value.reshape(running.shape))
 
 
-def _affine(output: Any, weight: Tensor | None, bias: Tensor | None) -> Any:
-    if weight is not None:
-        output = output * weight
-    return output if bias is None else output + bias
-
-
-def _channel_affine(output: Any, weight: Tensor | None, bias: Tensor | None) -> Any:
-    return _affine(
-        output,
-        None if weight is None else _along_channels(weight, output.ndim),
-        None if bias is None else _along_channels(bias, output.ndim),
-    )
-
-
-def _scaled(centred: Any, var: Any, eps: float, weight: Tensor | None, bias: Tensor | None) -> Any:
-    """weight * centred / sqrt(var + eps) + bias, the weight applied to the few variances rather than to all elements."""
-    scale = (var + eps).rsqrt()
-    if weight is not None:
-        scale = scale * _along_channels(weight, centred.ndim)
-    return _channel_affine(centred * scale, None, bias)
+def _vector(parameter: Tensor | None) -> Any:
+    """A parameter of any shape as a vector of channels."""
+    return parameter if parameter is None or parameter.ndim == 1 else parameter.reshape(-1)
 
 
 def _single(x: Any) -> Any:
@@ -102,6 +79,7 @@ def batch_norm(
     _check_channels("batch_norm", channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     if eps < 0 or (training and eps == 0):
         raise ValueError(f"batch_norm eps must be {'positive during training' if training else 'non-negative'}, but got {eps}")
+    _check_dtypes("batch_norm", input, weight=weight, bias=bias)
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError("batch_norm: Expected running_mean and running_var to be defined when training=False")
@@ -109,15 +87,15 @@ def batch_norm(
         if weight is not None:
             scale = scale * weight
         shift = -running_mean * scale if bias is None else bias - running_mean * scale
-        return input * _along_channels(scale, input.ndim) + _along_channels(shift, input.ndim)
+        return normalization.scale_channels(input, _vector(scale), _vector(shift))  # type: ignore[no-any-return]
     count = input.numel() // channels if channels else 0
     if count == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {tuple(input.shape)}")
-    mean, var, centred = _moments(input, (0, *range(2, input.ndim)))
+    output, mean, var = normalization.batch_norm(input, _vector(weight), _vector(bias), eps)
     with no_grad():
         _update(running_mean, mean, momentum)
         _update(running_var, var * (count / max(count - 1, 1)), momentum)
-    return _scaled(centred, var, eps, weight, bias)
+    return output  # type: ignore[no-any-return]
 
 
 def instance_norm(
@@ -142,17 +120,18 @@ def instance_norm(
     if input.ndim < 3:
         raise ValueError(f"instance_norm: expected input (N, C, *) with at least one axis after C, got shape {tuple(input.shape)}")
     _check_channels("instance_norm", input.shape[1], running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    _check_dtypes("instance_norm", input, weight=weight, bias=bias)
     count = math.prod(input.shape[2:])
     if count == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {tuple(input.shape)}")
     if input.dtype == "float16":
         out = instance_norm(_single(input), running_mean, running_var, _single(weight), _single(bias), True, momentum, eps)
         return out.half()  # type: ignore[no-any-return]
-    mean, var, centred = _moments(input, tuple(range(2, input.ndim)))
+    output, mean, var = normalization.group_norm(input, _vector(weight), _vector(bias), input.shape[1], eps)
     with no_grad():
         _update(running_mean, mean.mean(0), momentum)
         _update(running_var, var.mean(0) * (count / max(count - 1, 1)), momentum)
-    return _scaled(centred, var, eps, weight, bias)
+    return output  # type: ignore[no-any-return]
 
 
 def _normalised_axes(op: str, input: Tensor, normalized_shape: Sequence[int]) -> tuple[int, ...]:
@@ -195,7 +174,8 @@ def layer_norm(
     _check_shape("layer_norm", normalized_shape, weight=weight, bias=bias)
     if input.dtype == "float16":
         return layer_norm(_single(input), normalized_shape, _single(weight), _single(bias), eps).half()  # type: ignore[no-any-return]
-    return _affine(_standardised(input, axes, eps), weight, bias)
+    _check_dtypes("layer_norm", input, weight=weight, bias=bias)
+    return normalization.row_norm(input, weight, bias, len(axes), True, eps)[0]  # type: ignore[no-any-return]
 
 
 def rms_norm(
@@ -207,12 +187,12 @@ def rms_norm(
     """
     axes = _normalised_axes("rms_norm", input, normalized_shape)
     _check_shape("rms_norm", normalized_shape, weight=weight)
+    _check_dtypes("rms_norm", input, weight=weight)
     if eps is None:
         eps = float(np.finfo(input.dtype).eps)
     if input.dtype == "float16":
         return rms_norm(_single(input), normalized_shape, _single(weight), eps).half()  # type: ignore[no-any-return]
-    scale: Any = ((input * input).mean(axes, True) + eps).rsqrt()
-    return _affine(input * scale, weight, None)
+    return normalization.row_norm(input, weight, None, len(axes), False, eps)[0]  # type: ignore[no-any-return]
 
 
 def group_norm(
@@ -231,13 +211,12 @@ def group_norm(
             f"{list(input.shape)} and num_groups={num_groups}"
         )
     _check_channels("group_norm", channels, weight=weight, bias=bias)
+    _check_dtypes("group_norm", input, weight=weight, bias=bias)
     if samples * channels // num_groups * math.prod(input.shape[2:]) == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {tuple(input.shape)}")
     if input.dtype == "float16":
         return group_norm(_single(input), num_groups, _single(weight), _single(bias), eps).half()  # type: ignore[no-any-return]
-    grouped = input.reshape(samples, num_groups, math.prod(input.shape[1:]) // num_groups)
-    output = _standardised(grouped, (2,), eps).reshape(input.shape)
-    return _channel_affine(output, weight, bias)
+    return normalization.group_norm(input, _vector(weight), _vector(bias), num_groups, eps)[0]  # type: ignore[no-any-return]
 
 
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:

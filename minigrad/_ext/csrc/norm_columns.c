@@ -1,0 +1,238 @@
+/* Norms whose sums run down the columns of matrices: a vector holds neighbouring columns. */
+#include <math.h>
+
+#include "norm.h"
+#include "ranges.h"
+#include "strip.h"
+
+enum { CHUNK = 64 /* rows whose sums are taken in `real` */ };
+
+typedef struct {
+    const norm_shape *shape;
+    const real *g, *x, *weight, *bias, *known_mean, *known_var;
+    real *to, *mean, *var, *weight_sums, *bias_sums;
+    ptrdiff_t blocks; /* of a group of columns */
+} column_job;
+
+static void add_up(double *sums, const vec part[STRIP_VECTORS])
+{
+    real lanes[STRIP];
+    for (int j = 0; j < STRIP_VECTORS; j++)
+        store(lanes + j * LANES, part[j]);
+    for (int i = 0; i < STRIP; i++)
+        sums[i] += (double)lanes[i];
+}
+
+/* Mean and variance of `width` columns of a matrix of `rows` rows. */
+static void column_moments(const real *x, ptrdiff_t rows, ptrdiff_t pitch, ptrdiff_t width, double *mean,
+                           double *squares)
+{
+    double away[STRIP] = {0};
+    vec sum[STRIP_VECTORS], centre[STRIP_VECTORS];
+    for (ptrdiff_t first = 0; first < rows; first += CHUNK) {
+        const ptrdiff_t last = smaller(rows, first + CHUNK);
+        for (int j = 0; j < STRIP_VECTORS; j++)
+            sum[j] = zero_vector();
+        for (ptrdiff_t row = first; row < last; row++) {
+            UNROLL
+            for (int j = 0; j < STRIP_VECTORS; j++)
+                sum[j] += load_strip(x + row * pitch, width, j);
+        }
+        add_up(mean, sum);
+    }
+    real about[STRIP];
+    for (int i = 0; i < STRIP; i++)
+        about[i] = (real)(mean[i] /= (double)rows);
+    for (int j = 0; j < STRIP_VECTORS; j++)
+        centre[j] = load(about + j * LANES);
+    for (ptrdiff_t first = 0; first < rows; first += CHUNK) {
+        const ptrdiff_t last = smaller(rows, first + CHUNK);
+        vec square[STRIP_VECTORS];
+        for (int j = 0; j < STRIP_VECTORS; j++)
+            sum[j] = square[j] = zero_vector();
+        for (ptrdiff_t row = first; row < last; row++) {
+            UNROLL
+            for (int j = 0; j < STRIP_VECTORS; j++) {
+                const vec apart = load_strip(x + row * pitch, width, j) - centre[j];
+                sum[j] += apart;
+                square[j] += apart * apart;
+            }
+        }
+        add_up(away, sum);
+        add_up(squares, square);
+    }
+    for (int i = 0; i < STRIP; i++) { /* `about` is the mean but for its rounding */
+        mean[i] = (double)about[i] + away[i] / (double)rows;
+        const double var = (squares[i] - away[i] * (away[i] / (double)rows)) / (double)rows;
+        squares[i] = var < 0 ? 0 : var;
+    }
+}
+
+/* The sets of a task, as many as a strip has room for. */
+typedef struct {
+    ptrdiff_t set, sets, column, width;
+} set_range;
+
+INLINE ptrdiff_t sets_a_strip(const norm_shape *shape) { return STRIP / shape->length; }
+INLINE set_range sets_of(const norm_shape *shape, ptrdiff_t task)
+{
+    const ptrdiff_t set = task * sets_a_strip(shape), sets = smaller(sets_a_strip(shape), shape->sets - set);
+    return (set_range){set, sets, set * shape->length, sets * shape->length};
+}
+
+static status norm_column_block(void *context, ptrdiff_t task)
+{
+    const column_job *work = context;
+    const norm_shape *shape = work->shape;
+    const set_range here = sets_of(shape, task);
+    const ptrdiff_t pitch = shape->part_stride, length = shape->length;
+    const real *x = work->x + here.column;
+    double mean[STRIP] = {0}, var[STRIP] = {0};
+    column_moments(x, shape->parts, pitch, here.width, mean, var);
+    real centre[STRIP] = {0}, scale[STRIP] = {0}, shift[STRIP] = {0};
+    for (ptrdiff_t i = 0; i < here.sets; i++) {
+        const ptrdiff_t set = here.set + i, first = i * length;
+        double set_mean = 0, set_var = 0;
+        for (ptrdiff_t column = first; column < first + length; column++)
+            set_mean += mean[column] / (double)length;
+        for (ptrdiff_t column = first; column < first + length; column++) {
+            const double apart = mean[column] - set_mean;
+            set_var += (var[column] + apart * apart) / (double)length;
+        }
+        work->mean[set] = (real)set_mean;
+        work->var[set] = (real)set_var;
+        for (ptrdiff_t column = first; column < first + length; column++) {
+            centre[column] = (real)set_mean;
+            scale[column] = (real)(1 / sqrt(set_var + shape->eps)) * (work->weight ? work->weight[set] : 1);
+            shift[column] = work->bias ? work->bias[set] : 0;
+        }
+    }
+    for (ptrdiff_t row = 0; row < shape->parts; row++) {
+        UNROLL
+        for (int j = 0; j < STRIP_VECTORS; j++) {
+            const vec away = load_strip(x + row * pitch, here.width, j) - load(centre + j * LANES);
+            store_strip(work->to + here.column + row * pitch, here.width, j,
+                        away * load(scale + j * LANES) + load(shift + j * LANES));
+        }
+    }
+    return OK;
+}
+
+static status norm_input_column_block(void *context, ptrdiff_t task)
+{
+    const column_job *work = context;
+    const norm_shape *shape = work->shape;
+    const set_range here = sets_of(shape, task);
+    const ptrdiff_t pitch = shape->part_stride, length = shape->length, rows = shape->parts;
+    const real *x = work->x + here.column, *g = work->g + here.column;
+    real centre[STRIP] = {0}, scale[STRIP] = {0}, fall[STRIP] = {0}, drop[STRIP] = {0};
+    double sum[STRIP] = {0}, product[STRIP] = {0};
+    for (ptrdiff_t column = 0; column < here.width; column++)
+        centre[column] = work->known_mean[here.set + column / length];
+    for (ptrdiff_t start = 0; start < rows; start += CHUNK) {
+        vec sums[STRIP_VECTORS], products[STRIP_VECTORS];
+        for (int j = 0; j < STRIP_VECTORS; j++)
+            sums[j] = products[j] = zero_vector();
+        for (ptrdiff_t row = start; row < smaller(rows, start + CHUNK); row++) {
+            UNROLL
+            for (int j = 0; j < STRIP_VECTORS; j++) {
+                const vec slope = load_strip(g + row * pitch, here.width, j);
+                sums[j] += slope;
+                products[j] += slope * (load_strip(x + row * pitch, here.width, j) - load(centre + j * LANES));
+            }
+        }
+        add_up(sum, sums);
+        add_up(product, products);
+    }
+    for (ptrdiff_t i = 0; i < here.sets; i++) {
+        const ptrdiff_t set = here.set + i, first = i * length;
+        double set_sum = 0, set_product = 0;
+        for (ptrdiff_t column = first; column < first + length; column++) {
+            set_sum += sum[column];
+            set_product += product[column];
+        }
+        const double inverse = 1 / sqrt(work->known_var[set] + shape->eps), count = (double)(rows * length);
+        const double factor = inverse * (work->weight ? work->weight[set] : 1);
+        work->bias_sums[set] = (real)set_sum;
+        work->weight_sums[set] = (real)(set_product * inverse);
+        for (ptrdiff_t column = first; column < first + length; column++) {
+            scale[column] = (real)factor;
+            drop[column] = (real)(set_sum * factor / count);
+            fall[column] = (real)(set_product * factor * inverse * inverse / count);
+        }
+    }
+    for (ptrdiff_t row = 0; row < rows; row++) {
+        UNROLL
+        for (int j = 0; j < STRIP_VECTORS; j++) {
+            const vec away = load_strip(x + row * pitch, here.width, j) - load(centre + j * LANES);
+            store_strip(work->to + here.column + row * pitch, here.width, j,
+                        load_strip(g + row * pitch, here.width, j) * load(scale + j * LANES) -
+                            away * load(fall + j * LANES) - load(drop + j * LANES));
+        }
+    }
+    return OK;
+}
+
+/* Group `task / blocks` of columns, block `task % blocks` of it; row r of the group is set r * inner + group. */
+static status norm_weight_block(void *context, ptrdiff_t task)
+{
+    const column_job *work = context;
+    const norm_shape *shape = work->shape;
+    const ptrdiff_t group = task / work->blocks, first = task % work->blocks * STRIP;
+    const ptrdiff_t width = smaller(STRIP, shape->length - first), rows = shape->sets / shape->inner;
+    double sum[STRIP] = {0}, product[STRIP] = {0};
+    for (ptrdiff_t start = 0; start < rows; start += CHUNK) {
+        vec sums[STRIP_VECTORS], products[STRIP_VECTORS];
+        for (int j = 0; j < STRIP_VECTORS; j++)
+            sums[j] = products[j] = zero_vector();
+        for (ptrdiff_t row = start; row < smaller(rows, start + CHUNK); row++) {
+            const ptrdiff_t set = row * shape->inner + group;
+            const ptrdiff_t from = row * shape->outer_stride + group * shape->inner_stride + first;
+            const vec centre = broadcast(shape->centred ? work->known_mean[set] : 0);
+            const vec scale = broadcast((real)(1 / sqrt(work->known_var[set] + shape->eps)));
+            UNROLL
+            for (int j = 0; j < STRIP_VECTORS; j++) {
+                const vec slope = load_strip(work->g + from, width, j);
+                sums[j] += slope;
+                products[j] += slope * ((load_strip(work->x + from, width, j) - centre) * scale);
+            }
+        }
+        add_up(sum, sums);
+        add_up(product, products);
+    }
+    for (ptrdiff_t i = 0; i < width; i++) {
+        work->bias_sums[group * shape->length + first + i] = (real)sum[i];
+        work->weight_sums[group * shape->length + first + i] = (real)product[i];
+    }
+    return OK;
+}
+
+static status for_columns(ptrdiff_t tasks, ptrdiff_t elements, task_body body, column_job *work)
+{
+    return elements < SERIAL_WORK ? serial_for(tasks, body, work) : parallel_for(tasks, body, work);
+}
+
+ptrdiff_t NAME(norm_columns_most)(void) { return STRIP < 16 ? STRIP : 16; }
+
+status NAME(norm_columns)(const norm_shape *shape, const void *x, const void *weight, const void *bias, void *y,
+                          void *mean, void *var)
+{
+    column_job work = {.shape = shape, .x = x, .weight = weight, .bias = bias, .to = y, .mean = mean, .var = var};
+    return for_columns(ceil_div(shape->sets, sets_a_strip(shape)), shape->sets * shape->length * shape->parts, norm_column_block, &work);
+}
+
+status NAME(norm_columns_input)(const norm_shape *shape, const void *g, const void *x, const void *weight,
+                                const void *mean, const void *var, void *dx, void *weight_sums, void *bias_sums)
+{
+    column_job work = {.shape = shape, .g = g, .x = x, .weight = weight, .known_mean = mean, .known_var = var,
+                       .to = dx, .weight_sums = weight_sums, .bias_sums = bias_sums};
+    return for_columns(ceil_div(shape->sets, sets_a_strip(shape)), shape->sets * shape->length * shape->parts, norm_input_column_block, &work);
+}
+
+status NAME(norm_weight)(const norm_shape *shape, const void *g, const void *x, const void *mean, const void *var,
+                         void *weight_sums, void *bias_sums)
+{
+    column_job work = {.shape = shape, .g = g, .x = x, .known_mean = mean, .known_var = var,
+                       .weight_sums = weight_sums, .bias_sums = bias_sums, .blocks = ceil_div(shape->length, STRIP)};
+    return for_columns(shape->inner * work.blocks, shape->sets * shape->length, norm_weight_block, &work);
+}
