@@ -10,7 +10,7 @@ from ..core.dtypes import int64
 from ..core.inplace import in_place
 from ..core.primitive import function, primitive
 from ..core.tensor import TABLE, Tensor, register
-from ..kernels import xp
+from ..kernels import of, xp
 from .creation import arange
 from .families import known_as
 
@@ -198,7 +198,9 @@ def sum_to_size(input, /, size):
     axes = tuple(range(extra)) + tuple([i + extra for i, n in enumerate(size) if n == 1 and input.shape[i + extra] != 1])
     if not axes and size:
         return input
-    return input.sum(axes, dtype=int64 if input.dtype.kind in "biu" else None).reshape(size)
+    if input.dtype.kind in "biu":
+        return input.sum(axes, dtype=int64).reshape(size)
+    return of(input).sum_axes(input, axes, False).reshape(size)
 
 
 @sum_to_size.vjp("input")
