@@ -254,12 +254,12 @@ BINARY: dict[str, Any] = {
 
 def unary(name: str, x: Array, a: float = 0.0, b: float = 0.0) -> Array:
     """A function of each element, by its name."""
-    return UNARY[name](x, a, b).astype(x.dtype, copy=False)
+    return xp(x).asarray(UNARY[name](x, a, b), x.dtype)
 
 
 def binary(name: str, x: Array, z: Array, a: float = 0.0, b: float = 0.0) -> Array:
     """A function of the elements of two arrays in the same place, by its name."""
-    return BINARY[name](x, z, a, b).astype((z if x.ndim == 0 else x).dtype, copy=False)
+    return xp(x).asarray(BINARY[name](x, z, a, b), (z if x.ndim == 0 else x).dtype)
 
 
 # --- dropout ----------------------------------------------------------------------------------------------------------

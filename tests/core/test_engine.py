@@ -545,6 +545,36 @@ def test_backward_inside_a_hook() -> None:
     assert (x.grad.tolist(), other.grad.tolist()) == ([6.0], [5.0])
 
 
+# --- fused operations -------------------------------------------------------------------------------------------------
+
+
+def test_the_inputs_of_a_fused_operation_may_depend_on_each_other() -> None:
+    """Its composite gives the derivative by each input with the others fixed: what they have to do with it comes after."""
+    x = leaf(1.0, 2.0, 4.0, 7.0)
+
+    def outputs(layer: Callable[..., Tensor]) -> list[list[float]]:
+        batch = x.reshape(2, 2)
+        y = layer(batch, batch[0] * 2.0, batch[1] * batch[0])
+        (first,) = grad((y * y).sum(), x, create_graph=True)
+        (second,) = grad((first * first).sum(), x)
+        return [first.tolist(), second.tolist()]
+
+    def by_hand(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        away = x - x.mean(0)
+        return away / ((away * away).mean(0) + 0.5).sqrt() * weight + bias
+
+    fused = outputs(lambda x, w, b: minigrad.nn.functional.batch_norm(x, None, None, w, b, True, eps=0.5))
+    np.testing.assert_allclose(fused, outputs(by_hand), rtol=1e-9)
+
+
+def test_a_fused_operation_frees_what_it_kept_for_its_composite() -> None:
+    x = leaf(1.0, 2.0)
+    y = minigrad.nn.functional.gelu(x).sum()
+    y.backward(create_graph=True, retain_graph=False)
+    with pytest.raises(RuntimeError, match="were freed by an earlier backward"):
+        y.backward()
+
+
 # --- threads ----------------------------------------------------------------------------------------------------------
 
 

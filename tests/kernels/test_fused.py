@@ -381,4 +381,5 @@ def test_layouts_types_and_empty_arrays_that_the_kernels_do_not_take() -> None:
     assert cpu.unary("relu", np.array([-1, 2])).tolist() == [0, 2]
     assert cpu.unary("exp", np.zeros((0, 3))).shape == (0, 3)
     assert cpu.binary("mul", np.broadcast_to(np.float32(2), (3,)), np.ones(3, np.float32)).tolist() == [2, 2, 2]
+    assert type(cpu.unary("gelu", np.array(1, np.float16))) is np.ndarray  # not a scalar, into which nothing can be added
     assert cpu.dropout(np.zeros((0, 2)), 5, 0.5).shape == (0, 2)

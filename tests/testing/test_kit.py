@@ -14,7 +14,7 @@ from hypothesis.errors import InvalidArgument
 from minigrad.autograd.numeric import SMOOTH
 from minigrad.core.inplace import in_place
 from minigrad.core.primitive import REGISTRY, primitive
-from minigrad.core.tensor import TABLE, Tensor
+from minigrad.core.tensor import TABLE, Tensor, make_tensor
 from minigrad.ops.families import NONZERO, REAL
 from minigrad.testing import LAWS, Draw, GradientError, calls, compare, cotangents, slopes
 from minigrad.testing.strategies import readable_numbers
@@ -312,3 +312,17 @@ def test_an_operation_that_declares_nothing_cannot_be_called() -> None:
     op = primitive(method=False)(lambda input, /: input)
     with pytest.raises(TypeError, match="declares neither domains nor cases"):
         find(calls(op), lambda c: True, settings=settings(database=None))
+
+
+def slope_of_cube(factor: float) -> Any:
+    """A rule for cubed that cannot be differentiated again."""
+    return lambda g, input: make_tensor(np.asarray(g.array * factor * input.array**2))
+
+
+def test_a_fused_operation_breaks_no_law_if_it_equals_its_composite() -> None:
+    assert broken_laws(define(cubed, {"input": slope_of_cube(3.0)}, equals=lambda input: input**3.0)) == set()
+
+
+def test_a_fused_operation_that_does_not_equal_its_composite_is_found() -> None:
+    assert "fused" in broken_laws(define(cubed, {"input": slope_of_cube(3.0)}, equals=lambda input: 1.0001 * input**3.0))
+    assert {"fused", "gradient"} <= broken_laws(define(cubed, {"input": slope_of_cube(3.0001)}, equals=lambda input: input**3.0))
