@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels import of
 from .graph import PART, GradientEdge, Leaf, Node, Watch
 from .modes import set_recording, set_task
 from .primitive import Primitive, Rule, inputs_of, pick
@@ -64,7 +65,7 @@ class Walk:
             self.pending[node] = g
             heappush(self.ready, node)
         elif not self.create and sole_owner(self.pending, node):
-            add_into(self.pending[node].array, g.array)
+            of(g.array).add_into(self.pending[node].array, g.array)
         else:
             self.pending[node] = self.pending[node] + g
 
@@ -116,7 +117,7 @@ class Walk:
         elif self.create:
             x.grad = x.grad + g
         else:
-            add_into(x.grad.array, g.array)
+            of(g.array).add_into(x.grad.array, g.array)
             x.grad.written()
         if leaf.watch is not None:
             run_posthooks(leaf, (), (g,))
@@ -232,10 +233,6 @@ def sole_owner(pending: dict[Node, Any], node: Node) -> bool:
         return False
     del g
     return references(pending, node) == SOLE_OWNER
-
-
-def add_into(target: Any, g: Any) -> None:
-    target += g
 
 
 def fit(g: Tensor, node: Node) -> Tensor:

@@ -262,6 +262,11 @@ def binary(name: str, x: Array, z: Array, a: float = 0.0, b: float = 0.0) -> Arr
     return xp(x).asarray(BINARY[name](x, z, a, b), (z if x.ndim == 0 else x).dtype)
 
 
+def add_into(target: Array, x: Array) -> None:
+    """target += x."""
+    target += x
+
+
 # --- dropout ----------------------------------------------------------------------------------------------------------
 
 GROUP = 16  # counters, whose 64 words are taken first word first

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import numpy
 
 from .formula import Formula, Row
+from .fused import add_into as add_into
 from .fused import batch_norm as batch_norm
 from .fused import batch_norm_input as batch_norm_input
 from .fused import binary as binary

@@ -11,7 +11,7 @@ from ..core.dtypes import float64, get_default_dtype, result_type
 from ..core.inplace import in_place
 from ..core.primitive import function, primitive
 from ..core.tensor import Tensor, register
-from ..kernels import of, xp
+from ..kernels import cpu, of, xp
 from .creation import number_as, zeros_like
 from .families import INTEGER_KINKS, NONZERO, POSITIVE, REAL, Domain, elementwise, known_as
 
@@ -32,7 +32,7 @@ def add(input, other, /, *, alpha=1):
     """input + alpha * other."""
     if alpha != 1:
         other = scaled("add", other, alpha)
-    return xp(input).add(input, other)
+    return cpu.binary("add", input, other) if cpu.alike(input, other) else xp(input).add(input, other)
 
 
 def scaled(op, x, alpha):
@@ -75,7 +75,7 @@ def _(g, alpha):
 @elementwise(REAL, REAL, to_float=False, of_numbers=True, oracle=lambda x, y: x * y)
 def mul(input, other, /):
     """input * other."""
-    return xp(input).multiply(input, other)
+    return cpu.binary("mul", input, other) if cpu.alike(input, other) else xp(input).multiply(input, other)
 
 
 @mul.vjp("input")

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import minigrad
 from minigrad.kernels import cpu, fused
 
 compiled = pytest.importorskip("minigrad._ext.kernels")
@@ -271,6 +272,29 @@ def test_slopes_at_kinks_and_of_special_numbers(name: str, isa: str) -> None:
     g = np.full(x.shape, 0.5, np.float32)
     expected = fused.binary(name, g.astype(float), x.astype(float), *constants(name)).astype(np.float32)
     np.testing.assert_allclose(compiled.map_binary(name, g, x, *constants(name)), expected, rtol=2e-5, atol=1e-37)
+
+
+def test_large_arrays_are_added_in_place_whatever_their_layout() -> None:
+    n = 200
+    for dtype in (np.float32, np.float64, np.float16, np.int64):
+        x, z = (np.arange(i, i + n * n).reshape(n, n).astype(dtype) for i in (0, 7))
+        odd = np.frombuffer(b"." + z.tobytes(), dtype, offset=1).reshape(n, n)
+        for other in (z, z.T, np.broadcast_to(z[:1], z.shape), odd, z.astype(np.float16 if dtype == np.float16 else dtype)):
+            for target in (x.copy(), np.asfortranarray(x), np.repeat(x, 2, 1)[:, ::2]):
+                expected = target + other
+                cpu.add_into(target, other)
+                np.testing.assert_array_equal(target, expected)
+    frozen = np.ones((n, n))
+    frozen.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        cpu.add_into(frozen, np.ones((n, n)))
+
+
+def test_large_tensors_are_added_and_multiplied() -> None:
+    x, y = (minigrad.tensor(normal(seed, 300, 200)).requires_grad_() for seed in (1, 2))
+    ((x + y) * x + x).sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), 2 * x.detach().numpy() + y.detach().numpy() + 1, rtol=1e-12, atol=1e-14)
+    np.testing.assert_array_equal(y.grad.numpy(), x.detach().numpy())
 
 
 # --- dropout ----------------------------------------------------------------------------------------------------------
