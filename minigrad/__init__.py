@@ -72,10 +72,9 @@ _LAZY_NAMES = {
     "use_deterministic_algorithms": "kernels.settings", "are_deterministic_algorithms_enabled": "kernels.settings",
     "is_deterministic_algorithms_warn_only_enabled": "kernels.settings",
     "get_printoptions": "core.formatting", "printoptions": "core.formatting", "set_printoptions": "core.formatting", "random": "ops",
-    "are_deterministic_algorithms_enabled": "core.settings", "get_float32_matmul_precision": "core.settings",
-    "is_deterministic_algorithms_warn_only_enabled": "core.settings", "set_default_tensor_type": "core.settings",
-    "set_float32_matmul_precision": "core.settings", "set_flush_denormal": "core.settings", "to_dlpack": "utils.dlpack",
-    "typename": "core.settings", "use_deterministic_algorithms": "core.settings",
+    "get_float32_matmul_precision": "core.settings", "set_default_tensor_type": "core.settings",
+    "set_float32_matmul_precision": "core.settings", "set_flush_denormal": "core.settings", "typename": "core.settings",
+    "to_dlpack": "utils.dlpack",
 }  # fmt: skip
 _FUNCTIONAL = (
     "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "max_pool1d", "max_pool2d", "max_pool3d",

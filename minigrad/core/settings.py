@@ -6,30 +6,8 @@ from typing import Any
 
 from .dtypes import set_default_dtype
 
-_kept: dict[str, Any] = {"deterministic": False, "warn_only": False, "precision": "highest"}
+_kept = {"precision": "highest"}
 PRECISIONS = ("highest", "high", "medium")
-
-
-def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """Asks for algorithms that give the same bits every time: all of them do here, so this only keeps what was asked for.
-
-    >>> import minigrad
-    >>> minigrad.use_deterministic_algorithms(True)
-    >>> minigrad.are_deterministic_algorithms_enabled()
-    True
-    >>> minigrad.use_deterministic_algorithms(False)
-    """
-    _kept["deterministic"], _kept["warn_only"] = bool(mode), bool(warn_only)
-
-
-def are_deterministic_algorithms_enabled() -> bool:
-    """Whether use_deterministic_algorithms was asked for."""
-    return bool(_kept["deterministic"])
-
-
-def is_deterministic_algorithms_warn_only_enabled() -> bool:
-    """Whether use_deterministic_algorithms was asked for with warn_only."""
-    return bool(_kept["warn_only"])
 
 
 def set_float32_matmul_precision(precision: str) -> None:
@@ -45,7 +23,7 @@ def set_float32_matmul_precision(precision: str) -> None:
 
 def get_float32_matmul_precision() -> str:
     """What set_float32_matmul_precision was given."""
-    return str(_kept["precision"])
+    return _kept["precision"]
 
 
 def set_flush_denormal(mode: bool) -> bool:
