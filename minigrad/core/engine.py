@@ -112,13 +112,13 @@ class Walk:
             (self.pending[leaf],) = run_prehooks(leaf, (self.pending[leaf],))
         mine = sole_owner(self.pending, leaf)
         g: Tensor = self.pending.pop(leaf)
-        if x.grad is None:
-            x.grad = g if mine else TABLE["clone"](g) if self.create else make_tensor(g.array.copy())
+        if x._grad is None:
+            x._grad = g if mine else TABLE["clone"](g) if self.create else make_tensor(g.array.copy())
         elif self.create:
-            x.grad = x.grad + g
+            x._grad = x._grad + g
         else:
-            of(g.array).add_into(x.grad.array, g.array)
-            x.grad.written()
+            of(g.array).add_into(x._grad.array, g.array)
+            x._grad.written()
         if leaf.watch is not None:
             run_posthooks(leaf, (), (g,))
             for hook in list(leaf.watch.accumulated):
@@ -324,7 +324,7 @@ def run_posthooks(node: Node, grad_inputs: tuple[Any, ...], grad_outputs: tuple[
 def retain(x: Any, g: Tensor, create: bool) -> None:
     """Fills `.grad` of a result that asked for it."""
     if x is not None:
-        x.grad = (g if create else make_tensor(g.array.copy())) if x.grad is None else x.grad + g
+        x._grad = (g if create else make_tensor(g.array.copy())) if x._grad is None else x._grad + g
 
 
 def start_gradient(op: str, node: Node, gradient: Any) -> Tensor:

@@ -5,7 +5,7 @@ from .modes cimport inference
 @cython.freelist(1024)
 cdef class Tensor:
     cdef public object array
-    cdef public object grad
+    cdef public object _grad
     cdef public Node node
     cdef public bint tracked
     cdef public Version version

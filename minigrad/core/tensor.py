@@ -48,11 +48,11 @@ class Tensor:
     """
 
     __slots__ = (
-        "array", "grad", "node", "tracked", "version", "base", "path", "seen", "__weakref__",
+        "array", "_grad", "node", "tracked", "version", "base", "path", "seen", "__weakref__",
     )  # fmt: skip
     if TYPE_CHECKING:
         array: Any
-        grad: Any
+        _grad: Any
         node: Any
         tracked: bool
         version: Any
@@ -64,7 +64,7 @@ class Tensor:
     def __init__(self, *data: Any, requires_grad: bool = False, device: Any = None) -> None:
         check_device("Tensor", device)
         self.array = array_of(data)
-        self.grad = None
+        self._grad = None
         self.node = None
         self.version = INFERENCE if inference() else None
         self.base = None
@@ -93,6 +93,25 @@ class Tensor:
             self.tracked = on
             if not on and self.node is not None and self.node.watch is None:  # hooks stay for when it is switched on again
                 self.node = None
+
+    @property
+    def grad(self) -> Any:
+        """The gradient that backward has added up so far; None before the first."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, new: Any) -> None:
+        if new is not None:
+            if not isinstance(new, Tensor):
+                raise TypeError(f"grad: expected a tensor or None, got {type(new).__name__}")
+            if new is self:
+                raise RuntimeError("grad: a tensor cannot be its own gradient")
+            if new.array.shape != self.array.shape or new.array.dtype != self.array.dtype:
+                raise RuntimeError(
+                    f"grad: a gradient has the shape and dtype of its tensor, {self.array.dtype} of shape {self.array.shape}, "
+                    f"got {new.array.dtype} of shape {new.array.shape}"
+                )
+        self._grad = new
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Sets `requires_grad` in place and returns the tensor."""
@@ -440,7 +459,7 @@ def make_tensor(array: Any) -> Tensor:
     out: Tensor = Tensor.__new__(Tensor)
     out.array = array
     if not cython.compiled:
-        out.grad = out.node = out.version = out.base = None
+        out._grad = out.node = out.version = out.base = None
         out.path = ()
         out.seen = 0
         out.tracked = False

@@ -689,3 +689,21 @@ def test_a_tensor_retains_its_gradient_through_a_write() -> None:
     y.mul_(10)
     (y * 7).backward()
     assert (y.grad.tolist(), x.grad.tolist()) == ([7.0], [210.0])
+
+
+def test_a_gradient_that_does_not_fit_its_tensor_cannot_be_assigned() -> None:
+    x = minigrad.ones(2, 3, requires_grad=True)
+    for new, kind, message in (
+        (minigrad.ones(3, 2), RuntimeError, r"float32 of shape \(2, 3\), got float32 of shape \(3, 2\)"),
+        (minigrad.ones(2, 3).double(), RuntimeError, "got float64"),
+        (x, RuntimeError, "a tensor cannot be its own gradient"),
+        (np.ones((2, 3), np.float32), TypeError, "grad: expected a tensor or None, got ndarray"),
+    ):
+        with pytest.raises(kind, match=message):
+            x.grad = new
+        assert x.grad is None
+    x.grad = minigrad.ones(2, 3)
+    x.sum().backward()
+    assert x.grad.tolist() == [[2.0] * 3] * 2
+    x.grad = None
+    assert x.grad is None
