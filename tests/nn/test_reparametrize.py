@@ -291,7 +291,7 @@ def test_two_orders_of_derivatives_of_the_normalised_weight() -> None:
 
 def used(norm: Any, *shape: int) -> Any:
     """A batch norm that has seen something."""
-    norm(minigrad.randn(*shape) * 3 + 1)
+    norm(minigrad.randn(*shape, dtype=norm.running_mean.dtype) * 3 + 1)
     if norm.weight is not None:
         nn.init.uniform_(norm.weight, 0.5, 2)
         nn.init.uniform_(norm.bias)

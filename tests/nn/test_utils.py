@@ -25,7 +25,7 @@ def with_gradients(*values: Any) -> list[nn.Parameter]:
     parameters = []
     for value in values:
         gradient = minigrad.tensor(value)
-        parameters.append(nn.Parameter(minigrad.zeros(gradient.shape)))
+        parameters.append(nn.Parameter(minigrad.zeros(gradient.shape, dtype=gradient.dtype)))
         parameters[-1].grad = gradient
     return parameters
 
