@@ -386,7 +386,7 @@ METHODS = ("product", "depthwise", "winograd2", "winograd4", "dots", "panels")
 
 
 def choices(op, windows, batch, channels, filters, dtype):
-    """What "conv", "conv_input" or "conv_weight" would do, for each phase of its strides: the method's name and the costs
+    """What "conv", "conv_input" or "conv_weight" would do, for each phase of its strides: the method's name and costs
     that were estimated for direct summation and the two forms of Winograd's algorithm, None if there was no choice.
     """
     cdef conv_shape shape
