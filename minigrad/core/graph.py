@@ -92,6 +92,9 @@ class Part:
 PART = Part()
 
 
+@cython.binding(False)
+@cython.embedsignature(True)
+@cython.embedsignature.format("clinic")
 @cython.freelist(1024)
 @cython.trashcan(True)
 @cython.cclass
@@ -179,6 +182,9 @@ class Node:
         raise AttributeError(f"{self.name()} has no attribute {name!r}")
 
 
+@cython.binding(False)
+@cython.embedsignature(True)
+@cython.embedsignature.format("clinic")
 @cython.cclass
 class Leaf(Node):
     """The end of the graph at a tensor that needs a gradient: adds what arrives to its `.grad`.

@@ -21,6 +21,7 @@ tensors, so it can be differentiated in turn. Its parameter names say what a cal
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,11 @@ from .saving import Packed, pack_values, unpacked
 from .silence import restore, silence
 from .source import here
 from .tensor import Operation, Tensor, edge_of, make_tensor, needs_grad, register, save, tensor, version_of
+
+try:
+    import cython
+except ImportError:
+    from . import uncompiled as cython
 
 REGISTRY: dict[str, Primitive] = {}
 COMPOSITES: dict[str, Callable[..., Any]] = {}
@@ -63,6 +69,10 @@ class Rule:
         picks: Any
 
 
+@cython.binding(False)
+@cython.embedsignature(True)
+@cython.embedsignature.format("clinic")
+@cython.cclass
 class Primitive(Operation):
     """A function on arrays which, called with tensors, also records itself."""
 
@@ -571,7 +581,33 @@ def function(f: Any = None, *, method: bool = True, alias: tuple[str, ...] = ())
     """Gives a composite, a plain function of tensors, its place as a public operation and method of Tensor."""
     if f is None:
         return lambda g: function(g, method=method, alias=alias)
+    call = of_tensors(f)
     for name in (f.__name__, *alias):
-        COMPOSITES[name] = f
-        register(name, f, method)
-    return f
+        COMPOSITES[name] = call
+        register(name, call, method)
+    return call
+
+
+def of_tensors(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function, which says by a TypeError that something else was given where it needs a tensor."""
+
+    @wraps(f)
+    def call(*args: Any, **named: Any) -> Any:
+        try:
+            return f(*args, **named)
+        except AttributeError as error:
+            got = culprit(error, args, named)
+            if got is None:
+                raise
+            raise TypeError(f"{f.__name__}: expected a tensor, got {got}; minigrad.tensor(...) makes one") from error
+
+    return call
+
+
+def culprit(error: AttributeError, args: tuple[Any, ...], named: dict[str, Any]) -> str | None:
+    """The type of the argument that had no such attribute because it is no tensor, or of a number or text in the first place."""
+    for x in (*args, *named.values()):
+        for given in x if isinstance(x, (list, tuple)) else (x,):
+            if error.name is not None and given is error.obj and not isinstance(given, Tensor):
+                return type(given).__name__
+    return type(args[0]).__name__ if args and isinstance(args[0], (int, float, complex, str)) else None

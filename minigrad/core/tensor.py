@@ -22,6 +22,10 @@ except ImportError:
     from . import uncompiled as cython
 
 
+# Not binding: methods taken from the class, as in Tensor.detach(3), then check what they are called on.
+@cython.binding(False)
+@cython.embedsignature(True)
+@cython.embedsignature.format("clinic")
 @cython.freelist(1024)
 @cython.cclass
 class Tensor:

@@ -16,6 +16,22 @@ def trashcan(on: bool) -> Callable[[Any], Any]:
     return lambda cls: cls
 
 
+def binding(on: bool) -> Callable[[Any], Any]:
+    return lambda cls: cls
+
+
+class embedsignature:
+    def __init__(self, on: bool) -> None:
+        pass
+
+    def __call__(self, cls: Any) -> Any:
+        return cls
+
+    @staticmethod
+    def format(kind: str) -> Callable[[Any], Any]:
+        return lambda cls: cls
+
+
 def cclass(cls: Any) -> Any:
     return cls
 

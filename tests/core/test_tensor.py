@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -373,3 +375,23 @@ def test_repr(made: Any, text: str) -> None:
 
 def test_long_tensors_are_abbreviated() -> None:
     assert "..." in repr(minigrad.zeros(5000))
+
+
+def test_methods_of_the_class_check_what_they_are_called_on() -> None:
+    """In a process of its own: compiled methods that did not would crash it."""
+    code = (
+        "import minigrad\n"
+        "from minigrad.core.graph import Leaf, Node\n"
+        "from minigrad.core.primitive import Primitive\n"
+        "for owner in (minigrad.Tensor, Node, Leaf, Primitive):\n"
+        "    for name, method in vars(owner).items():\n"
+        "        if callable(method) and not isinstance(method, (type, staticmethod, Primitive)) and name not in ('__hash__', '__class__'):\n"
+        "            for args in (('a',), (3, 4), (object(), None, None)):\n"
+        "                try:\n"
+        "                    method(*args)\n"
+        "                except Exception:\n"
+        "                    pass\n"
+        "print('alive')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["alive"]), done.stderr

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+import warnings
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 import minigrad
 import minigrad.linalg
 import minigrad.nn
-from minigrad.core.primitive import REGISTRY
+from minigrad.core.primitive import COMPOSITES, REGISTRY
 
 CASES: list[tuple[str, type[Exception], str, tuple[Any, ...], dict[str, Any]]] = []
 
@@ -381,3 +383,19 @@ def test_a_dimension_that_is_not_there(name: str, dim: int) -> None:
     with pytest.raises(IndexError, match=f"expected a dimension from -2 to 1, got {dim}") as refusal:
         getattr(minigrad, name)(A(2, 3), *more, dim=dim) if name != "flip" else minigrad.flip(A(2, 3), (dim,))
     assert str(refusal.value).startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize("given", ["a", 3.5, None])
+def test_what_is_no_tensor_is_refused_by_every_function(given: Any) -> None:
+    """Functions of tensors alone: those that take numbers, too, take these or say what is wrong with them."""
+    functional = {f"nn.functional.{name}": getattr(minigrad.nn.functional, name) for name in minigrad.nn.functional.__all__}
+    for name, call in {**COMPOSITES, **functional}.items():
+        n = sum(p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD for p in inspect.signature(call).parameters.values())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                call(*[given] * max(n, 1))
+            except (TypeError, ValueError, RuntimeError, IndexError):
+                continue
+            except AttributeError as error:
+                pytest.fail(f"{name}: {error!r}")

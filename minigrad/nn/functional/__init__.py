@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import FunctionType
+
+from minigrad.core.primitive import of_tensors
 from minigrad.nn.functional.activation import (
     celu,
     celu_,
@@ -258,3 +261,7 @@ __all__ = [
     "upsample_bilinear",
     "upsample_nearest",
 ]
+
+for _name in __all__:
+    if isinstance(globals()[_name], FunctionType):
+        globals()[_name] = of_tensors(globals()[_name])
