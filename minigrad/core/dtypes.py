@@ -157,3 +157,10 @@ def promote(operands: list[Any], to_float: bool) -> list[Any]:
         np.asarray(x).astype(target) if isinstance(x, generic) or not hasattr(x, "astype") else x.astype(target, copy=False)
         for x in operands
     ]
+
+
+def check_one_dtype(op: str, *operands: Any) -> None:
+    """Refuses arrays or tensors of different dtypes, for the operations that do not promote; None is left out."""
+    dtypes = [x.dtype for x in operands if x is not None]
+    if any([d != dtypes[0] for d in dtypes]):
+        raise RuntimeError(f"{op}: expected operands of one dtype, got {' and '.join([str(d) for d in dtypes])}; convert with x.to(dtype)")

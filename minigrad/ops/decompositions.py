@@ -11,7 +11,8 @@ from operator import itemgetter
 
 import numpy as np
 
-from ..core.primitive import PROMOTE, function, primitive
+from ..core.dtypes import check_one_dtype
+from ..core.primitive import function, primitive
 from ..core.tensor import as_array, make_tensor
 from .convert import copy
 from .creation import zeros
@@ -109,9 +110,10 @@ def _(draw):
     return (well_conditioned(draw, draw.choice(1, 2, 3), draw.choice((), (2,))),), {}
 
 
-@primitive(method=False, promotion=PROMOTE)
+@primitive(method=False)
 def solve_matrices(A, B, /):
     """The matrices X with A @ X = B, the axes before the last two being broadcast."""
+    check_one_dtype("linalg.solve", A, B)
     matrices("linalg.solve", A, square=True)
     matrices("linalg.solve", B)
     if A.shape[-1] != B.shape[-2]:

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from ..core.dtypes import float64, get_default_dtype, result_type
+from ..core.dtypes import check_one_dtype, float64, get_default_dtype, result_type
 from ..core.inplace import in_place
 from ..core.primitive import function, primitive
 from ..core.tensor import Tensor, register
@@ -734,6 +734,7 @@ def nan_to_num(input, nan=None, posinf=None, neginf=None):
 @function
 def lerp(input, end, weight):
     """input + weight * (end - input): linear interpolation."""
+    check_one_dtype("lerp", input, end)
     return input + weight * (end - input)
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
+from ..core.dtypes import check_one_dtype
 from ..core.inplace import in_place
-from ..core.primitive import PROMOTE, function, primitive
+from ..core.primitive import function, primitive
 from ..kernels import of
 from .reduce import sum
 from .shape import check_dims, permute, transpose
@@ -15,7 +18,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@primitive(promotion=PROMOTE, laws="bilinear")
+@primitive(laws="bilinear")
 def matmul(input, other, /):
     """The matrix product over the last two axes, the axes before them being broadcast; vectors count as a row or a column.
 
@@ -23,8 +26,9 @@ def matmul(input, other, /):
     >>> (minigrad.ones(2, 3) @ minigrad.ones(3, 4)).shape
     (2, 4)
     """
-    if input.ndim == 0 or other.ndim == 0:
-        raise RuntimeError(f"matmul: both operands need at least 1 dimension, got shapes {input.shape} and {other.shape}")
+    if np.ndim(input) == 0 or np.ndim(other) == 0:
+        raise RuntimeError(f"matmul: both operands need at least 1 dimension, got shapes {np.shape(input)} and {np.shape(other)}")
+    check_one_dtype("matmul", input, other)
     n, m = input.shape[-1], other.shape[-2 if other.ndim > 1 else 0]
     if n != m:
         raise RuntimeError(f"matmul: the inner lengths differ: {n} in shape {input.shape}, {m} in shape {other.shape}")
@@ -67,6 +71,7 @@ def _(draw):
 @primitive(method=False, laws="bilinear")
 def linear(input, weight, bias, /):
     """(*, in_features) with weight (out_features, in_features) and bias (out_features) or None to (*, out_features)."""
+    check_one_dtype("linear", input, weight, bias)
     return of(input).matmul(input, weight.T, bias)
 
 
@@ -162,6 +167,8 @@ def vdot(input, other):
 
 def added(op, input, product, beta, alpha):
     """beta * input + alpha * product; with beta 0 the input does not count, even where it is NaN."""
+    if op != "addr":  # which promotes, as outer does
+        check_one_dtype(op, input, product)
     if product.dtype.kind in "iub":  # torch brings the numbers to the dtype
         number = bool if product.dtype.kind == "b" else int
         beta, alpha = number(beta), number(alpha)

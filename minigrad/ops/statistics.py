@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..core.dtypes import float32, float64, int64
+from ..core.dtypes import check_one_dtype, float32, float64, int64
 from ..core.inplace import in_place
 from ..core.primitive import function, primitive
 from ..core.tensor import Tensor, make_tensor
@@ -255,6 +255,7 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
     """
     if x1.ndim < 2 or x2.ndim < 2 or x1.shape[-1] != x2.shape[-1]:
         raise RuntimeError(f"cdist: expected matrices with rows of one length, got shapes {x1.shape} and {x2.shape}")
+    check_one_dtype("cdist", x1, x2)
     if p < 0:
         raise RuntimeError(f"cdist: expected a p that is not negative, got {p}")
     if x1.shape[-1] == 0:

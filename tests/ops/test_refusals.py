@@ -399,3 +399,21 @@ def test_what_is_no_tensor_is_refused_by_every_function(given: Any) -> None:
                 continue
             except AttributeError as error:
                 pytest.fail(f"{name}: {error!r}")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda a, b: a @ b, lambda a, b: minigrad.mm(a, b), lambda a, b: minigrad.bmm(a[None], b[None]), lambda a, b: minigrad.mv(a, b[0]),
+        lambda a, b: minigrad.dot(a[0], b[0]), lambda a, b: minigrad.inner(a, b), lambda a, b: minigrad.einsum("ij,jk->ik", a, b),
+        lambda a, b: minigrad.tensordot(a, b, 1), lambda a, b: minigrad.addmm(b, a, a), lambda a, b: minigrad.addmm(a, a, b),
+        lambda a, b: minigrad.linalg.solve(a + minigrad.eye(2), b), lambda a, b: minigrad.lerp(a, b, 0.5), lambda a, b: minigrad.cdist(a, b),
+        lambda a, b: minigrad.nn.functional.linear(a, b), lambda a, b: minigrad.nn.functional.linear(a, a, b[0]),
+        lambda a, b: minigrad.nn.functional.prelu(a, b[0]), lambda a, b: minigrad.nn.functional.binary_cross_entropy(a, b),
+        lambda a, b: minigrad.nn.functional.bilinear(a, a, b[None]), lambda a, b: minigrad.nn.functional.conv2d(a[None, None], b[None, None]),
+        lambda a, b: minigrad.nn.functional.grid_sample(a[None, None], b[None, None]),
+    ],
+)  # fmt: skip
+def test_operations_that_do_not_promote_refuse_two_dtypes(call: Any) -> None:
+    with pytest.raises(RuntimeError, match=r"float32.*float64|float64.*float32"):
+        call(minigrad.ones(2, 2), minigrad.ones(2, 2).double())

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from minigrad.core.dtypes import check_one_dtype
 from minigrad.core.tensor import Tensor
 from minigrad.ops import activation as kernels
 from minigrad.ops.elementwise import where
@@ -48,6 +49,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
     weight: one element, or one for each channel of an input (N, C, *). Raises RuntimeError for another number.
     """
+    check_one_dtype("prelu", input, weight)
     if weight.ndim > 1:
         raise RuntimeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, but got shape {tuple(weight.shape)}")
     if weight.numel() != 1:

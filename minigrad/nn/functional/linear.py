@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from minigrad.core.dtypes import check_one_dtype
 from minigrad.core.tensor import Tensor
 from minigrad.ops.linalg import linear as affine
 
@@ -11,7 +12,7 @@ from minigrad.ops.linalg import linear as affine
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y = x A^T + b: input (*, in_features), weight (out_features, in_features) or (in_features), bias (out_features).
 
-    Raises RuntimeError if the numbers of features differ.
+    Raises RuntimeError if the numbers of features or the dtypes differ.
 
     >>> import minigrad
     >>> linear(minigrad.ones(2, 3), minigrad.ones(1, 3), minigrad.tensor([0.5]))
@@ -34,10 +35,10 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             f"weight shape {tuple(weight.shape)}"
         )
     output: Tensor
-    like = weight.dtype == input.dtype and weight.ndim == 2
-    if like and (bias is None or (bias.dtype == input.dtype and bias.shape == weight.shape[:1])):
+    if weight.ndim == 2 and (bias is None or bias.shape == weight.shape[:1]):
         output = affine(input, weight, bias)
         return output
+    check_one_dtype("linear", input, weight, bias)
     output = input.matmul(weight.t())
     return output if bias is None else output + bias
 
@@ -51,6 +52,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     >>> bilinear(minigrad.tensor([[1.0, 2.0]]), minigrad.tensor([[3.0]]), minigrad.ones(1, 2, 1))
     tensor([[9.]])
     """
+    check_one_dtype("bilinear", input1, input2, weight)
     if weight.ndim != 3:
         raise RuntimeError(
             f"bilinear: weight must have shape (out_features, in1_features, in2_features), got {tuple(weight.shape)}"

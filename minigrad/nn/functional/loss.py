@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.dtypes import check_one_dtype
 from minigrad.core.modes import no_grad
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.kernels import xp
@@ -410,6 +411,7 @@ def binary_cross_entropy(
             f"binary_cross_entropy: target size {tuple(target.shape)} is different from input size {tuple(input.shape)}; "
             "please ensure they have the same size"
         )
+    check_one_dtype("binary_cross_entropy", input, target)
     loss = kernels.binary_cross_entropy(input, target)
     return _reduced(loss if weight is None else loss * weight, reduction)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.dtypes import check_one_dtype
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.kernels import xp
 from minigrad.nn.functional.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
@@ -272,6 +273,7 @@ def grid_sample(
         raise RuntimeError(
             f"grid_sample: expected an image (N, C, *in) and a grid (N, *out, d) with d axes each, 2 or 3, got {input.shape} and {grid.shape}"
         )
+    check_one_dtype("grid_sample", input, grid)
     places = []
     for axis in range(rank):  # the grid names x first, the axes of the image end with x
         n = input.shape[2 + axis]
