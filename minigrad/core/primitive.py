@@ -55,6 +55,10 @@ class Pick:
         self.kind = kind
         self.index = index
 
+    def is_kept_tensor(self) -> bool:
+        """Is it the value of an input or of the output?"""
+        return self.kind == INPUT or self.kind == OUTPUT
+
 
 class Rule:
     """One vjp: which inputs it serves, and where its arguments come from."""

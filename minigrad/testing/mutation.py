@@ -15,7 +15,7 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from minigrad.core.primitive import INPUT, OUTPUT, Primitive
+from minigrad.core.primitive import Primitive
 from minigrad.core.tensor import TABLE, Tensor, make_tensor
 from minigrad.ops.activation import relu
 from minigrad.testing.operations import LAWS, evaluate, pull_back
@@ -226,7 +226,7 @@ def detached_picks(op: Primitive, number: int) -> Iterator[Mutant]:
     """A fault for each value that a rule has kept: it is cut off from the graph, so that only the second derivative is wrong."""
     rule = op.rules[number]
     for k, where in enumerate(rule.picks):
-        if where.kind in (INPUT, OUTPUT):
+        if where.is_kept_tensor():
             yield Mutant(f"argument {k + 1} cut off from the graph", lambda g, cotangent, before: g, k)
 
 
