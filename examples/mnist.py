@@ -10,15 +10,11 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 from zipfile import BadZipFile
 from zlib import error as ZlibError
-
-# The threads of NumPy's BLAS make a small network slower, many times slower where other programs use the processors too.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
