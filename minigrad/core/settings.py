@@ -6,7 +6,7 @@ from typing import Any
 
 from .dtypes import set_default_dtype
 
-_kept = {"precision": "highest"}
+_precision = "highest"
 PRECISIONS = ("highest", "high", "medium")
 
 
@@ -16,14 +16,15 @@ def set_float32_matmul_precision(precision: str) -> None:
     Raises:
         ValueError: another word.
     """
+    global _precision
     if precision not in PRECISIONS:
         raise ValueError(f"set_float32_matmul_precision: expected one of {PRECISIONS}, got {precision!r}")
-    _kept["precision"] = precision
+    _precision = precision
 
 
 def get_float32_matmul_precision() -> str:
     """What set_float32_matmul_precision was given."""
-    return _kept["precision"]
+    return _precision
 
 
 def set_flush_denormal(mode: bool) -> bool:

@@ -383,3 +383,16 @@ def test_warnings() -> None:
         nn.InstanceNorm1d(3)(minigrad.zeros(2, 4, 5))
     with pytest.warns(UserWarning, match="3D input"):
         F.dropout2d(minigrad.zeros(2, 3, 4))
+
+
+def test_dropout_in_place_is_dropout() -> None:
+    x = minigrad.randn(5, 10, requires_grad=True)
+    found = []
+    for inplace in (False, True):
+        minigrad.manual_seed(3)
+        y = x * 2
+        out = nn.functional.dropout(y, 0.4, inplace=inplace)
+        assert (out is y) == inplace
+        assert 0 < (out == 0).sum() < out.numel()
+        found.append((out.tolist(), minigrad.autograd.grad(out.sum(), x)[0].tolist()))
+    assert found[0] == found[1]

@@ -401,6 +401,12 @@ def test_what_is_no_tensor_is_refused_by_every_function(given: Any) -> None:
                 pytest.fail(f"{name}: {error!r}")
 
 
+@pytest.mark.parametrize("kernel", [0, (2, 0), -1])
+def test_fold_refuses_windows_without_elements(kernel: Any) -> None:
+    with pytest.raises(RuntimeError, match="fold: kernel_size must be positive"):
+        minigrad.nn.functional.fold(minigrad.ones(1, 4, 4), 3, kernel)
+
+
 @pytest.mark.parametrize(
     "call",
     [

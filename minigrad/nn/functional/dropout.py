@@ -39,7 +39,7 @@ def _drop(input: Tensor, p: float, training: bool, inplace: bool, channels: bool
     if input.dtype.kind != "f":
         raise RuntimeError(f"dropout: expected a floating-point dtype, got {input.dtype}; convert it with input.float()")
     key = int(default_generator.numbers.integers(2**64, dtype=numpy.uint64))
-    return input.copy_(kernels.dropout(input.clone(), key, p)) if inplace else kernels.dropout(input, key, p)
+    return input.copy_(kernels.dropout(input, key, p)) if inplace else kernels.dropout(input, key, p)
 
 
 def _alpha_drop(input: Tensor, p: float, training: bool, inplace: bool, channels: bool = False) -> Tensor:

@@ -43,6 +43,8 @@ def fold(input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, p
         return fold(input.unsqueeze(0), output_size, kernel_size, dilation, padding, stride).squeeze(0)  # type: ignore[no-any-return]
     size = per_axis("fold", "output_size", output_size, 2)
     kernel = per_axis("fold", "kernel_size", kernel_size, 2)
+    if min(kernel) < 1:
+        raise RuntimeError(f"fold: kernel_size must be positive, got {kernel_size}")
     if input.ndim != 3 or input.shape[1] % prod(kernel):
         raise RuntimeError(
             f"fold: expected columns (N, C * {prod(kernel)}, windows) for kernel_size {kernel}, got shape {input.shape}"
