@@ -119,12 +119,12 @@ def initial_seed():
     return default_generator.initial_seed()
 
 
-def get_rng_state():
+def get_rng_state() -> Tensor:
     """The state of the default generator, as a tensor of bytes."""
     return default_generator.get_state()
 
 
-def set_rng_state(new_state):
+def set_rng_state(new_state: Tensor) -> None:
     """Takes the default generator back to a state from get_rng_state."""
     default_generator.set_state(new_state)
 
@@ -144,7 +144,7 @@ def fork_rng(devices=None, enabled=True):
     try:
         yield
     finally:
-        if enabled:
+        if state is not None:
             set_rng_state(state)
 
 

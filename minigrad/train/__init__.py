@@ -1,0 +1,14 @@
+"""Training as it is usually done: a loop, metrics, early stopping, checkpoints that resume exactly, logs."""
+
+from __future__ import annotations
+
+from minigrad.train.checkpoint import Checkpoint
+from minigrad.train.generated import frechet_distance, modes_covered, precision_recall
+from minigrad.train.logs import CSVLog, JSONLog, TensorBoardLog
+from minigrad.train.loop import EarlyStopping, evaluate, fit
+from minigrad.train.metrics import ConfusionMatrix, Mean, accuracy, dice, iou, psnr, ssim
+
+__all__ = [
+    "CSVLog", "Checkpoint", "ConfusionMatrix", "EarlyStopping", "JSONLog", "Mean", "TensorBoardLog", "accuracy", "dice", "evaluate", "fit",
+    "frechet_distance", "iou", "modes_covered", "precision_recall", "psnr", "ssim",
+]  # fmt: skip
