@@ -1,0 +1,115 @@
+# Convolutions and their adjoints.
+
+METHODS = ("product", "depthwise", "winograd2", "winograd4", "dots", "panels")
+
+
+def conv(x, w, bias, windows):
+    """The convolution of x (N, C, *in) with the filters w (K, C / groups, *kernel), plus bias (K,) or None.
+
+    Shapes: (N, K, *out). Raises TypeError and ValueError for arrays that do not fit the windows.
+    """
+    cdef conv_shape shape
+    cdef const kernel_table *kernels = _kernels_for("conv", "x", x)
+    _check_array("conv", "w", w, x)
+    y = numpy.empty((x.shape[0], w.shape[0], *windows.out_size), x.dtype)
+    _read_conv_shape("conv", windows, x, w, y, &shape)
+    cdef void *x_data = cnp.PyArray_DATA(x)
+    cdef void *w_data = cnp.PyArray_DATA(w)
+    cdef void *bias_data = _bias_data("conv", bias, w.shape[0], x)
+    cdef void *y_data = cnp.PyArray_DATA(y)
+    cdef status result
+    with nogil:
+        result = kernels.conv(&shape, x_data, w_data, bias_data, y_data)
+    _check_status("conv", result)
+    return y
+
+
+def conv_input(g, w, bias, windows):
+    """The adjoint of conv in x: each value of g (N, K, *out) spreads over its window, plus bias (C,) or None.
+
+    Shapes: w (K, C / groups, *kernel), the result (N, C, *in). Raises as conv does.
+    """
+    cdef conv_shape shape
+    cdef const kernel_table *kernels = _kernels_for("conv_input", "g", g)
+    _check_array("conv_input", "w", w, g)
+    x = numpy.empty((g.shape[0], w.shape[1] * windows.groups, *windows.in_size), g.dtype)
+    _read_conv_shape("conv_input", windows, x, w, g, &shape)
+    cdef void *g_data = cnp.PyArray_DATA(g)
+    cdef void *w_data = cnp.PyArray_DATA(w)
+    cdef void *bias_data = _bias_data("conv_input", bias, x.shape[1], g)
+    cdef void *x_data = cnp.PyArray_DATA(x)
+    cdef status result
+    with nogil:
+        result = kernels.conv_input(&shape, g_data, w_data, bias_data, x_data)
+    _check_status("conv_input", result)
+    return x
+
+
+def conv_weight(x, g, windows):
+    """The adjoint of conv in w: the correlation of x (N, C, *in) with g (N, K, *out).
+
+    Shapes: (K, C / groups, *kernel). Raises as conv does.
+    """
+    cdef conv_shape shape
+    cdef const kernel_table *kernels = _kernels_for("conv_weight", "x", x)
+    _check_array("conv_weight", "g", g, x)
+    if windows.groups < 1:
+        raise ValueError(f"conv_weight: groups must be positive, but got {windows.groups}")
+    w = numpy.empty((g.shape[1], x.shape[1] // windows.groups, *windows.kernel), x.dtype)
+    _read_conv_shape("conv_weight", windows, x, w, g, &shape)
+    cdef void *x_data = cnp.PyArray_DATA(x)
+    cdef void *g_data = cnp.PyArray_DATA(g)
+    cdef void *w_data = cnp.PyArray_DATA(w)
+    cdef status result
+    with nogil:
+        result = kernels.conv_weight(&shape, x_data, g_data, w_data)
+    _check_status("conv_weight", result)
+    return w
+
+
+def choices(op, windows, batch, channels, filters, dtype):
+    """What "conv", "conv_input" or "conv_weight" would do, for each phase of its strides: the method's name and costs
+    that were estimated for direct summation and the two forms of Winograd's algorithm, None if there was no choice.
+    """
+    cdef conv_shape shape
+    cdef conv_report report
+    cdef int i
+    nothing = numpy.zeros((), dtype)
+    x = numpy.broadcast_to(nothing, (batch, channels, *windows.in_size))
+    w = numpy.broadcast_to(nothing, (filters, channels // windows.groups, *windows.kernel))
+    y = numpy.broadcast_to(nothing, (batch, filters, *windows.out_size))
+    cdef const kernel_table *kernels = chosen.kernels_float if x.dtype == numpy.float32 else chosen.kernels_double
+    _read_conv_shape(op, windows, x, w, y, &shape)
+    report.count = 0
+    shape.report = &report
+    cdef status result
+    if op == "conv":
+        result = kernels.conv(&shape, NULL, NULL, NULL, NULL)
+    elif op == "conv_input":
+        result = kernels.conv_input(&shape, NULL, NULL, NULL, NULL)
+    else:
+        result = kernels.conv_weight(&shape, NULL, NULL, NULL)
+    _check_status(op, result)
+    found = []
+    for i in range(report.count):
+        costs = (report.choice[i].direct, report.choice[i].winograd_2, report.choice[i].winograd_4)
+        found.append((METHODS[report.choice[i].method], costs if costs[0] else None))
+    return found
+
+
+cdef int _read_conv_shape(str op, windows, x, w, y, conv_shape *shape) except -1:
+    """The windows for C, after checking that the shapes of x (N, C, *in), w and y (N, K, *out) agree with them."""
+    cdef ptrdiff_t groups = windows.groups
+    if groups < 1 or x.shape[1] % groups != 0 or w.shape[0] % groups != 0:
+        raise ValueError(f"{op}: {x.shape[1]} and {w.shape[0]} channels cannot be split into {groups} groups")
+    _read_axes(op, windows, shape.input, shape.out, shape.kernel, shape.stride, shape.dilation, shape.before)
+    shape.algorithm = algorithm
+    shape.report = NULL
+    shape.batch = x.shape[0]
+    shape.groups = groups
+    shape.in_channels = x.shape[1] // groups
+    shape.out_channels = w.shape[0] // groups
+    _check_equal(op, "shape of the input", x.shape, (y.shape[0], x.shape[1], *windows.in_size))
+    _check_equal(op, "shape of the filters", w.shape, (w.shape[0], shape.in_channels, *windows.kernel))
+    _check_equal(op, "shape of the output", y.shape, (x.shape[0], w.shape[0], *windows.out_size))
+    return 0

@@ -1,0 +1,68 @@
+# Functions of each element, sums and dropout.
+
+cdef dict UNARY = {unary_names[i].decode(): i for i in range(unary_count)}
+cdef dict BINARY = {binary_names[i].decode(): i for i in range(binary_count)}
+
+
+def map_unary(str name, x, double a=0.0, double b=0.0, out=None):
+    """The function of this name of each element of x, with its parameters a and b; into `out`, which may be x."""
+    cdef const kernel_table *kernels = _float_kernels(name, "x", x)
+    cdef int number = UNARY[name]
+    if out is None:
+        out = numpy.empty(x.shape, x.dtype)
+    else:
+        _check_output(name, out, x)
+    cdef ptrdiff_t count = x.size
+    cdef const void *x_data = cnp.PyArray_DATA(x)
+    cdef void *y_data = cnp.PyArray_DATA(out)
+    with nogil:
+        kernels.map_unary(number, count, x_data, a, b, y_data)
+    return out
+
+
+def map_binary(str name, x, z, double a=0.0, double b=0.0, out=None):
+    """The function of this name of the elements of x and z in the same place; either may be 0-d: one number for all."""
+    like = z if x.ndim == 0 else x
+    cdef const kernel_table *kernels = _float_kernels(name, "x", like)
+    cdef int number = BINARY[name]
+    cdef int x_step = _read_operand(name, "x", x, like)
+    cdef int z_step = _read_operand(name, "z", z, like)
+    if out is None:
+        out = numpy.empty(like.shape, like.dtype)
+    else:
+        _check_output(name, out, like)
+    cdef ptrdiff_t count = like.size
+    cdef const void *x_data = cnp.PyArray_DATA(x)
+    cdef const void *z_data = cnp.PyArray_DATA(z)
+    cdef void *y_data = cnp.PyArray_DATA(out)
+    with nogil:
+        kernels.map_binary(number, count, x_step, x_data, z_step, z_data, a, b, y_data)
+    return out
+
+
+def sum_outer_inner(x, outer, middle, inner):
+    """x, seen as (outer, middle, inner), summed over its first and last axis: (middle)."""
+    cdef const kernel_table *kernels = _float_kernels("sum_outer_inner", "x", x)
+    if min(outer, middle, inner) < 1 or outer * middle * inner != x.size:
+        raise ValueError(f"sum_outer_inner: {x.shape} cannot be seen as {(outer, middle, inner)}")
+    sums = numpy.empty(middle, x.dtype)
+    cdef ptrdiff_t outer_size = outer, middle_size = middle, inner_size = inner
+    cdef const void *x_data = cnp.PyArray_DATA(x)
+    cdef void *sums_data = cnp.PyArray_DATA(sums)
+    cdef status result
+    with nogil:
+        result = kernels.sum_outer_inner(outer_size, middle_size, inner_size, x_data, sums_data)
+    _check_status("sum_outer_inner", result)
+    return sums
+
+
+def dropout(x, uint64_t key, uint32_t threshold, double scale):
+    """x times scale where the random word of the element (see random.h) is at least the threshold, else 0."""
+    cdef const kernel_table *kernels = _float_kernels("dropout", "x", x)
+    y = numpy.empty(x.shape, x.dtype)
+    cdef ptrdiff_t count = x.size
+    cdef const void *x_data = cnp.PyArray_DATA(x)
+    cdef void *y_data = cnp.PyArray_DATA(y)
+    with nogil:
+        kernels.dropout(count, key, threshold, scale, x_data, y_data)
+    return y
