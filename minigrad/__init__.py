@@ -53,7 +53,7 @@ from .core.tensor import Tensor
 from .ops import *
 
 if TYPE_CHECKING:
-    from . import autograd, backends, cuda, io, linalg, models, nn, optim, train, utils
+    from . import autograd, backends, cuda, inspect, io, linalg, models, nn, optim, train, utils
     from .io import load, save
 
 __version__ = "0.1.0"
@@ -64,7 +64,9 @@ short, int, long, bool = int16, int32, int64, bool_
 inf, nan, pi, e = _math.inf, _math.nan, _math.pi, _math.e
 newaxis = None
 
-_LAZY_MODULES = {"autograd", "backends", "cuda", "data", "io", "linalg", "models", "nn", "ops", "optim", "testing", "train", "utils"}
+_LAZY_MODULES = {
+    "autograd", "backends", "cuda", "data", "inspect", "io", "linalg", "models", "nn", "ops", "optim", "testing", "train", "utils",
+}  # fmt: skip
 _LAZY_NAMES = {
     "save": "io", "load": "io",
     "get_num_threads": "kernels.threads", "set_num_threads": "kernels.threads",

@@ -13,5 +13,7 @@ __all__ = ["cpu", "of", "reference", "xp"]
 
 
 def of(array: Any) -> Any:
-    """The kernels for this array: the CPU's, or the reference kernels, which run on every kind of array."""
+    """The kernels for this array: the CPU's; those that its type brings along; else the reference kernels, which run on every kind of array."""
+    if type(array) is not numpy.ndarray and hasattr(array, "kernels"):
+        return array.kernels
     return cpu if xp(array) is numpy else reference
