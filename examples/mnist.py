@@ -1,8 +1,8 @@
-"""LeNet-5 learns to read handwritten digits: 4000 to train on, 1000 to be tested on.
+"""A network learns to read handwritten digits: 4000 to train on, 1000 to be tested on.
 
     python examples/mnist.py --help
 
-The network is LeCun et al., "Gradient-based learning applied to document recognition" (1998), with what came later: ReLU,
+By default it is LeNet-5 of LeCun et al., "Gradient-based learning applied to document recognition" (1998), with what came later: ReLU,
 max-pooling, batch normalisation and Adam. The import lines are all that tells this script from one for PyTorch.
 """
 
@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
-from importlib.util import find_spec
 from pathlib import Path
-from zipfile import BadZipFile
-from zlib import error as ZlibError
 
 import numpy as np
+from common import DATA, Parser, at_least_one, fail, positive, probability, pyplot, read_arrays, save_figure
 
 import minigrad as torch
 import minigrad.nn as nn
@@ -26,14 +23,12 @@ from minigrad.utils.data import DataLoader, TensorDataset
 
 SIDE = 28  # pixels
 CLASSES = 10
-WEIGHTS_FILE = "lenet5.weights"
-PICTURE_FILE = "lenet5.png"
 
 
 class LeNet5(nn.Module):
     """Pictures (N, 1, 28, 28) to the scores of the ten digits (N, 10)."""
 
-    def __init__(self) -> None:
+    def __init__(self, dropout: float = 0.0) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(1, 6, 5, padding=2)
         self.norm1 = nn.BatchNorm2d(6)
@@ -43,6 +38,7 @@ class LeNet5(nn.Module):
         self.norm3 = nn.BatchNorm1d(120)
         self.fc2 = nn.Linear(120, 84)
         self.norm4 = nn.BatchNorm1d(84)
+        self.dropout = nn.Dropout(dropout)
         self.fc3 = nn.Linear(84, CLASSES)
 
     def maps(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -54,9 +50,31 @@ class LeNet5(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         _, second = self.maps(x)
         x = torch.flatten(F.max_pool2d(second, 2), 1)
-        x = F.relu(self.norm3(self.fc1(x)))
-        x = F.relu(self.norm4(self.fc2(x)))
+        x = self.dropout(F.relu(self.norm3(self.fc1(x))))
+        x = self.dropout(F.relu(self.norm4(self.fc2(x))))
         return self.fc3(x)
+
+
+def fully_connected(dropout: float) -> nn.Module:
+    """The network before convolutions: every pixel to every unit."""
+    layers = [nn.Flatten()]
+    for inputs, outputs in ((SIDE * SIDE, 300), (300, 100)):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(dropout)]
+    return nn.Sequential(*layers, nn.Linear(100, CLASSES))
+
+
+def small_vgg(dropout: float) -> nn.Module:
+    """Pairs of 3x3 filters before each pooling, as in Simonyan and Zisserman's networks."""
+    layers, channels = [], 1
+    for width in (16, 32):
+        for _ in range(2):
+            layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+            channels = width
+        layers += [nn.MaxPool2d(2)]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(32 * 7 * 7, 128), nn.ReLU(), nn.Dropout(dropout), nn.Linear(128, CLASSES))
+
+
+NETWORKS = {"lenet5": LeNet5, "fully-connected": fully_connected, "small-vgg": small_vgg}
 
 
 def distort(images: torch.Tensor) -> torch.Tensor:
@@ -110,57 +128,29 @@ def accuracy_of(predicted: torch.Tensor, labels: torch.Tensor) -> float:
     return int((predicted == labels).sum()) / len(labels)
 
 
-def save_and_verify(model: LeNet5, path: Path, images: torch.Tensor, predicted: torch.Tensor) -> None:
+def save_and_verify(model: nn.Module, fresh: nn.Module, path: Path, images: torch.Tensor, predicted: torch.Tensor) -> None:
     """Writes the weights and reads them into a fresh model, which must see the same digits."""
     torch.save(model.state_dict(), path)
-    fresh = LeNet5()
     fresh.load_state_dict(torch.load(path))
     differing = int((predict(fresh, images) != predicted).sum())
     if differing:
         fail(f"the weights read back from {path} give other digits for {differing} of {len(images)} pictures", status=1)
 
 
-def draw(model: LeNet5, images: torch.Tensor, labels: torch.Tensor, predicted: torch.Tensor, path: Path) -> None:
-    """The first layer's filters, what both layers make of one digit, and the digits that were misread."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
+def draw(model: nn.Module, name: str, images: torch.Tensor, labels: torch.Tensor, predicted: torch.Tensor, path: Path) -> None:
+    """The digits that were misread, and of LeNet-5 the first layer's filters and what both layers make of one digit."""
+    plt = pyplot()
     wrong = [index for index, differs in enumerate((predicted != labels).tolist()) if differs]
     shown, columns = wrong[:36], 12
     rows = max(1, -(-len(shown) // columns))
-    accuracy = accuracy_of(predicted, labels)
-    model.eval()
-    with torch.no_grad():
-        first, second = model.maps(images[:1])
-
-    heights = [4.0, 3.6, 0.5 + 1.25 * rows]  # inches
+    has_maps = isinstance(model, LeNet5)
+    heights = ([4.0, 3.6] if has_maps else []) + [0.5 + 1.25 * rows]  # inches
     figure = plt.figure(figsize=(12, 0.5 + sum(heights)), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06)  # inches
-    figure.suptitle(f"LeNet-5 on handwritten digits: {accuracy:.1%} of {len(labels)} test digits right", fontsize=15)
-    top, middle, bottom = figure.subfigures(3, 1, height_ratios=heights, hspace=0.04)
-
-    def row_of_pictures(axes, pictures, titles, **style):
-        for axis in axes:
-            axis.set_axis_off()
-        for axis, picture, title in zip(axes, pictures, titles, strict=False):
-            axis.imshow(picture, **style)
-            axis.set_title(title, fontsize=9, pad=3)
-
-    top.suptitle("First layer: each 5x5 filter (red adds, blue takes away) and the map it makes of the digit (bright: strong)", fontsize=11)
-    filters = model.conv1.weight.detach().squeeze(1).numpy()
-    largest = float(np.abs(filters).max())
-    grid = top.subplots(2, 7)
-    grid[0, 0].set_axis_off()
-    row_of_pictures(grid[0, 1:], filters, [f"filter {k}" for k in range(1, 7)], cmap="RdBu_r", vmin=-largest, vmax=largest)
-    row_of_pictures(grid[1, :1], images[0].numpy(), [f"a test digit: {labels[0].item()}"], cmap="gray_r")
-    row_of_pictures(grid[1, 1:], first[0].numpy(), [f"map {k}" for k in range(1, 7)], cmap="viridis", vmin=0)
-
-    middle.suptitle("Second layer: its 16 maps of the same digit", fontsize=11)
-    grid = middle.subplots(2, 8)
-    row_of_pictures(grid.ravel(), second[0].numpy(), [f"map {k}" for k in range(1, 17)], cmap="viridis", vmin=0)
-
+    figure.suptitle(f"{name} on handwritten digits: {accuracy_of(predicted, labels):.1%} of {len(labels)} test digits right", fontsize=15)
+    *top, bottom = figure.subfigures(len(heights), 1, height_ratios=heights, hspace=0.04, squeeze=False)[:, 0]
+    if has_maps:
+        draw_maps(model, images[:1], labels[0].item(), *top)
     if not wrong:
         bottom.suptitle("No test digit was misread", fontsize=11)
     else:
@@ -169,21 +159,38 @@ def draw(model: LeNet5, images: torch.Tensor, labels: torch.Tensor, predicted: t
         grid = bottom.subplots(rows, columns, squeeze=False)
         titles = [f"{labels[index].item()} → {predicted[index].item()}" for index in shown]
         row_of_pictures(grid.ravel(), [images[index, 0].numpy() for index in shown], titles, cmap="gray_r")
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    save_figure(figure, path)
+
+
+def draw_maps(model: LeNet5, image: torch.Tensor, label: int, top, middle) -> None:
+    """The filters of the first layer, and the maps of both layers for one digit."""
+    model.eval()
+    with torch.no_grad():
+        first, second = model.maps(image)
+    top.suptitle("First layer: each 5x5 filter (red adds, blue takes away) and the map it makes of the digit (bright: strong)", fontsize=11)
+    filters = model.conv1.weight.detach().squeeze(1).numpy()
+    largest = float(np.abs(filters).max())
+    grid = top.subplots(2, 7)
+    grid[0, 0].set_axis_off()
+    row_of_pictures(grid[0, 1:], filters, [f"filter {k}" for k in range(1, 7)], cmap="RdBu_r", vmin=-largest, vmax=largest)
+    row_of_pictures(grid[1, :1], image[0].numpy(), [f"a test digit: {label}"], cmap="gray_r")
+    row_of_pictures(grid[1, 1:], first[0].numpy(), [f"map {k}" for k in range(1, 7)], cmap="viridis", vmin=0)
+    middle.suptitle("Second layer: its 16 maps of the same digit", fontsize=11)
+    grid = middle.subplots(2, 8)
+    row_of_pictures(grid.ravel(), second[0].numpy(), [f"map {k}" for k in range(1, 17)], cmap="viridis", vmin=0)
+
+
+def row_of_pictures(axes, pictures, titles, **style) -> None:
+    for axis in axes:
+        axis.set_axis_off()
+    for axis, picture, title in zip(axes, pictures, titles, strict=False):
+        axis.imshow(picture, **style)
+        axis.set_title(title, fontsize=9, pad=3)
 
 
 def read_digits(path: Path) -> tuple[TensorDataset, torch.Tensor, torch.Tensor]:
     """The digits to train on, and the pictures and labels to test on; pictures are (N, 1, 28, 28) from 0 to 1."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ("train_images", "train_labels", "test_images", "test_labels")}
-    except FileNotFoundError:
-        fail(f"there is no data file {path}")
-    except KeyError as error:
-        fail(f"{path} is not a file of digits: it has no array {error.args[0].split()[0]}")
-    except (OSError, ValueError, EOFError, TypeError, AttributeError, BadZipFile, ZlibError) as error:
-        fail(f"cannot read {path}: {error}")
+    arrays = read_arrays(path, "train_images", "train_labels", "test_images", "test_labels")
     parts = []
     for part in ("train", "test"):
         images, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
@@ -197,94 +204,33 @@ def read_digits(path: Path) -> tuple[TensorDataset, torch.Tensor, torch.Tensor]:
     return TensorDataset(*parts[0]), *parts[1]
 
 
-def fail(message: str, status: int = 2) -> None:
-    """Ends the program with one line that says why."""
-    print(f"mnist.py: error: {message}", file=sys.stderr)
-    sys.exit(status)
-
-
-def whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"should be a whole number, but is {text!r}") from None
-
-
-def at_least_one(text: str) -> int:
-    number = whole(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"should be at least 1, but is {number}")
-    return number
-
-
-def positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"should be a number, but is {text!r}") from None
-    if not (number > 0 and math.isfinite(number)):
-        raise argparse.ArgumentTypeError(f"should be a positive number, but is {text}")
-    return number
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, without the usage."""
-
-    def error(self, message: str) -> None:
-        fail(f"{message} (--help names the options)")
-
-
-def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = Parser(
-        prog="mnist.py",
-        description="Trains LeNet-5 on handwritten digits, tests it, and writes its weights and a picture of what it learned.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    here = Path(__file__).resolve().parent
+def main() -> None:
+    parser = Parser("Trains a network on handwritten digits, tests it, and writes its weights and a picture of what it learned.")
+    parser.add_argument("--model", choices=NETWORKS, default="lenet5", help="the network")
+    parser.add_argument("--dropout", type=probability, default=0.0, metavar="P", help="before the fully connected layers")
     parser.add_argument("--epochs", type=at_least_one, default=20, metavar="N", help="passes over the training digits")
     parser.add_argument("--batch-size", type=at_least_one, default=100, metavar="N", help="digits a step")
     parser.add_argument("--lr", type=positive, default=8e-3, metavar="RATE", help="learning rate of Adam at the start")
-    parser.add_argument("--seed", type=whole, default=0, metavar="N", help="the same seed gives the same weights to the bit")
     parser.add_argument("--train-size", type=at_least_one, metavar="N", help="train on the first N digits only")
     parser.add_argument("--no-distort", dest="distort", action="store_false", help="train on the digits as they are")
-    parser.add_argument("--data", type=Path, default=here / "data" / "mnist5k.npz", metavar="FILE", help="the digits, an .npz")
-    parser.add_argument("--out", type=Path, default=Path("out"), metavar="FOLDER", help="where the weights and the picture go")
-    parser.add_argument("--threads", type=at_least_one, metavar="N", help="threads of the compiled kernels")
-    parser.add_argument("--no-plot", dest="plot", action="store_false", help="write no picture")
-    parser.add_argument("--quiet", action="store_true", help="show no progress bars")
-    return parser.parse_args(arguments)
+    parser.add_argument("--data", type=Path, default=DATA / "mnist5k.npz", metavar="FILE", help="the digits, an .npz")
+    options = parser.options(torch)
 
-
-def main() -> None:
-    options = parse()
-    missing = [name for name in ("tqdm", *(["matplotlib"] if options.plot else [])) if find_spec(name) is None]
-    if missing:
-        fail(f"this example needs {' and '.join(missing)}: pip install 'minigrad[examples]'")
     digits, test_images, test_labels = read_digits(options.data)
     if options.train_size is not None:
         if options.train_size > len(digits):
             fail(f"argument --train-size: there are {len(digits)} digits to train on, not {options.train_size}")
         digits = TensorDataset(*digits[: options.train_size])
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        fail(f"argument --out: cannot make the folder {options.out}: {error.strerror}")
-
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
-    torch.manual_seed(options.seed)
-    model = LeNet5()
+    model = NETWORKS[options.model](options.dropout)
     train(model, digits, options)
 
     predicted = predict(model, test_images)
-    weights = options.out / WEIGHTS_FILE
-    save_and_verify(model, weights, test_images, predicted)
+    weights = options.out / f"{options.model}.weights"
+    save_and_verify(model, NETWORKS[options.model](options.dropout), weights, test_images, predicted)
     print(f"weights in {weights}, read back and verified")
     if options.plot:
-        picture = options.out / PICTURE_FILE
-        draw(model, test_images, test_labels, predicted, picture)
-        print(f"picture in {picture}")
+        name = {"lenet5": "LeNet-5"}.get(options.model, options.model)
+        draw(model, name, test_images, test_labels, predicted, options.out / f"{options.model}.png")
     print(f"test accuracy {accuracy_of(predicted, test_labels):.3f}")
 
 

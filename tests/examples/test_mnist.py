@@ -93,7 +93,8 @@ def test_the_accuracy_is_that_of_the_saved_weights(tmp_path: Path) -> None:
 def test_the_help_names_every_option() -> None:
     done = run("--help")
     assert done.returncode == 0
-    declared = set(re.findall(r'add_argument\("(--[a-z-]+)"', SCRIPT.read_text(encoding="utf-8")))
+    sources = "".join(path.read_text(encoding="utf-8") for path in (SCRIPT, EXAMPLES / "common.py"))
+    declared = set(re.findall(r'add_argument\("(--[a-z-]+)"', sources))
     assert {"--epochs", "--batch-size", "--lr", "--seed", "--data", "--out", "--threads", "--no-plot"} <= declared
     assert declared <= set(re.findall(r"--[a-z-]+", done.stdout))
 
@@ -159,7 +160,7 @@ def damaged(kind: str, path: Path) -> None:
         ("bytes changed", "cannot read"),
         ("text", "cannot read"),
         ("one array", "cannot read"),
-        ("name", "is not a file of digits: it has no array test_labels"),
+        ("name", "is not a file for this example: it has no array test_labels"),
         ("shape", "train_images should be uint8 of shape (N, 28, 28), but is uint8 of (4000, 20, 28)"),
         ("count", "train_labels should be 4000 integers, but is uint8 of (3999,)"),
         ("label", "test_labels should be from 0 to 9, but are from 0 to 10"),
@@ -170,9 +171,15 @@ def test_bad_data_gets_one_line(kind: str, expected: str, tmp_path: Path) -> Non
     assert expected in error_of("--data", tmp_path / "digits.npz")
 
 
+def beside_common(folder: Path) -> Path:
+    """Where a changed copy of the script finds what it imports."""
+    (folder / "common.py").write_bytes((EXAMPLES / "common.py").read_bytes())
+    return folder / "mnist.py"
+
+
 @pytest.mark.parametrize("package", ["tqdm", "matplotlib"])
 def test_a_missing_package_is_named(package: str, tmp_path: Path) -> None:
-    script = tmp_path / "mnist.py"
+    script = beside_common(tmp_path)
     hide = f"import sys; sys.modules[{package!r}] = None\n"
     script.write_text(SCRIPT.read_text(encoding="utf-8").replace("import argparse\n", f"{hide}import argparse\n", 1), encoding="utf-8")
     done = run("--data", DATA, script=script)
@@ -187,7 +194,7 @@ def test_it_runs_on_torch_with_other_import_lines(tmp_path: Path) -> None:
         re.sub(r"minigrad( as torch)?", "torch", line, count=1) if re.match(r"(import|from) minigrad", line) else line
         for line in source.splitlines(keepends=True)
     ]
-    script = tmp_path / "mnist.py"
+    script = beside_common(tmp_path)
     script.write_text("".join(lines), encoding="utf-8")
     done = run("--epochs", 3, "--train-size", 1000, "--batch-size", 25, "--threads", 1, "--no-plot", "--data", DATA, "--out", tmp_path, script=script)
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,125 @@
+"""What all examples share: options, errors of one line, pictures, and reading the data beside them."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn
+from zipfile import BadZipFile
+from zlib import error as ZlibError
+
+import numpy as np
+
+DATA = Path(__file__).resolve().parent / "data"
+PROGRAM = Path(sys.argv[0]).name
+
+
+def fail(message: str, status: int = 2) -> NoReturn:
+    """Ends the program with one line that says why."""
+    print(f"{PROGRAM}: error: {message}", file=sys.stderr)
+    sys.exit(status)
+
+
+def whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"should be a whole number, but is {text!r}") from None
+
+
+def at_least_one(text: str) -> int:
+    number = whole(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"should be at least 1, but is {number}")
+    return number
+
+
+def number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"should be a number, but is {text!r}") from None
+
+
+def positive(text: str) -> float:
+    value = number(text)
+    if not (value > 0 and math.isfinite(value)):
+        raise argparse.ArgumentTypeError(f"should be a positive number, but is {text}")
+    return value
+
+
+def probability(text: str) -> float:
+    value = number(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"should be at least 0 and below 1, but is {text}")
+    return value
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser with the options that every example has; its errors are one line, without the usage."""
+
+    def __init__(self, description: str, seeded: bool = True) -> None:
+        super().__init__(
+            prog=PROGRAM,
+            description=description,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            allow_abbrev=False,
+        )
+        if seeded:
+            self.add_argument("--seed", type=whole, default=0, metavar="N", help="the same seed gives the same weights to the bit")
+        self.add_argument("--out", type=Path, default=Path("out"), metavar="FOLDER", help="where everything that is written goes")
+        self.add_argument("--threads", type=at_least_one, metavar="N", help="threads of the compiled kernels")
+        self.add_argument("--no-plot", dest="plot", action="store_false", help="write no picture")
+        self.add_argument("--quiet", action="store_true", help="show no progress bars")
+
+    def error(self, message: str) -> NoReturn:
+        fail(f"{message} (--help names the options)")
+
+    def options(self, framework: ModuleType) -> argparse.Namespace:
+        """The options, with what they ask for at once done: packages looked for, the folder made, the framework's threads and seed set."""
+        options = self.parse_args()
+        missing = [name for name in ("tqdm", *(["matplotlib"] if options.plot else [])) if find_spec(name) is None]
+        if missing:
+            fail(f"this example needs {' and '.join(missing)}: pip install 'minigrad[examples]'")
+        try:
+            options.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            fail(f"argument --out: cannot make the folder {options.out}: {error.strerror}")
+        if options.threads is not None:
+            framework.set_num_threads(options.threads)
+        if "seed" in options:
+            framework.manual_seed(options.seed)
+        return options
+
+
+def read_arrays(path: Path, *names: str) -> dict[str, np.ndarray[Any, Any]]:
+    """The named arrays of an .npz file."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in names}
+    except FileNotFoundError:
+        fail(f"there is no data file {path}")
+    except KeyError as error:
+        fail(f"{path} is not a file for this example: it has no array {error.args[0].split()[0]}")
+    except (OSError, ValueError, EOFError, TypeError, AttributeError, BadZipFile, ZlibError) as error:
+        fail(f"cannot read {path}: {error}")
+
+
+def pyplot() -> Any:
+    """matplotlib.pyplot that draws into files only."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    return plt
+
+
+def save_figure(figure: Any, path: Path, dpi: int = 110) -> None:
+    figure.savefig(path, dpi=dpi)
+    pyplot().close(figure)
+    print(f"picture in {path}")

@@ -1,0 +1,57 @@
+"""Every example: its help, its options' errors, and with settings that take seconds, what it prints and draws."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SCRIPTS = sorted(path.name for path in EXAMPLES.glob("*.py") if path.name != "common.py")
+
+if missing := [name for name in ("tqdm", "matplotlib") if find_spec(name) is None]:
+    pytest.skip(f"{' and '.join(missing)} not installed", allow_module_level=True)
+
+# The smallest settings of each example, the last line that it should print, and the pictures that it should draw.
+SHORT = {
+    "mnist.py": (["--epochs=1", "--train-size=200", "--model=fully-connected"], r"test accuracy 0\.\d{3}", {"fully-connected.png"}),
+    "overfitting.py": (["--epochs=2", "--digits=100"], r"dropout changes the test loss from \d\.\d{3} to \d\.\d{3}", {"overfitting.png"}),
+    "textbook.py": ([], r"\d+ computations agree with the course", {"textbook.png"}),
+}  # fmt: skip
+
+
+def run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(EXAMPLES / script), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+
+
+def test_every_example_is_in_the_list() -> None:
+    assert sorted(SHORT) == SCRIPTS
+
+
+@pytest.mark.parametrize("script", SHORT)
+def test_it_runs_and_draws(script: str, tmp_path: Path) -> None:
+    arguments, last_line, pictures = SHORT[script]
+    done = run(script, *arguments, "--out", tmp_path, "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(last_line, done.stdout.splitlines()[-1]), done.stdout
+    assert done.stderr == ""  # no warnings either
+    from matplotlib.image import imread
+
+    assert {path.name for path in tmp_path.glob("*.png")} == pictures
+    for name in pictures:
+        picture = imread(tmp_path / name)
+        assert min(picture.shape[:2]) > 200 and picture[..., :3].std() > 0.01, name
+
+
+@pytest.mark.parametrize("script", SHORT)
+def test_help_and_wrong_options(script: str) -> None:
+    done = run(script, "--help")
+    assert done.returncode == 0 and {"--out", "--threads", "--no-plot", "--quiet"} <= set(re.findall(r"--[a-z-]+", done.stdout))
+    done = run(script, "--bogus")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"{script}: error: unrecognized arguments: --bogus (--help names the options)\n"
