@@ -9,9 +9,17 @@
 from __future__ import annotations
 
 from minigrad.models.alexnet import AlexNet, ZFNet, alexnet, zfnet
+from minigrad.models.fcn import FCN, fcn
+from minigrad.models.gan import PatchDiscriminator, Players, cgan, dcgan, gan_mlp, patch_discriminator
 from minigrad.models.googlenet import GoogLeNet, GoogLeNetOutputs, googlenet
 from minigrad.models.inception import Inception3, InceptionOutputs, inception_v3
+from minigrad.models.lapgan import LAPGAN, lapgan
 from minigrad.models.lenet import LeNet5, lenet5
 from minigrad.models.mobilenet import MobileNetV2, mobilenet_v2
+from minigrad.models.pyramid import gaussian_pyramid, laplacian_pyramid
 from minigrad.models.resnet import ResNet, resnet18, resnet34, resnet50, resnet101, resnet152
+from minigrad.models.segnet import SegNet, segnet
+from minigrad.models.srgan import SRResNet, srgan, srresnet
+from minigrad.models.stackgan import StackGAN, stackgan
+from minigrad.models.unet import UNet, unet
 from minigrad.models.vgg import VGG, vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from minigrad.train.adversarial import ExponentialAverage, Game, gradient_penalty
 from minigrad.train.checkpoint import Checkpoint
 from minigrad.train.generated import frechet_distance, modes_covered, precision_recall
 from minigrad.train.logs import CSVLog, JSONLog, TensorBoardLog
@@ -9,6 +10,6 @@ from minigrad.train.loop import EarlyStopping, evaluate, fit
 from minigrad.train.metrics import ConfusionMatrix, Mean, accuracy, dice, iou, psnr, ssim
 
 __all__ = [
-    "CSVLog", "Checkpoint", "ConfusionMatrix", "EarlyStopping", "JSONLog", "Mean", "TensorBoardLog", "accuracy", "dice", "evaluate", "fit",
-    "frechet_distance", "iou", "modes_covered", "precision_recall", "psnr", "ssim",
+    "CSVLog", "Checkpoint", "ConfusionMatrix", "EarlyStopping", "ExponentialAverage", "Game", "JSONLog", "Mean", "TensorBoardLog", "accuracy", "dice", "evaluate", "fit",
+    "frechet_distance", "gradient_penalty", "iou", "modes_covered", "precision_recall", "psnr", "ssim",
 ]  # fmt: skip
