@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from minigrad.io.file import load, save
+from minigrad.io.torch_file import load_torch
 
-__all__ = ["load", "save"]
+__all__ = ["load", "load_torch", "save"]

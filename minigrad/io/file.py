@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.io import safetensors
+from minigrad.io.source import Source, read_file
 from minigrad.io.structure import Packer, unpack
+from minigrad.io.torch_file import is_torch_file, read_torch
 
 # The name in the metadata under which the structure of the containers stands.
 STRUCTURE = "minigrad"
@@ -44,28 +46,34 @@ def save(obj: Any, f: str | os.PathLike[str] | BinaryIO) -> None:
         safetensors.write(f, arrays, metadata)
 
 
-def load(f: str | os.PathLike[str] | BinaryIO) -> Any:
-    """Loads what save saved; of a file from the safetensors package, a dict of its tensors. Nothing in a file is executed.
+def load(
+    f: str | os.PathLike[str] | BinaryIO, map_location: Any = None, *, weights_only: bool = True, mmap: bool = False
+) -> Any:
+    """Loads what save saved; of a file from the safetensors package, a dict of its tensors; of torch's, what load_torch says. Nothing is executed.
 
-    f: a path or a binary file. Raises ValueError, saying what is wrong, for a file that is damaged or of another format.
+    f: a path or a binary file. map_location: accepted for torch's scripts: everything comes to the CPU. mmap: map a file into memory, so that only
+    the tensors that are used are read; it must not be changed while they are, and writing to them does not change it. bfloat16 becomes float32, with
+    a warning. Raises ValueError, saying what is wrong, for a file that is damaged or of another format, and for weights_only=False.
+
+    >>> import io, minigrad
+    >>> file = io.BytesIO()
+    >>> minigrad.save([1, minigrad.zeros(2)], file)
+    >>> file.seek(0)
+    0
+    >>> minigrad.load(file)
+    [1, tensor([0., 0.])]
     """
-    if isinstance(f, (str, os.PathLike)):
-        with open(f, "rb") as file:
-            return _load(file, os.fspath(f))
-    # A file that cannot be measured beforehand is read as a whole.
-    measurable = f if f.seekable() else BytesIO(f.read())
-    return _load(measurable, getattr(f, "name", type(f).__name__))
+    if not weights_only:
+        raise ValueError("load: weights_only=False would run what a file says, which load never does; leave it out")
+    return read_file("load", f, mmap, _read)
 
 
-def _load(file: BinaryIO, name: Any) -> Any:
-    try:
-        arrays, metadata = safetensors.read(file)
-        tensors = {key: make_tensor(array) for key, array in arrays.items()}
-        if STRUCTURE not in metadata:
-            return tensors
-        return unpack(json.loads(metadata[STRUCTURE]), tensors)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise ValueError(f"load: cannot read {name}: {error}") from None
+def _read(source: Source) -> tuple[Any, set[str]]:
+    if is_torch_file(source.start_of_file()):
+        return read_torch(source)
+    arrays, metadata, notes = safetensors.read(source)
+    tensors = {key: make_tensor(array) for key, array in arrays.items()}
+    return unpack(json.loads(metadata[STRUCTURE]), tensors) if STRUCTURE in metadata else tensors, notes
 
 
 def _host_array(tensor: Tensor) -> np.ndarray[Any, Any]:
@@ -84,6 +92,8 @@ def _replacing(path: str) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        if os.path.exists(path):
+            shutil.copymode(path, temporary)
         os.replace(temporary, path)
     except BaseException:
         if os.path.exists(temporary):

@@ -32,13 +32,19 @@ class Packer:
         if isinstance(value, Tensor):
             return self._pack_tensor(value, path)
         if isinstance(value, (np.ndarray, np.generic)):
-            raise TypeError(f"save: {_shown(path)} is a NumPy {type(value).__name__}; make it a tensor or a Python number first")
+            raise TypeError(
+                f"save: {_shown(path)} is a NumPy {type(value).__name__}; make it a tensor or a Python number first"
+            )
         if type(value) is list or type(value) is tuple:
             members = [self.pack(member, (*path, position)) for position, member in enumerate(value)]
             return {type(value).__name__: members}
         for kind in KINDS_OF_DICT:
             if type(value) is KINDS_OF_DICT[kind]:
-                return {kind: [[self._pack_key(key, path), self.pack(member, (*path, key))] for key, member in value.items()]}
+                return {
+                    kind: [
+                        [self._pack_key(key, path), self.pack(member, (*path, key))] for key, member in value.items()
+                    ]
+                }
         raise TypeError(
             f"save: {_shown(path)} is a {type(value).__name__}; only tensors, numbers, strings, None and dicts, lists and tuples "
             "of them can be saved (of a module or an optimizer, save its state_dict())"
@@ -60,7 +66,9 @@ class Packer:
             return {"tuple": [self._pack_key(part, path) for part in key]}
         if key is None or type(key) in (str, bool, int, float):
             return self.pack(key, path)
-        raise TypeError(f"save: {_shown(path)} has a key of type {type(key).__name__}; keys can be strings, numbers, None and tuples of them")
+        raise TypeError(
+            f"save: {_shown(path)} has a key of type {type(key).__name__}; keys can be strings, numbers, None and tuples of them"
+        )
 
 
 KINDS_OF_DICT: dict[str, Any] = {"dict": dict, "ordered_dict": OrderedDict, "counter": Counter}

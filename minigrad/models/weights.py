@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from os import PathLike
 from typing import TypeVar
 
 from minigrad import nn
+from minigrad.core.tensor import Tensor
 from minigrad.io import load
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -15,11 +17,18 @@ Path = str | PathLike[str]
 def with_weights(model: Network, weights: Path | None) -> Network:
     """The model with the weights of a file, or as it is.
 
-    weights: the path of a state_dict that minigrad.save or the safetensors package wrote. Raises ValueError for another file, and RuntimeError
-    naming the keys where it belongs to another network.
+    weights: the path of a state_dict that minigrad.save, torch.save or the safetensors package wrote. Raises ValueError for a file that cannot be
+    read or holds something else, and RuntimeError naming the keys where it belongs to another network.
     """
     if weights is not None:
-        model.load_state_dict(load(weights))
+        state = load(weights)
+        if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+            held = f"a dict of {sorted(map(str, state))[:8]}" if isinstance(state, dict) else f"a {type(state).__name__}"
+            raise ValueError(
+                f"weights: {os.fspath(weights)} holds {held}, expected a state_dict: names and tensors. If that is in it, load the file with "
+                "minigrad.load and give its part to load_state_dict"
+            )
+        model.load_state_dict(state)
     return model
 
 

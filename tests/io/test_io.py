@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
+import subprocess
+import sys
 from collections import Counter, OrderedDict
 from pathlib import Path
 from typing import Any
@@ -92,7 +95,12 @@ def test_what_needs_gradients_still_does() -> None:
             minigrad.ones(1),
         ]
     )
-    assert [type(one) for one in (parameter, frozen, leaf, plain)] == [nn.Parameter, nn.Parameter, minigrad.Tensor, minigrad.Tensor]
+    assert [type(one) for one in (parameter, frozen, leaf, plain)] == [
+        nn.Parameter,
+        nn.Parameter,
+        minigrad.Tensor,
+        minigrad.Tensor,
+    ]
     assert [one.requires_grad for one in (parameter, frozen, leaf, plain)] == [True, False, True, False]
 
 
@@ -158,10 +166,16 @@ def test_the_safetensors_package_reads_flat_dicts(tmp_path: Path) -> None:
 
 def test_files_of_the_safetensors_package_are_read(tmp_path: Path) -> None:
     safetensors = pytest.importorskip("safetensors.numpy")
-    arrays = {"b": np.arange(6, dtype=np.float32).reshape(2, 3), "a": np.array([True, False]), "c": np.array(3, np.int8)}
+    arrays = {
+        "b": np.arange(6, dtype=np.float32).reshape(2, 3),
+        "a": np.array([True, False]),
+        "c": np.array(3, np.int8),
+    }
     safetensors.save_file(arrays, tmp_path / "state", metadata={"format": "np"})
     read = minigrad.load(tmp_path / "state")
-    assert {name: tensor.tolist() for name, tensor in read.items()} == {name: array.tolist() for name, array in arrays.items()}
+    assert {name: tensor.tolist() for name, tensor in read.items()} == {
+        name: array.tolist() for name, array in arrays.items()
+    }
 
 
 def test_the_layout() -> None:
@@ -171,9 +185,55 @@ def test_the_layout() -> None:
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
     assert length % 8 == 0
-    assert header["double"] == {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]}  # the widest first: all are aligned
+    assert header["double"] == {
+        "dtype": "F64",
+        "shape": [1],
+        "data_offsets": [0, 8],
+    }  # the widest first: all are aligned
     assert header["byte"] == {"dtype": "U8", "shape": [1], "data_offsets": [8, 9]}
     assert content[8 + length :] == np.array([1.0], "<f8").tobytes() + b"\x07"
+
+
+def test_bfloat16_becomes_float32_and_says_so() -> None:
+    bits = np.array([0x3F80, 0xC020, 0x7F80, 0x0001], "<u2")  # 1, -2.5, inf, the smallest
+    with pytest.warns(UserWarning, match="load: BytesIO: bfloat16 became float32"):
+        read = minigrad.load(file_of({"a": entry(dtype="BF16", shape=[4], offsets=[0, 8])}, bits.tobytes()))
+    assert read["a"].dtype == minigrad.float32
+    assert read["a"].tolist() == [1, -2.5, float("inf"), 2.0**-133]
+
+
+def test_data_that_are_not_aligned_are_read() -> None:
+    header = {"a": entry(dtype="U8", offsets=[0, 1]), "b": entry(offsets=[1, 5])}
+    read = minigrad.load(file_of(header, b"\x07" + np.float32(2.5).tobytes()))
+    assert (read["a"].tolist(), read["b"].tolist()) == ([7], [2.5])
+    assert read["b"].array.flags.aligned
+
+
+def test_a_mapped_file_is_read_when_it_is_looked_at_and_never_written(tmp_path: Path) -> None:
+    minigrad.save({"a": minigrad.arange(6.0), "b": minigrad.ones(2)}, tmp_path / "state")
+    before = (tmp_path / "state").read_bytes()
+    read = minigrad.load(tmp_path / "state", mmap=True)
+    base = read["a"].array
+    while base.base is not None and not isinstance(base, np.memmap):
+        base = base.base
+    assert isinstance(base, np.memmap)
+    assert type(read["a"].array) is np.ndarray
+    read["a"].fill_(9)
+    assert (tmp_path / "state").read_bytes() == before
+    assert minigrad.load(tmp_path / "state", mmap=True)["a"].tolist() == [0, 1, 2, 3, 4, 5]
+    with pytest.raises(ValueError, match="only a file on disk can be mapped"):
+        minigrad.load(io.BytesIO(before), mmap=True)
+
+
+def test_what_scripts_for_torch_say() -> None:
+    file = io.BytesIO()
+    minigrad.save([1], file)
+    file.seek(0)
+    assert minigrad.load(file, map_location="cpu", weights_only=True) == [1]
+    with pytest.raises(ValueError, match="weights_only=False would run what a file says"):
+        minigrad.load(file, weights_only=False)
+    with pytest.raises(TypeError, match="load: expected a path or a binary file, got int"):
+        minigrad.load(3)  # type: ignore[arg-type]
 
 
 # --- damage -----------------------------------------------------------------------------------------------------------
@@ -207,7 +267,7 @@ def test_every_damaged_byte_of_the_header_is_told_or_harmless() -> None:
     ("file", "message"),
     [
         (io.BytesIO(b""), "it is truncated: it has 0 bytes"),
-        (io.BytesIO(b"PK\x03\x04" + b"x" * 60), "it is a ZIP archive, perhaps from torch.save"),
+        (io.BytesIO(b"PK\x03\x04" + b"x" * 60), "its ZIP archive is truncated or damaged"),
         (io.BytesIO((10**15).to_bytes(8, "little") + b"{}"), "its header would have 1000000000000000 bytes"),
         (io.BytesIO((50).to_bytes(8, "little") + b"{}"), "its header has 50 bytes but only 2 follow"),
         (file_of(b"{nonsense"), "its header is damaged"),
@@ -217,7 +277,11 @@ def test_every_damaged_byte_of_the_header_is_told_or_harmless() -> None:
         (file_of(b'{"a":1,"a":2}'), "its header has a name twice"),
         (file_of({"__metadata__": {"a": 1}}), "its __metadata__ is no mapping of strings"),
         (file_of({"a": 3}), "its header says of 'a' 3, expected dtype, shape and data_offsets"),
-        (file_of({"a": entry(dtype="BF16")}, b"1234"), "'a' has dtype 'BF16', expected one of"),
+        (file_of({"a": entry(dtype="F8_E4M3")}, b"1234"), "'a' has dtype 'F8_E4M3', expected one of"),
+        (file_of({"a": entry(dtype="BF16")}, b"1234"), r"4 bytes of data, which do not make up shape \(1,\) of bfloat16"),
+        (file_of({"a": entry(shape=[0, 2**70], offsets=[0, 0])}), "expected at most 64 axes and lengths below 2"),
+        (file_of({"a": entry(shape=[1] * 65)}, b"1234"), "expected at most 64 axes and lengths below 2"),
+        (file_of({"a": entry(dtype="BOOL", offsets=[0, 1])}, b"\x02"), "bytes that are neither 0 nor 1"),
         (file_of({"a": entry(dtype=[])}, b"1234"), "'a' has dtype"),
         (file_of({"a": entry(shape=[-1])}, b"1234"), "expected a list of integers that are not negative"),
         (file_of({"a": entry(shape=[True])}, b"1234"), "expected a list of integers that are not negative"),
@@ -292,6 +356,28 @@ def test_a_failing_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest
         minigrad.save({"a": minigrad.zeros(1)}, path)
     assert minigrad.load(path)["a"].item() == 1
     assert os.listdir(tmp_path) == ["state"]
+
+
+def test_a_replaced_file_keeps_its_permissions(tmp_path: Path) -> None:
+    minigrad.save(1, tmp_path / "state")
+    (tmp_path / "state").chmod(0o640)
+    minigrad.save(2, tmp_path / "state")
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_killed_process_leaves_the_old_file(tmp_path: Path) -> None:
+    """The process is killed at the moment when all is written and nothing replaced."""
+    path = tmp_path / "state"
+    minigrad.save({"a": minigrad.ones(3)}, path)
+    script = f"""
+import os, signal, minigrad
+os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
+minigrad.save({{"a": minigrad.zeros(3)}}, {str(path)!r})
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(minigrad.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    assert minigrad.load(path)["a"].tolist() == [1, 1, 1]
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
