@@ -70,6 +70,7 @@ _LAZY_MODULES = {
 _LAZY_NAMES = {
     "save": "io", "load": "io",
     "get_num_threads": "kernels.threads", "set_num_threads": "kernels.threads",
+    "memory_stats": "kernels.memory", "empty_cache": "kernels.memory", "reset_peak_memory_stats": "kernels.memory",
     "get_conv_precision": "kernels.settings", "set_conv_precision": "kernels.settings",
     "use_deterministic_algorithms": "kernels.settings", "are_deterministic_algorithms_enabled": "kernels.settings",
     "is_deterministic_algorithms_warn_only_enabled": "kernels.settings",

@@ -5,7 +5,7 @@ def softmax(x, axis, logarithm):
     cdef const kernel_table *kernels = _float_kernels("softmax", "x", x)
     cdef ptrdiff_t outer, classes, inner
     _read_axis("softmax", x, axis, &outer, &classes, &inner)
-    y = numpy.empty(x.shape, x.dtype)
+    y = _empty(x.shape, cnp.PyArray_TYPE(x))
     cdef int wanted = logarithm
     cdef const void *x_data = cnp.PyArray_DATA(x)
     cdef void *y_data = cnp.PyArray_DATA(y)
@@ -20,7 +20,7 @@ def softmax_input(g, y, axis, logarithm):
     _check_like("softmax_input", "g", g, y)
     cdef ptrdiff_t outer, classes, inner
     _read_axis("softmax_input", y, axis, &outer, &classes, &inner)
-    dx = numpy.empty(y.shape, y.dtype)
+    dx = _empty(y.shape, cnp.PyArray_TYPE(y))
     cdef int wanted = logarithm
     cdef const void *g_data = cnp.PyArray_DATA(g)
     cdef const void *y_data = cnp.PyArray_DATA(y)
@@ -43,7 +43,7 @@ def cross_entropy(x, target, weight, ignored):
     _read_axis("cross_entropy", x, 1, &outer, &classes, &inner)
     if weight is not None:
         weight_data = _vector_data("cross_entropy", "weight", weight, classes, x)
-    loss, largest, log_sum = [numpy.empty(target.shape, x.dtype) for _ in range(3)]
+    loss, largest, log_sum = [_empty(target.shape, cnp.PyArray_TYPE(x)) for _ in range(3)]
     cdef int64_t ignored_class = ignored
     cdef const void *x_data = cnp.PyArray_DATA(x)
     cdef void *loss_data = cnp.PyArray_DATA(loss)
@@ -72,7 +72,7 @@ def cross_entropy_input(g, x, target, weight, ignored, largest, log_sum):
     _check_like("cross_entropy_input", "log_sum", log_sum, x, target.shape)
     if target.min() < 0 or target.max() >= classes:
         _raise_bad_target("cross_entropy_input", target, classes, ignored)
-    dx = numpy.empty(x.shape, x.dtype)
+    dx = _empty(x.shape, cnp.PyArray_TYPE(x))
     cdef int64_t ignored_class = ignored
     cdef const void *g_data = cnp.PyArray_DATA(g)
     cdef const void *x_data = cnp.PyArray_DATA(x)

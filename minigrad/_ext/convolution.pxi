@@ -11,7 +11,7 @@ def conv(x, w, bias, windows):
     cdef conv_shape shape
     cdef const kernel_table *kernels = _kernels_for("conv", "x", x)
     _check_array("conv", "w", w, x)
-    y = numpy.empty((x.shape[0], w.shape[0], *windows.out_size), x.dtype)
+    y = _empty((x.shape[0], w.shape[0], *windows.out_size), cnp.PyArray_TYPE(x))
     _read_conv_shape("conv", windows, x, w, y, &shape)
     cdef void *x_data = cnp.PyArray_DATA(x)
     cdef void *w_data = cnp.PyArray_DATA(w)
@@ -32,7 +32,7 @@ def conv_input(g, w, bias, windows):
     cdef conv_shape shape
     cdef const kernel_table *kernels = _kernels_for("conv_input", "g", g)
     _check_array("conv_input", "w", w, g)
-    x = numpy.empty((g.shape[0], w.shape[1] * windows.groups, *windows.in_size), g.dtype)
+    x = _empty((g.shape[0], w.shape[1] * windows.groups, *windows.in_size), cnp.PyArray_TYPE(g))
     _read_conv_shape("conv_input", windows, x, w, g, &shape)
     cdef void *g_data = cnp.PyArray_DATA(g)
     cdef void *w_data = cnp.PyArray_DATA(w)
@@ -55,7 +55,7 @@ def conv_weight(x, g, windows):
     _check_array("conv_weight", "g", g, x)
     if windows.groups < 1:
         raise ValueError(f"conv_weight: groups must be positive, but got {windows.groups}")
-    w = numpy.empty((g.shape[1], x.shape[1] // windows.groups, *windows.kernel), x.dtype)
+    w = _empty((g.shape[1], x.shape[1] // windows.groups, *windows.kernel), cnp.PyArray_TYPE(x))
     _read_conv_shape("conv_weight", windows, x, w, g, &shape)
     cdef void *x_data = cnp.PyArray_DATA(x)
     cdef void *g_data = cnp.PyArray_DATA(g)

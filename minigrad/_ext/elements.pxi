@@ -9,7 +9,7 @@ def map_unary(str name, x, double a=0.0, double b=0.0, out=None):
     cdef const kernel_table *kernels = _float_kernels(name, "x", x)
     cdef int number = UNARY[name]
     if out is None:
-        out = numpy.empty(x.shape, x.dtype)
+        out = _empty(x.shape, cnp.PyArray_TYPE(x))
     else:
         _check_output(name, out, x)
     cdef ptrdiff_t count = x.size
@@ -28,7 +28,7 @@ def map_binary(str name, x, z, double a=0.0, double b=0.0, out=None):
     cdef int x_step = _read_operand(name, "x", x, like)
     cdef int z_step = _read_operand(name, "z", z, like)
     if out is None:
-        out = numpy.empty(like.shape, like.dtype)
+        out = _empty(like.shape, cnp.PyArray_TYPE(like))
     else:
         _check_output(name, out, like)
     cdef ptrdiff_t count = like.size
@@ -45,7 +45,7 @@ def sum_outer_inner(x, outer, middle, inner):
     cdef const kernel_table *kernels = _float_kernels("sum_outer_inner", "x", x)
     if min(outer, middle, inner) < 1 or outer * middle * inner != x.size:
         raise ValueError(f"sum_outer_inner: {x.shape} cannot be seen as {(outer, middle, inner)}")
-    sums = numpy.empty(middle, x.dtype)
+    sums = _empty((middle,), cnp.PyArray_TYPE(x))
     cdef ptrdiff_t outer_size = outer, middle_size = middle, inner_size = inner
     cdef const void *x_data = cnp.PyArray_DATA(x)
     cdef void *sums_data = cnp.PyArray_DATA(sums)
@@ -59,7 +59,7 @@ def sum_outer_inner(x, outer, middle, inner):
 def dropout(x, uint64_t key, uint32_t threshold, double scale):
     """x times scale where the random word of the element (see random.h) is at least the threshold, else 0."""
     cdef const kernel_table *kernels = _float_kernels("dropout", "x", x)
-    y = numpy.empty(x.shape, x.dtype)
+    y = _empty(x.shape, cnp.PyArray_TYPE(x))
     cdef ptrdiff_t count = x.size
     cdef const void *x_data = cnp.PyArray_DATA(x)
     cdef void *y_data = cnp.PyArray_DATA(y)

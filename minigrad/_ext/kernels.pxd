@@ -118,3 +118,15 @@ cdef extern from "csrc/kernels.h" nogil:
 cdef extern from "csrc/threads.h" nogil:
     void c_set_num_threads "set_num_threads"(int threads)
     int c_get_num_threads "get_num_threads"()
+
+
+cdef extern from "csrc/memory.h" nogil:
+    enum:
+        MEMORY_LARGE
+
+    ctypedef struct memory_counts:
+        size_t in_use, in_use_peak, reserved, reserved_peak, blocks, taken, mappings
+
+    memory_counts memory_count()
+    void memory_trim()
+    void memory_reset_peaks()

@@ -13,12 +13,14 @@ from .cpus import default_num_threads
 
 cimport cython
 cimport numpy as cnp
+from libc.stdint cimport SIZE_MAX
 from libc.stdlib cimport free, malloc
 
 cnp.import_array()
 
 include "settings.pxi"
 include "arguments.pxi"
+include "memory.pxi"
 include "convolution.pxi"
 include "pooling.pxi"
 include "products.pxi"
@@ -30,3 +32,4 @@ include "elements.pxi"
 *_, best_isa = available_isas()
 set_isa(os.environ.get("MINIGRAD_ISA") or best_isa)
 set_num_threads(default_num_threads())
+set_memory(os.environ.get("MINIGRAD_MEMORY") or "cached")

@@ -57,7 +57,7 @@ def scale_channels(x, scale, shift):
     """x (N, C, *) times scale (C) plus shift (C), which may be None."""
     cdef const kernel_table *kernels = _float_kernels("scale_channels", "x", x)
     _check_axes("scale_channels", x)
-    y = numpy.empty(x.shape, x.dtype)
+    y = _empty(x.shape, cnp.PyArray_TYPE(x))
     cdef ptrdiff_t samples = x.shape[0], channels = x.shape[1]
     cdef ptrdiff_t size = _plane_elements(x)
     cdef const void *x_data = cnp.PyArray_DATA(x)
@@ -82,9 +82,9 @@ cdef _norm(str op, const norm_shape *shape, x, weight, bias, moments_shape, weig
         weight_data = _vector_data(op, "weight", weight, weights, x)
     if bias is not None:
         bias_data = _vector_data(op, "bias", bias, weights, x)
-    y = numpy.empty(x.shape, x.dtype)
-    mean = numpy.empty(moments_shape, x.dtype)
-    var = numpy.empty(moments_shape, x.dtype)
+    y = _empty(x.shape, cnp.PyArray_TYPE(x))
+    mean = _empty(moments_shape, cnp.PyArray_TYPE(x))
+    var = _empty(moments_shape, cnp.PyArray_TYPE(x))
     cdef const void *x_data = cnp.PyArray_DATA(x)
     cdef void *y_data = cnp.PyArray_DATA(y)
     cdef void *mean_data = cnp.PyArray_DATA(mean)
@@ -103,9 +103,9 @@ cdef _norm_input(str op, const norm_shape *shape, g, x, weight, mean, var, momen
     cdef const void *weight_data = NULL
     if weight is not None:
         weight_data = _vector_data(op, "weight", weight, sums_shape[len(sums_shape) - 1], x)
-    dx = numpy.empty(x.shape, x.dtype)
-    weight_sums = numpy.empty(sums_shape, x.dtype)
-    bias_sums = numpy.empty(sums_shape, x.dtype)
+    dx = _empty(x.shape, cnp.PyArray_TYPE(x))
+    weight_sums = _empty(sums_shape, cnp.PyArray_TYPE(x))
+    bias_sums = _empty(sums_shape, cnp.PyArray_TYPE(x))
     cdef const void *g_data = cnp.PyArray_DATA(g)
     cdef const void *x_data = cnp.PyArray_DATA(x)
     cdef const void *mean_data = cnp.PyArray_DATA(mean)

@@ -8,8 +8,8 @@ def max_pool(x, windows):
     """
     cdef pool_shape shape
     cdef const kernel_table *kernels = _kernels_for("max_pool", "x", x)
-    values = numpy.empty((*x.shape[:2], *windows.out_size), x.dtype)
-    indices = numpy.empty(values.shape, numpy.int64)
+    values = _empty((*x.shape[:2], *windows.out_size), cnp.PyArray_TYPE(x))
+    indices = _empty(values.shape, cnp.NPY_INT64)
     _read_pool_shape("max_pool", windows, x, values, &shape)
     if shape.input[0] * shape.input[1] > LARGEST_SIZE // shape.input[2]:
         raise ValueError(f"max_pool: a plane must have fewer than 2**31 elements, but has {windows.in_size}")
@@ -30,7 +30,7 @@ def sum_pool(x, windows):
     """
     cdef pool_shape shape
     cdef const kernel_table *kernels = _kernels_for("sum_pool", "x", x)
-    sums = numpy.empty((*x.shape[:2], *windows.out_size), x.dtype)
+    sums = _empty((*x.shape[:2], *windows.out_size), cnp.PyArray_TYPE(x))
     _read_pool_shape("sum_pool", windows, x, sums, &shape)
     cdef void *x_data = cnp.PyArray_DATA(x)
     cdef void *sums_data = cnp.PyArray_DATA(sums)
@@ -48,7 +48,7 @@ def sum_pool_input(g, windows):
     """
     cdef pool_shape shape
     cdef const kernel_table *kernels = _kernels_for("sum_pool_input", "g", g)
-    x = numpy.empty((*g.shape[:2], *windows.in_size), g.dtype)
+    x = _empty((*g.shape[:2], *windows.in_size), cnp.PyArray_TYPE(g))
     _read_pool_shape("sum_pool_input", windows, x, g, &shape)
     cdef void *g_data = cnp.PyArray_DATA(g)
     cdef void *x_data = cnp.PyArray_DATA(x)
@@ -66,7 +66,7 @@ def pool_scatter(g, indices, in_size):
     """
     cdef const kernel_table *kernels = _kernels_for("pool_scatter", "g", g)
     cdef const int64_t *indices_data = _index_data("pool_scatter", indices, g)
-    x = numpy.empty((*g.shape[:2], *in_size), g.dtype)
+    x = _empty((*g.shape[:2], *in_size), cnp.PyArray_TYPE(g))
     _check_equal("pool_scatter", "shape of indices", indices.shape, g.shape)
     cdef ptrdiff_t planes = g.shape[0] * g.shape[1]
     cdef ptrdiff_t in_elements = _plane_elements(x)
@@ -88,7 +88,7 @@ def max_unpool(x, indices, in_size):
     """
     cdef const kernel_table *kernels = _kernels_for("max_unpool", "x", x)
     cdef const int64_t *indices_data = _index_data("max_unpool", indices, x)
-    plane = numpy.empty((*x.shape[:2], *in_size), x.dtype)
+    plane = _empty((*x.shape[:2], *in_size), cnp.PyArray_TYPE(x))
     _check_equal("max_unpool", "shape of indices", indices.shape, x.shape)
     cdef ptrdiff_t planes = x.shape[0] * x.shape[1]
     cdef ptrdiff_t in_elements = _plane_elements(plane)
@@ -109,7 +109,7 @@ def pool_gather(x, indices):
     """
     cdef const kernel_table *kernels = _kernels_for("pool_gather", "x", x)
     cdef const int64_t *indices_data = _index_data("pool_gather", indices, x)
-    values = numpy.empty(indices.shape, x.dtype)
+    values = _empty(indices.shape, cnp.PyArray_TYPE(x))
     _check_equal("pool_gather", "batch and channels of indices", indices.shape[:2], x.shape[:2])
     cdef ptrdiff_t planes = x.shape[0] * x.shape[1]
     cdef ptrdiff_t in_elements = _plane_elements(x)

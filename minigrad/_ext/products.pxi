@@ -32,14 +32,14 @@ def matmul(a, b, bias=None):
     shape.left_start = shape.right_start = &none
     shape.batch = 1
     if left_axes == 2 and right_axes == 2:
-        c = numpy.empty((shape.rows, shape.columns), a.dtype)
+        c = _empty((shape.rows, shape.columns), cnp.PyArray_TYPE(a))
     elif right_axes == 2 and _rows_follow(left):
-        c = numpy.empty((*a.shape[: left_axes - 1], shape.columns), a.dtype)
+        c = _empty((*a.shape[: left_axes - 1], shape.columns), cnp.PyArray_TYPE(a))
         for axis in range(left_axes - 2):
             shape.rows *= cnp.PyArray_DIM(left, axis)
     else:
         outer = numpy.broadcast_shapes(a.shape[: left_axes - 2], b.shape[: right_axes - 2])
-        c = numpy.empty((*outer, shape.rows, shape.columns), a.dtype)
+        c = _empty((*outer, shape.rows, shape.columns), cnp.PyArray_TYPE(a))
         for length in outer:
             shape.batch *= length
         starts = <ptrdiff_t *> malloc(2 * (<size_t> shape.batch + 1) * sizeof(ptrdiff_t))
