@@ -6,6 +6,8 @@
 enum {
     DEPTH_BLOCK = 320,         /* a packed panel of the filter stays in the first-level cache */
     COLUMN_BLOCK = 16 * LANES, /* gathered columns stay in the second-level cache */
+    LONG_BLOCK = 128 * LANES,  /* of few rows */
+    PANEL_BYTES = 256 * 1024,
     REGION_BYTES = 512 * 1024, /* so does a region */
     GATHER_COST = 14,          /* multiplications of a vector that take as long as gathering one */
     BUFFER_COST = 12,          /* or as writing a vector of results through the buffer, not straight to the target */
@@ -202,7 +204,10 @@ static void cut_panels(column_plan *cut, ptrdiff_t threads)
     const ptrdiff_t depth = cut->product->channels * cut->product->from.taps;
     cut->depth_block = ceil_div(depth, larger(1, ceil_div(depth, DEPTH_BLOCK)));
     cut->columns = cut->product->batch * volume(cut->product->from.grid);
-    cut->blocks = ceil_div(cut->columns, COLUMN_BLOCK);
+    /* Long stretches of each row are read faster, as long as the block stays in the second-level cache. */
+    const ptrdiff_t fits = PANEL_BYTES / (ptrdiff_t)sizeof(real) / larger(1, cut->depth_block);
+    const ptrdiff_t most = larger(COLUMN_BLOCK, smaller(LONG_BLOCK, fits / TILE_COLUMNS * TILE_COLUMNS));
+    cut->blocks = ceil_div(cut->columns, most);
     if (cut->blocks < 4 * threads) /* few blocks: a multiple of the threads */
         cut->blocks = smaller(round_up(cut->blocks, threads), ceil_div(cut->columns, 2 * TILE_COLUMNS));
     cut->column_block = round_up(ceil_div(cut->columns, cut->blocks), TILE_COLUMNS);

@@ -1,5 +1,6 @@
 #include "conv.h"
 
+#include "channelwise.h"
 #include "depthwise.h"
 #include "implicit.h"
 #include "scratch.h"
@@ -66,8 +67,22 @@ static status convolve(const implicit *product, const conv_shape *shape)
     return outputs ? winograd_product(product, outputs) : implicit_product(product);
 }
 
+/* Depthwise convolutions of long lines at stride 1 read them in place; others go by vectors of channels. */
+static int goes_channelwise(const conv_shape *shape)
+{
+    return channelwise_takes(shape) && (shape->stride[2] > 1 || shape->out[2] < 2 * LANES);
+}
+
+static int depthwise_is_reported(const conv_shape *shape)
+{
+    const conv_choice choice = {.method = BY_DEPTHWISE};
+    return only_reported(shape, &choice);
+}
+
 status NAME(conv)(const conv_shape *shape, const void *x, const void *w, const void *bias, void *y)
 {
+    if (goes_channelwise(shape))
+        return depthwise_is_reported(shape) ? OK : channelwise_conv(shape, x, w, bias, y);
     tap_list taps;
     if (list_taps(shape, &taps) != OK)
         return NO_MEMORY;
@@ -124,6 +139,8 @@ static status convolve_phase(implicit *product, const conv_shape *shape, const p
 
 status NAME(conv_input)(const conv_shape *shape, const void *g, const void *w, const void *bias, void *x)
 {
+    if (goes_channelwise(shape))
+        return depthwise_is_reported(shape) ? OK : channelwise_input(shape, g, w, bias, x);
     tap_list taps;
     if (allocate_taps(shape, &taps) != OK)
         return NO_MEMORY;
@@ -164,6 +181,8 @@ status NAME(conv_input)(const conv_shape *shape, const void *g, const void *w, c
 
 status NAME(conv_weight)(const conv_shape *shape, const void *x, const void *g, void *w)
 {
+    if (channelwise_takes(shape))
+        return depthwise_is_reported(shape) ? OK : channelwise_weight(shape, x, g, w);
     tap_list taps;
     if (list_taps(shape, &taps) != OK)
         return NO_MEMORY;
