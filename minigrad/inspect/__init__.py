@@ -1,7 +1,18 @@
 """Looking inside: what a network costs, what its units see, how its gradients come about."""
 
+from .attribution import deconvnet, grad_cam, guided_backprop, occlusion, saliency
 from .doctor import Diagnosis, Finding, doctor
 from .explore import explore
+from .features import (
+    Patches,
+    ReceptiveField,
+    exciting_patches,
+    feature_inversion,
+    feature_maps,
+    filters,
+    maximise_activation,
+    receptive_field,
+)
 from .graph import Graph, GraphNode, Kept, graph
 from .steps import HandedOn, Step, Steps, steps
 from .summary import LayerSummary, Summary, summary
