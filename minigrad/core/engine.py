@@ -26,11 +26,15 @@ ENDINGS: dict[int, list[Callable[[bool], None]]] = {}  # what is to be called wh
 
 
 class Anomalies:
-    """Whether walks look out for NaN, and what with; see core/anomaly.py, which is imported only then."""
+    """Whether walks look out for NaN, and what with; see core/anomaly.py, which is imported only then.
+
+    `witness` may be a function that gives each walk another object to show its nodes to, around the first or None: the profiler's.
+    """
 
     def __init__(self) -> None:
         self.on = False
         self.check_nan = True
+        self.witness: Callable[[Any], Any] | None = None
 
 
 ANOMALIES = Anomalies()
@@ -56,6 +60,8 @@ class Walk:
             from .anomaly import Lookout
 
             self.anomalies = Lookout(ANOMALIES.check_nan)
+        if ANOMALIES.witness is not None:
+            self.anomalies = ANOMALIES.witness(self.anomalies)
 
     def deliver(self, node: Node, g: Tensor) -> None:
         """Adds a gradient to what the node has got."""

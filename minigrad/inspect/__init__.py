@@ -1,6 +1,7 @@
 """Looking inside: what a network costs, what its units see, how its gradients come about."""
 
 from .attribution import deconvnet, grad_cam, guided_backprop, occlusion, saliency
+from .bad_values import BadValue, first_bad_value
 from .doctor import Diagnosis, Finding, doctor
 from .explore import explore
 from .features import (
@@ -14,7 +15,9 @@ from .features import (
     receptive_field,
 )
 from .graph import Graph, GraphNode, Kept, graph
+from .profiling import OpEvent, profile
 from .steps import HandedOn, Step, Steps, steps
 from .summary import LayerSummary, Summary, summary
 from .trace import Call, trace
+from .watching import Observation, watch
 from .why import Path, Why, backward, why

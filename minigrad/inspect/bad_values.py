@@ -1,0 +1,105 @@
+"""Where the first NaN or infinity comes from, forward or backward, with the operands that made it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.core.anomaly import statistics
+from minigrad.core.modes import current_task
+from minigrad.core.primitive import Primitive
+from minigrad.core.source import Place, here
+from minigrad.core.tensor import make_tensor
+from minigrad.inspect.listening import listening
+from minigrad.inspect.trace import trace
+
+__all__ = ["BadValue", "first_bad_value"]
+
+
+class BadValue:
+    """An operation that made a value that is not finite: when, where in the program, in which module, and of which operands."""
+
+    def __init__(
+        self, op: Primitive, args: tuple[Any, ...], results: list[Any], place: Place, module: str | None
+    ) -> None:
+        self.op = op.name
+        self.phase = "backward" if current_task() else "forward"
+        self.place = str(place)
+        self.module = module
+        names = [f"{op.tensors[0]}[{i}]" for i in range(len(args))] if op.variadic else op.tensors
+        self.operands = {n: np.copy(a) if np.size(a) <= 64 else None for n, a in zip(names, args, strict=False)}
+        self._lines = [f"  {n}: {told(a)}" for n, a in zip(names, args, strict=False)] + [
+            f"  result: {told(a)}" for a in results
+        ]
+
+    def __str__(self) -> str:
+        where = f" in {self.module}" if self.module else ""
+        return "\n".join(
+            [
+                f"{self.phase}: {self.op}{where} made the first value that is not finite",
+                f"  called at {self.place}",
+                *self._lines,
+            ]
+        )
+
+    __repr__ = __str__
+
+
+class first_bad_value:
+    """A ``with`` block that finds the first NaN or infinity that an operation makes of finite operands: `found`, or None.
+
+    Args:
+        model: gives the operations their modules.
+
+    >>> import minigrad
+    >>> from minigrad import inspect
+    >>> x = minigrad.tensor([1.0, 0.0], requires_grad=True)
+    >>> with inspect.first_bad_value() as search:
+    ...     y = (x.log() * 0).sum()
+    >>> print(search.found)  # doctest: +ELLIPSIS
+    forward: log made the first value that is not finite
+      called at ...
+      input: shape (2,), float32, finite values from 0 to 1, 0 nan, 0 inf
+      result: shape (2,), float32, finite values from 0 to 0, 0 nan, 1 inf
+    """
+
+    def __init__(self, model: Any = None) -> None:
+        self.found: BadValue | None = None
+        self._calls = None if model is None else trace(model)
+        self._listening: Any = None
+
+    def __enter__(self) -> first_bad_value:
+        if self._calls is not None:
+            self._calls.__enter__()
+        self._listening = listening(self._heard, keep_overwritten=True)
+        self._listening.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._listening.__exit__(*error)
+        if self._calls is not None:
+            self._calls.__exit__(*error)
+
+    def _heard(self, op: Primitive, args: tuple[Any, ...], result: Any, start: float, end: float) -> None:
+        if self.found is not None:
+            return
+        results = [a for a in (result if isinstance(result, tuple) else (result,)) if is_bad(a)]
+        if results and not any(is_bad(a) for a in args[: None if op.variadic else op.n_tensors]):
+            stack = [] if self._calls is None else self._calls.stack
+            self.found = BadValue(
+                op, args if op.variadic else args[: op.n_tensors], results, here(), stack[-1].name if stack else None
+            )
+
+
+def is_bad(a: Any) -> bool:
+    """Is something in it not finite?"""
+    return (
+        isinstance(a, (np.ndarray, np.generic, float))
+        and np.asarray(a).dtype.kind in "fc"
+        and not bool(np.isfinite(a).all())
+    )
+
+
+def told(a: Any) -> str:
+    return statistics(make_tensor(a)) if isinstance(a, np.ndarray) else repr(a)
