@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.core.tensor import Tensor, tensor
+from minigrad.core.tensor import Tensor, make_tensor, tensor
 from minigrad.ops.joining import stack
 
 
@@ -23,7 +23,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     """
     first = batch[0]
     if isinstance(first, Tensor):
-        return stack(list(batch), 0)
+        return _stacked(batch)
     if isinstance(first, (np.ndarray, np.generic)):
         if first.dtype.kind not in "biufc":
             raise TypeError(f"default_collate: batch must contain numbers; found arrays of {first.dtype}")
@@ -48,6 +48,21 @@ def default_collate(batch: Sequence[Any]) -> Any:
         "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; "
         f"found {type(first).__name__}; pass a collate_fn of your own"
     )
+
+
+def _stacked(batch: Sequence[Any]) -> Tensor:
+    """The tensors along a new first axis: the stack of their arrays where that is all there is to it, which is an order of magnitude faster."""
+    first = batch[0]
+    for one in batch:
+        if (
+            not isinstance(one, Tensor)
+            or one.requires_grad
+            or one.dtype != first.dtype
+            or one.shape != first.shape
+            or not isinstance(one.array, np.ndarray)
+        ):
+            return stack(list(batch), 0)
+    return make_tensor(np.stack([one.array for one in batch]))
 
 
 def default_convert(sample: Any) -> Any:

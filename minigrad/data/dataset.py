@@ -48,7 +48,9 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
             raise ValueError("TensorDataset: expected at least one tensor")
         if any(tensor.ndim == 0 or tensor.shape[0] != tensors[0].shape[0] for tensor in tensors):
             shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors)
-            raise AssertionError(f"Size mismatch between tensors: TensorDataset expects equal first axes, got shapes {shapes}")
+            raise AssertionError(
+                f"Size mismatch between tensors: TensorDataset expects equal first axes, got shapes {shapes}"
+            )
         self.tensors = tensors
 
     def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
