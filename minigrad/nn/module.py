@@ -463,7 +463,8 @@ class Module(Hooked):
 
         def convert(tensor: Tensor) -> Tensor:
             kind = tensor.dtype if dtype is None or not tensor.is_floating_point() else dtype
-            return tensor.to(device=device, dtype=kind, memory_format=memory_format if tensor.ndim in (4, 5) else None)
+            ordered = memory_format is not None and tensor.ndim in (4, 5)  # a lazy tensor has no ndim yet
+            return tensor.to(device=device, dtype=kind, memory_format=memory_format if ordered else None)
 
         return self._apply(convert)
 

@@ -4,48 +4,25 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
 from numbers import Number
 from typing import Any, ClassVar
 
-from minigrad.core.tensor import Tensor
+import numpy as np
+
+from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
 from minigrad.nn.utils.rnn import PackedSequence
+from minigrad.ops import recurrence
 from minigrad.ops.creation import empty
 from minigrad.ops.joining import cat, stack
 
 State = tuple[Any, ...]  # the hidden state, which is the output too, and for LSTMs the state of the cell
-Step = Callable[[Any, State], State]  # what comes from the input at one step, and a state, to the next state
 
 
 # -- one step ----------------------------------------------------------------------------------------------------------
-
-
-def _rnn_step(from_input: Any, state: State, weight: Any, bias: Any, activation: str) -> State:
-    """h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu of it (Elman, 1990)."""
-    total = from_input + F.linear(state[0], weight, bias)
-    return (total.tanh() if activation == "tanh" else total.relu(),)
-
-
-def _lstm_step(from_input: Any, state: State, weight: Any, bias: Any, projection: Any = None) -> State:
-    """Gates decide what the cell forgets, takes in and shows (Hochreiter and Schmidhuber, 1997; projection: Sak et al., 2014)."""
-    hidden, cell = state
-    taken, kept, candidate, shown = (from_input + F.linear(hidden, weight, bias)).chunk(4, 1)
-    cell = kept.sigmoid() * cell + taken.sigmoid() * candidate.tanh()
-    hidden = shown.sigmoid() * cell.tanh()
-    return hidden if projection is None else F.linear(hidden, projection), cell
-
-
-def _gru_step(from_input: Any, state: State, weight: Any, bias: Any) -> State:
-    """Gates decide how much of the state counts for the candidate, and how much of it stays (Cho et al., 2014)."""
-    (hidden,) = state
-    reset_x, update_x, candidate_x = from_input.chunk(3, 1)
-    reset_h, update_h, candidate_h = F.linear(hidden, weight, bias).chunk(3, 1)
-    candidate = (candidate_x + (reset_x + reset_h).sigmoid() * candidate_h).tanh()
-    return (candidate + (update_x + update_h).sigmoid() * (hidden - candidate),)
 
 
 def _check_state(name: str, hx: Any, count: int) -> None:
@@ -148,7 +125,8 @@ class RNNCell(RNNCellBase):
         self.nonlinearity = nonlinearity
 
     def _step(self, from_input: Any, state: State) -> State:
-        return _rnn_step(from_input, state, self.weight_hh, self.bias_hh, self.nonlinearity)
+        rows = (len(from_input),)
+        return (recurrence.rnn(from_input, *state, self.weight_hh, self.bias_hh, rows, False, self.nonlinearity),)
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         if self.nonlinearity not in ("tanh", "relu"):
@@ -180,7 +158,8 @@ class LSTMCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, 4, device, dtype)
 
     def _step(self, from_input: Any, state: State) -> State:
-        return _lstm_step(from_input, state, self.weight_hh, self.bias_hh)
+        (hidden, cell), _ = recurrence.lstm(from_input, *state, self.weight_hh, self.bias_hh, (len(from_input),))
+        return hidden, cell
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
         hidden, cell = self._next(input, hx)
@@ -204,7 +183,7 @@ class GRUCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, 3, device, dtype)
 
     def _step(self, from_input: Any, state: State) -> State:
-        return _gru_step(from_input, state, self.weight_hh, self.bias_hh)
+        return recurrence.gru(from_input, *state, self.weight_hh, self.bias_hh, (len(from_input),))[:1]  # type: ignore[no-any-return]
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         hidden: Tensor = self._next(input, None if hx is None else (hx,))[0]
@@ -214,32 +193,11 @@ class GRUCell(RNNCellBase):
 # -- along sequences ---------------------------------------------------------------------------------------------------
 
 
-def _scan(step: Step, inputs: Sequence[Any], start: State, reverse: bool) -> tuple[list[Any], State]:
-    """Runs a step along the inputs: the hidden states at each, and the last state of each sequence.
-
-    Sequences are sorted by length, so that those without an input at some step are the last rows: going forward they drop out
-    one after the other, going backward they join.
-    """
-    outputs: list[Any] = []
-    ended: list[State] = []
-    state = start
-    for x in reversed(inputs) if reverse else inputs:
-        rows, had = x.shape[0], state[0].shape[0]
-        if reverse and not outputs:
-            had = 0
-        if reverse and had < rows:
-            joining = tuple(one[had:rows] for one in start)
-            state = tuple(cat([one, new]) for one, new in zip(state, joining, strict=True)) if had else joining
-        elif rows < had:
-            ended.append(tuple(one[rows:] for one in state))
-            state = tuple(one[:rows] for one in state)
-        state = step(x, state)
-        outputs.append(state[0])
-    if reverse:
-        outputs.reverse()
-    if ended:
-        state = tuple(cat(list(pieces)) for pieces in zip(state, *reversed(ended), strict=True))
-    return outputs, state
+def _last_steps(sizes: tuple[int, ...]) -> Any:
+    """Where the last step of each sequence stands among the steps of all."""
+    counts = np.array(sizes)
+    lengths = (counts[:, None] > np.arange(sizes[0])).sum(0)
+    return (counts.cumsum() - counts)[lengths - 1] + np.arange(sizes[0])
 
 
 class RNNBase(Module):
@@ -338,23 +296,31 @@ class RNNBase(Module):
         ends = [f"_l{layer}{suffix}" for layer in range(self.num_layers) for suffix in self._suffixes()]
         return [[getattr(self, kind + end) for kind in kinds] for end in ends]
 
-    def _step_of(self, end: str) -> Step:
-        """The step of one layer and direction, whose parameters' names end like this."""
+    def _scan(self, end: str, x: Any, start: State, sizes: tuple[int, ...], reverse: bool) -> Any:
+        """The states at all steps of the layer and direction whose parameters' names end like this: the hidden ones, the cells'."""
+        # one product for all steps: only what depends on the state has to wait for it
+        projected = F.linear(x, getattr(self, f"weight_ih{end}"), getattr(self, f"bias_ih{end}", None))
         weight, bias = getattr(self, f"weight_hh{end}"), getattr(self, f"bias_hh{end}", None)
+        if self.proj_size:
+            projection = getattr(self, f"weight_hr{end}")
+
+            def step(from_input: Any, state: State) -> State:
+                return recurrence.lstm_step(from_input, state, weight, bias, projection)
+
+            return recurrence.scan(step, projected, start, sizes, reverse)
         if self.mode == "LSTM":
-            projection = getattr(self, f"weight_hr{end}", None)
-            return lambda x, state: _lstm_step(x, state, weight, bias, projection)
+            return recurrence.lstm(projected, *start, weight, bias, sizes, reverse)[0].unbind(0)
         if self.mode == "GRU":
-            return lambda x, state: _gru_step(x, state, weight, bias)
+            return recurrence.gru(projected, *start, weight, bias, sizes, reverse)[:1]
         activation = "tanh" if self.mode == "RNN_TANH" else "relu"
-        return lambda x, state: _rnn_step(x, state, weight, bias, activation)
+        return (recurrence.rnn(projected, *start, weight, bias, sizes, reverse, activation),)
 
     def _run(self, input: Any, hx: State | None) -> tuple[Any, State]:
         """The outputs and the last states for a sequence, padded or packed, from a state of one tensor or, for LSTMs, two."""
         name = type(self).__name__
         _check_state(name, hx, 2 if self.mode == "LSTM" else 1)
         if isinstance(input, PackedSequence):
-            sizes: list[int] = input.batch_sizes.tolist()
+            sizes = tuple(input.batch_sizes.tolist())
             self._check_input(input.data, 2)
             if hx is not None and input.sorted_indices is not None:
                 hx = tuple(one.index_select(1, input.sorted_indices) for one in hx)
@@ -378,7 +344,9 @@ class RNNBase(Module):
             hx = None if hx is None else tuple(one.unsqueeze(1) for one in hx)
         self._check_input(input, 3)
         hx = self._checked_state(input, hx, input.shape[axis])
-        output, last = self._run_layers(input.transpose(0, 1) if self.batch_first else input, hx, None)
+        steps: Any = input.transpose(0, 1) if self.batch_first else input
+        flat, last = self._run_layers(steps.reshape(-1, self.input_size), hx, (steps.shape[1],) * steps.shape[0])
+        output: Any = flat.reshape(*steps.shape[:2], -1)
         if self.batch_first:
             output = output.transpose(0, 1)
         if not batched:
@@ -418,22 +386,19 @@ class RNNBase(Module):
                 )
         return tuple(hx)
 
-    def _run_layers(self, x: Any, start: State, sizes: list[int] | None) -> tuple[Any, State]:
-        """All layers, for sequences (T, N, *) or packed ones (*) with sizes; the last states are (layers * directions, N, *)."""
+    def _run_layers(self, x: Any, start: State, sizes: tuple[int, ...]) -> tuple[Any, State]:
+        """All layers, for sequences whose steps stand one after the other (*), of these sizes; the last states are (layers * directions, N, *)."""
         starts = list(zip(*(one.unbind(0) for one in start), strict=True))
+        ends = slice(len(x) - sizes[-1], None) if sizes[0] == sizes[-1] else make_tensor(_last_steps(sizes))
         lasts: list[State] = []
         for layer in range(self.num_layers):
             if layer and self.dropout:
                 x = F.dropout(x, self.dropout, self.training)
             directions = []
             for suffix in self._suffixes():
-                end = f"_l{layer}{suffix}"
-                # one product for all steps: only what depends on the state has to wait for it
-                projected: Any = F.linear(x, getattr(self, f"weight_ih{end}"), getattr(self, f"bias_ih{end}", None))
-                inputs = projected.unbind(0) if sizes is None else projected.split(sizes)
-                outputs, last = _scan(self._step_of(end), inputs, starts[len(lasts)], reverse=bool(suffix))
-                directions.append(stack(outputs) if sizes is None else cat(outputs))
-                lasts.append(last)
+                states = self._scan(f"_l{layer}{suffix}", x, starts[len(lasts)], sizes, bool(suffix))
+                directions.append(states[0])
+                lasts.append(tuple(one[: sizes[0]] if suffix else one[ends] for one in states))
             x = directions[0] if len(directions) == 1 else cat(directions, -1)
         return x, tuple(stack(list(ones)) for ones in zip(*lasts, strict=True))
 

@@ -9,12 +9,8 @@ import numpy as np
 
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.nn.functional.loss import _reduction
-from minigrad.ops.elementwise import where
-from minigrad.ops.joining import stack
-from minigrad.ops.pad import constant_pad_nd
+from minigrad.ops.alignment import LOG_ZERO, alignments
 
-# The logarithm of zero, finite so that the difference of two such is a number.
-LOG_ZERO = -1e30
 Array = np.ndarray[Any, Any]
 
 
@@ -122,32 +118,8 @@ def _padded_labels(targets: Tensor, lengths: Array, classes: int) -> Array:
 
 
 def _log_likelihood(log_probs: Any, labels: Array, of_input: Array, of_target: Array, blank: int) -> Any:
-    """The forward recursion over time. A sample's state s is: s labels and blanks in turn, a blank first, have been begun.
-
-    Two cells stand before the states: state 0 is reached from the second of them, the start, and the windows of three cells that
-    end at each state are where it can be reached from, by staying, by going on, or by leaving out a blank between two labels.
-    """
-    samples, width = labels.shape
-    states = np.full((samples, 2 * width + 1), blank)
-    states[:, 1::2] = np.where(labels < 0, blank, labels)
-    jumps = np.zeros((*states.shape, 3))
-    jumps[:, :, 0] = LOG_ZERO
-    jumps[:, 1:2, 0] = 0.0
-    jumps[:, 3::2, 0] = np.where(states[:, 3::2] == states[:, 1:-2:2], LOG_ZERO, 0.0)
-    penalties = make_tensor(jumps)
-
-    emitted = log_probs.gather(2, make_tensor(np.broadcast_to(states, (len(log_probs), *states.shape))))
-    emitted = where(emitted > LOG_ZERO, emitted, LOG_ZERO)
-    start = np.full((samples, 2 * width + 3), LOG_ZERO)
-    start[:, 1] = 0
-    cells = [make_tensor(start)]
-    for now in emitted.unbind(0):
-        reached = (cells[-1].unfold(1, 3, 1) + penalties).logsumexp(-1) + now
-        cells.append(constant_pad_nd(reached, (2, 0), LOG_ZERO))
-
-    rows = np.arange(samples)
-    last = stack(cells)[make_tensor(of_input), make_tensor(rows)]
-    ends = last.gather(1, make_tensor(np.stack([2 * of_target + 1, 2 * of_target + 2], 1)))
+    """The logarithm of the probability of each sample's labels."""
+    found = alignments(log_probs, labels, of_input, of_target, blank)[0]
     mass = (log_probs.exp() * make_tensor(np.arange(len(log_probs))[:, None, None] < of_input[:, None])).sum((0, 2))
     # mass is a constant for normalised log-probabilities; its gradient makes each step's add up to zero, as in torch.
-    return ends.logsumexp(1) - (mass - mass.detach())
+    return found - (mass - mass.detach())

@@ -261,7 +261,7 @@ def _check_classes(op: str, input: Tensor, target: Tensor, weight: Tensor | None
     if input.ndim == 0:
         raise ValueError(f"{op}: expected input with at least 1 dimension (C) or (N, C, *), got a 0-d tensor")
     if target.dtype.name not in ("int64", "uint8"):
-        raise RuntimeError(f"{op}: expected target of class numbers in int64, got {target.dtype}; convert it with target.long()")
+        raise RuntimeError(f"{op}: expected target dtype to be Long or Byte (class numbers in int64 or uint8), got {target.dtype}; convert it with target.long()")
     expected = input.shape[:1] + input.shape[2:] if input.ndim > 1 else ()
     if input.ndim > 1 and target.ndim and input.shape[0] != target.shape[0]:
         raise ValueError(
