@@ -1,4 +1,4 @@
-# Functions of each element, sums and dropout.
+# Functions of each element, sums, rows by number and dropout.
 
 cdef dict UNARY = {unary_names[i].decode(): i for i in range(unary_count)}
 cdef dict BINARY = {binary_names[i].decode(): i for i in range(binary_count)}
@@ -54,6 +54,30 @@ def sum_outer_inner(x, outer, middle, inner):
         result = kernels.sum_outer_inner(outer_size, middle_size, inner_size, x_data, sums_data)
     _check_status("sum_outer_inner", result)
     return sums
+
+
+def add_rows(target, indices, source):
+    """target[index] += source[i] for each of the indices (N), one after the other; target (R, *) is changed.
+
+    Shapes: source (N, *). Raises IndexError for an index that is negative or no row, before anything is written.
+    """
+    cdef const kernel_table *kernels = _float_kernels("add_rows", "target", target)
+    if target.ndim < 1 or not target.flags.writeable:
+        raise ValueError("add_rows: expected target to be writeable, with at least 1 axis")
+    if not isinstance(indices, numpy.ndarray) or indices.dtype != numpy.int64 or indices.ndim != 1:
+        raise TypeError(f"add_rows: expected indices to be a vector of int64, but got {_kind(indices)}")
+    _check_layout("add_rows", "indices", indices)
+    _check_like("add_rows", "source", source, target, (*indices.shape, *target.shape[1:]))
+    cdef ptrdiff_t rows = target.shape[0], count = indices.size
+    cdef ptrdiff_t columns = target.size // rows if rows else 0
+    cdef const int64_t *indices_data = <const int64_t *> cnp.PyArray_DATA(indices)
+    cdef const void *source_data = cnp.PyArray_DATA(source)
+    cdef void *target_data = cnp.PyArray_DATA(target)
+    cdef status result
+    with nogil:
+        result = kernels.add_rows(rows, columns, count, indices_data, source_data, target_data)
+    if result == BAD_INDEX:
+        raise IndexError(f"add_rows: an index lies outside of the {rows} rows")
 
 
 def dropout(x, uint64_t key, uint32_t threshold, double scale):

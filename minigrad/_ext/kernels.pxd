@@ -103,6 +103,7 @@ cdef extern from "csrc/kernels.h" nogil:
         status (*map_binary)(int, ptrdiff_t, int, const void *, int, const void *, double, double,
                              void *) noexcept nogil
         status (*sum_outer_inner)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const void *, void *) noexcept nogil
+        status (*add_rows)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const int64_t *, const void *, void *) noexcept nogil
         status (*dropout)(ptrdiff_t, uint64_t, uint32_t, double, const void *, void *) noexcept nogil
 
     ctypedef struct instruction_set:

@@ -11,7 +11,7 @@ from importlib import import_module
 from math import prod
 from typing import Any
 
-from numpy import asarray, dtype, ndarray
+from numpy import asarray, broadcast_to, dtype, int64, ndarray, where
 
 from . import fused, reference
 from .formula import noted, planned
@@ -349,6 +349,18 @@ def add_into(target: Array, x: Array) -> None:
         compiled.map_binary("add", target, x, 0.0, 0.0, target)
     else:
         target += x
+
+
+def add_rows(target: Array, indices: Array, source: Array) -> None:
+    """target[index] += source[i] for each of the indices, as often as one appears; indices may count from the end."""
+    source = broadcast_to(source, indices.shape + target.shape[1:])
+    if fits(target) and target.flags.carray and source.dtype == target.dtype:
+        places = indices.reshape(-1)
+        if places.size and places.min() < 0:
+            places = where(places < 0, places + len(target), places)
+        compiled.add_rows(target, packed(places.astype(int64, copy=False)), packed(source.reshape(-1, *target.shape[1:])))
+    else:
+        reference.add_rows(target, indices, source)
 
 
 def dropout(x: Array, key: int, p: float) -> Array:

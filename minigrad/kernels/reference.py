@@ -236,6 +236,14 @@ def sum_pool_input(g: Array, windows: Windows) -> Array:
     return xp(g).ascontiguousarray(plane[inside])
 
 
+def add_rows(target: Array, indices: Array, source: Array) -> None:
+    """target[index] += source[i] for each of the indices, as often as one appears."""
+    if isinstance(target, numpy.ndarray):
+        numpy.add.at(target, indices, source)
+    else:
+        target.scatter_add(indices, source)
+
+
 def update(formula: Formula, rows: Iterable[Row]) -> None:
     """Writes what a formula gives for each row of arrays into the last ones of the row, as many as it returns."""
     for row in rows:

@@ -9,7 +9,7 @@ from ..core.inplace import check_writable, in_place
 from ..core.modes import recording
 from ..core.primitive import function, primitive
 from ..core.tensor import TABLE, Tensor, make_tensor, needs_grad
-from ..kernels import xp
+from ..kernels import of, xp
 from .creation import full, number_as, zeros
 from .elementwise import where
 from .families import ValuesAndIndices
@@ -45,6 +45,8 @@ def simple(key):
 @primitive(method=False, view=True, laws="linear")
 def get(input, /, key):
     """The part of the input that a key of integers, slices, arrays, masks, None and ... selects, as in NumPy."""
+    if isinstance(key, np.ndarray) and key.dtype.kind in "iu" and key.ndim and input.flags.c_contiguous:
+        return input.take(key, 0)  # rows are copied whole
     out = input[key]
     if isinstance(out, np.generic):  # NumPy copies single elements: with ... it gives a view
         out = input[(*key, ...) if isinstance(key, tuple) else (key, ...)]
@@ -68,11 +70,21 @@ def put_at(input, /, shape, key):
     out = xp(input).zeros(shape, input.dtype)
     if basic(key):
         out[key] = input
-    elif isinstance(out, np.ndarray):
-        np.add.at(out, key, input)
     else:
-        out.scatter_add(key, input)
+        add_to(out, key, input)
     return out
+
+
+def add_to(out, key, source):
+    """out[key] += source, as often as a place appears in the key."""
+    if type(key) is tuple and len(key) == 1:
+        (key,) = key
+    if isinstance(key, np.ndarray) and key.dtype.kind in "iu" and key.ndim:
+        of(out).add_rows(out, key, source)
+    elif isinstance(out, np.ndarray):
+        np.add.at(out, key, np.broadcast_to(source, selected_shape(out.shape, key)))  # NumPy 2.4 crashes where it does not fit
+    else:
+        out.scatter_add(key, source)
 
 
 @put_at.vjp("input")
@@ -267,10 +279,7 @@ def take_along_dim(input, indices, dim=None):
 def add_at(input, source, /, key):
     """The input with the source added at a key, as often as a place appears in it."""
     out = input.copy()
-    if isinstance(out, np.ndarray):
-        np.add.at(out, key, np.broadcast_to(source, selected_shape(out.shape, key)))  # NumPy 2.4 crashes where it does not fit
-    else:
-        out.scatter_add(key, source)
+    add_to(out, key, source)
     return out
 
 

@@ -253,6 +253,38 @@ def test_large_poolings_equal_the_reference(threads: int, isa: str) -> None:
     check_pooling(2, 9, Windows((128, 128), (2, 2), (2, 2), (1, 1), ((0, 0), (0, 0))), np.float64, 4)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("rows", "count", "shape"), [(1, 5, ()), (7, 0, (3,)), (30, 900, (67,)), (5, 40, (2, 33)), (900, 70, (1030,))])
+@pytest.mark.parametrize("threads", THREADS)
+def test_rows_are_added_in_order(rows: int, count: int, shape: tuple[int, ...], dtype: Any, threads: int, isa: str) -> None:
+    compiled.set_num_threads(threads)
+    random = np.random.default_rng(rows)
+    indices = random.integers(0, rows, count)
+    target, source = random.standard_normal((rows, *shape)).astype(dtype), random.standard_normal((count, *shape)).astype(dtype)
+    expected = target.copy()
+    np.add.at(expected, indices, source)
+    target, source = guarded(target)[0] if count else target, guarded(source)[0] if count else source
+    compiled.add_rows(target, indices, source)
+    assert_same(target, expected)
+
+
+def test_rows_that_are_not_there_are_refused_before_anything_is_written() -> None:
+    target, source = np.zeros((3, 2), np.float32), np.ones((2, 2), np.float32)
+    for index in (-1, 3):
+        with pytest.raises(IndexError, match="outside of the 3 rows"):
+            compiled.add_rows(target, np.array([0, index]), source)
+    with pytest.raises(TypeError, match="a vector of int64, but got int32"):
+        compiled.add_rows(target, np.array([0, 1], np.int32), source)
+    with pytest.raises(TypeError, match="source to be an array of float32, but got float64"):
+        compiled.add_rows(target, np.array([0, 1]), source.astype(np.float64))
+    with pytest.raises(ValueError, match=r"shape of source to be \(2, 2\), but got \(3, 2\)"):
+        compiled.add_rows(target, np.array([0, 1]), np.ones((3, 2), np.float32))
+    target.flags.writeable = False
+    with pytest.raises(ValueError, match="target to be writeable"):
+        compiled.add_rows(target, np.array([0, 1]), source)
+    assert not target.any()
+
+
 def guarded(array: Array) -> tuple[Array, mmap.mmap]:
     """A copy whose last byte is the last one before a page that may not be read."""
     page = mmap.PAGESIZE

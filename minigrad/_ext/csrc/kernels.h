@@ -9,7 +9,7 @@
 #include "status.h"
 
 /* The kernels of one element type, as declared and explained in conv.h, matmul.h, pool.h, formula.h, norm.h, softmax.h,
- * map_kernels.h, reduce.h and random.h. */
+ * map_kernels.h, reduce.h, rows.h and random.h. */
 typedef struct {
     status (*conv)(const conv_shape *shape, const void *x, const void *w, const void *bias, void *y);
     status (*conv_input)(const conv_shape *shape, const void *g, const void *w, const void *bias, void *x);
@@ -47,6 +47,8 @@ typedef struct {
     status (*map_binary)(int map, ptrdiff_t count, int x_step, const void *x, int z_step, const void *z, double a,
                          double b, void *y);
     status (*sum_outer_inner)(ptrdiff_t outer, ptrdiff_t middle, ptrdiff_t inner, const void *x, void *sums);
+    status (*add_rows)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t count, const int64_t *index, const void *source,
+                       void *target);
     status (*dropout)(ptrdiff_t count, uint64_t key, uint32_t threshold, double scale, const void *x, void *y);
 } kernel_table;
 

@@ -7,6 +7,7 @@
 #include "pool.h"
 #include "random.h"
 #include "reduce.h"
+#include "rows.h"
 #include "softmax.h"
 
 extern const kernel_table NAME(kernels);
@@ -34,5 +35,6 @@ const kernel_table NAME(kernels) = {
     .map_unary = NAME(map_unary),
     .map_binary = NAME(map_binary),
     .sum_outer_inner = NAME(sum_outer_inner),
+    .add_rows = NAME(add_rows),
     .dropout = NAME(dropout),
 };

@@ -42,10 +42,9 @@ def embedding(
         raise RuntimeError(f"embedding: input must hold row numbers (int32 or int64), got {input.dtype}")
     rows = weight.shape[0]
     used = input.detach()
-    if used.numel() and (int(used.min()) < 0 or int(used.max()) >= rows):
-        raise IndexError(
-            f"embedding: index out of range: weight has {rows} rows, input has values from {int(used.min())} to {int(used.max())}"
-        )
+    low, high = (int(used.array.min()), int(used.array.max())) if used.numel() else (0, -1)
+    if low < 0 or high >= rows:
+        raise IndexError(f"embedding: index out of range: weight has {rows} rows, input has values from {low} to {high}")
     if padding_idx is not None:
         if not -rows <= padding_idx < rows:
             raise AssertionError(f"embedding: padding_idx {padding_idx} must be within num_embeddings ({rows})")

@@ -12,9 +12,11 @@ import numpy as np
 from minigrad.core.dtypes import check_one_dtype
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.kernels import xp
+from minigrad.kernels.geometry import Windows
 from minigrad.nn.functional.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from minigrad.ops.creation import tensor
 from minigrad.ops.elementwise import where
+from minigrad.ops.pool import sum_pool_input
 from minigrad.ops.shape import apart
 
 __all__ = [
@@ -81,12 +83,16 @@ def interpolate(
     if input.dtype.kind == "u" and not mode.startswith("nearest"):
         exact = interpolate(input.float(), size, scale_factor, mode, align_corners, recompute_scale_factor)
         return exact.round().clamp(0, 255).to(input.dtype)  # type: ignore[no-any-return]
+    times = tuple([n_out // n_in for n_in, n_out in zip(in_size, out_size, strict=True)])
+    whole = [n_in * k == n_out and scale in (None, k) for n_in, n_out, k, scale in zip(in_size, out_size, times, scales, strict=True)]
+    if mode.startswith("nearest") and all(whole):  # each pixel becomes a block: the adjoint of summing blocks
+        return sum_pool_input(input, Windows(tuple(out_size), times, times, (1,) * rank, ((0, 0),) * rank))
     out = input
     for axis in range(rank):
         n_in, n_out = in_size[axis], out_size[axis]
         if mode.startswith("nearest"):
-            if n_out % n_in == 0 and scales[axis] in (None, n_out // n_in):
-                out = _repeat(out, 2 + axis, n_out // n_in)
+            if whole[axis]:
+                out = _repeat(out, 2 + axis, times[axis])
                 continue
             taps = _nearest(n_in, n_out, scales[axis], 0.5 if mode == "nearest-exact" else 0.0)
         else:
