@@ -82,6 +82,20 @@ def inference(network: Callable[[Any], Any], shape: tuple[int, ...], torch: Any,
     return step
 
 
+def optimized_inference(network: Callable[[Any], Any], shape: tuple[int, ...], torch: Any, arrange: Arrange) -> Step:
+    """The same of the model that `minigrad.inference.optimize` makes, beside PyTorch's plain one."""
+    model = arrange(network(torch)).eval()
+    images = arrange(torch.randn(*shape))
+    if torch.__name__ == "minigrad":
+        model = torch.inference.optimize(model, images)
+
+    def step() -> None:
+        with torch.no_grad():
+            model(images)
+
+    return step
+
+
 def one_pass(layer: Callable[[Any], Any], shape: tuple[int, ...], which: str, torch: Any, arrange: Arrange) -> Step:
     """Of one layer: "forward", or from the output's gradient to that of the "input" or of the "weight"."""
     module, x = arrange(layer(torch.nn)), arrange(torch.randn(*shape))
@@ -159,6 +173,16 @@ CASES = [
     Case("vgg16, batch 1", "inference", partial(inference, networks.vgg16, (1, 3, 224, 224)), True, False),
     Case("resnet50, batch 1", "inference", partial(inference, networks.resnet50, (1, 3, 224, 224)), True, False),
     Case("mobilenet_v2, batch 1", "inference", partial(inference, networks.mobilenet_v2, (1, 3, 224, 224)), True, False),
+    Case("unet/16, 128x128, batch 1", "inference", partial(inference, _net(16, networks.unet), (1, 3, 128, 128)), True, False),
+    *(
+        Case(f"{name}, batch 1, optimized", "inference", partial(optimized_inference, network, shape), True, False)
+        for name, network, shape in (
+            ("vgg16", networks.vgg16, (1, 3, 224, 224)),
+            ("resnet50", networks.resnet50, (1, 3, 224, 224)),
+            ("mobilenet_v2", networks.mobilenet_v2, (1, 3, 224, 224)),
+            ("unet/16, 128x128", _net(16, networks.unet), (1, 3, 128, 128)),
+        )
+    ),
     # LeNet
     *_passes("conv 5x5 1-6 @28, batch 64", _conv(1, 6, 5, padding=2), (64, 1, 28, 28), quick=True),
     *_passes("conv 5x5 6-16 @14, batch 64", _conv(6, 16, 5), (64, 6, 14, 14), quick=True),

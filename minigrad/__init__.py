@@ -65,7 +65,7 @@ inf, nan, pi, e = _math.inf, _math.nan, _math.pi, _math.e
 newaxis = None
 
 _LAZY_MODULES = {
-    "autograd", "backends", "cuda", "data", "inspect", "io", "linalg", "models", "nn", "ops", "optim", "testing", "train", "utils",
+    "autograd", "backends", "cuda", "data", "inference", "inspect", "io", "linalg", "models", "nn", "ops", "optim", "testing", "train", "utils",
 }  # fmt: skip
 _LAZY_NAMES = {
     "save": "io", "load": "io",

@@ -23,7 +23,7 @@ FLOORS = (
     ("nn.functional",),
     ("nn", "autograd"),
     ("optim", "data", "io"),
-    ("models", "inspect", "testing", "train"),
+    ("models", "inspect", "testing", "train", "inference"),
     ("utils",),
     ("",),  # minigrad/__init__.py
 )
@@ -100,7 +100,7 @@ def run(script: str, **variables: str) -> list[str]:
 
 def test_a_plain_import_loads_no_more_than_it_needs() -> None:
     loaded = set(run("import numpy, sys; before = set(sys.modules); import minigrad; print(*(set(sys.modules) - before))"))
-    lazy = {f"minigrad.{name}" for name in ("nn", "optim", "data", "io", "autograd", "testing", "models", "inspect", "train", "utils")}
+    lazy = {f"minigrad.{name}" for name in ("nn", "optim", "data", "io", "autograd", "testing", "models", "inspect", "train", "inference", "utils")}
     heavy = {"hypothesis", "cupy", "scipy", "torch", "json", "tempfile", "multiprocessing", "inspect", "dataclasses", "unittest", "logging", "asyncio"}
     assert "minigrad.core.engine" in loaded
     assert sorted(loaded & (lazy | heavy)) == []

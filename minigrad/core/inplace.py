@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .graph import Leaf, Saved, Version, watch
-from .modes import inference, packing, recording, set_inference, set_recording
+from .modes import inference, packing, recording, set_inference, set_recording, tracers, tracing
 from .primitive import Primitive, primitive
 from .saving import pack_values
 from .source import here
@@ -77,6 +77,8 @@ def write_directly(operation: InPlace, target: Tensor, before: Tensor, tensors: 
         result.node = op.record((before, *tensors[1:]), static, result, None)
         result.tracked = True
     op.in_place(target.array, *arrays, *static)
+    if tracing():
+        tracers.current.note(op, (before, *tensors[1:]), static, (result,))
     finish(operation.__name__, target, result)
     return target
 
@@ -160,6 +162,8 @@ def castable(source: np.dtype[Any], target: np.dtype[Any]) -> bool:
 
 def finish(name: str, target: Tensor, result: Tensor) -> None:
     """Counts the write, and gives the target (or the tensor it is a view of) the node of its new value."""
+    if tracing():
+        tracers.current.note_write(name, target, result)
     version = version_of(target)
     version.writes += 1
     version.writer = (name, here())

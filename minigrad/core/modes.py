@@ -19,6 +19,7 @@ if not cython.compiled:  # modes.pxd declares it as a C thread-local, which is r
         inference = False
         recording = True  # grad and not inference: what operations ask
         packing = False  # are there hooks for saved tensors?
+        tracing = False  # does somebody look at the operations?
         task = 0  # the number of the backward that is running, 0 for none
 
     mode = Mode()
@@ -33,6 +34,16 @@ class SavingHooks(local):
 
 
 saving_hooks = SavingHooks()
+
+
+class Tracers(local):
+    """Who is told of every operation of this thread: see inference/trace.py."""
+
+    def __init__(self) -> None:
+        self.current: Any = None
+
+
+tracers = Tracers()
 
 
 def recording() -> bool:
@@ -64,6 +75,19 @@ def set_inference(on: bool) -> bool:
 def packing() -> bool:
     """Do values saved for backward go through hooks?"""
     return mode.packing
+
+
+def tracing() -> bool:
+    """Is somebody told of every operation?"""
+    return mode.tracing
+
+
+def set_tracer(tracer: Any) -> Any:
+    """From now on tells this of the operations of this thread, none if it is None; returns who was told."""
+    before = tracers.current
+    tracers.current = tracer
+    mode.tracing = tracer is not None
+    return before
 
 
 def push_saving_hooks(pack: Callable[..., Any], unpack: Callable[..., Any]) -> None:

@@ -1,6 +1,6 @@
 cimport cython
 from .graph cimport Node, Saved, Version, start
-from .modes cimport packing, recording
+from .modes cimport packing, recording, tracing
 from .silence cimport restore, silence
 from .source cimport Place, here
 from .tensor cimport Operation, Tensor, edge_of, make_tensor, needs_grad, save, version_of

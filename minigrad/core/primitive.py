@@ -29,7 +29,7 @@ from numpy import generic, may_share_memory, ndarray
 
 from .dtypes import float32, float64, promote
 from .graph import PART, Node, Saved, Version, start
-from .modes import packing, recording
+from .modes import packing, recording, tracers, tracing
 from .saving import Packed, pack_values, unpacked
 from .silence import restore, silence
 from .source import here
@@ -326,6 +326,8 @@ class Primitive(Operation):
         if needed and self.rules and recording():
             out.node = self.record(args, static, out, aux)
             out.tracked = True
+        if tracing():
+            tracers.current.note(self, args, static, (out,) if aux is None else (out, *aux))
         return out if aux is None else (out, *aux)
 
     def refuse_number(self, place: int, got: Any) -> None:
@@ -357,6 +359,8 @@ class Primitive(Operation):
                 out.node = part
                 out.tracked = True
             outs.append(out)
+        if tracing():
+            tracers.current.note(self, args, static, tuple(outs))
         return tuple(outs)
 
     def compute(self, arrays: list[Any], static: tuple[Any, ...]) -> Any:
