@@ -190,8 +190,8 @@ def test_results_do_not_depend_on_the_number_of_threads() -> None:
 @pytest.mark.parametrize("indices", [np.array([2, -1, 0, 2]), np.array([[0, 1], [-3, 1]], np.int32), np.zeros((0,), np.int64)])
 def test_rows_are_added_as_often_as_they_are_named(indices: Any, dtype: Any) -> None:
     target, source = np.arange(6).reshape(3, 2).astype(dtype), np.arange(2 * indices.size).reshape(*indices.shape, 2).astype(dtype)
-    for source in (source, source[..., :1]):
+    for rows in (source, source[..., :1]):
         expected, got = target.copy(), target.copy()
-        np.add.at(expected, indices, source)
-        cpu.add_rows(got, indices, source)
+        np.add.at(expected, indices, rows)
+        cpu.add_rows(got, indices, rows)
         np.testing.assert_array_equal(got, expected, strict=True)
