@@ -93,9 +93,13 @@ class Window:
 
     __slots__ = ("across", "across_error", "left", "right", "side_error", "steady", "finite")
 
-    def __init__(self, line: Line, middle: Array, step: float, noise: Array, coarsest: bool = False) -> None:
-        right, left = one_sided(line, middle, step), one_sided(line, middle, -step)
+    def __init__(
+        self, line: Line, middle: Array, step: float, noise: Array, precision: float, coarsest: bool = False
+    ) -> None:
+        (right, above), (left, below) = one_sided(line, middle, step), one_sided(line, middle, -step)
         finest = step / 4
+        with np.errstate(all="ignore"):  # numbers that are larger over there are rounded more
+            noise = np.fmax(noise, precision / 4 * np.fmax(above, below))
         if coarsest:  # an output that does not depend on what moves shows no noise, whatever it is elsewhere
             noise = np.where(np.all([slope == 0 for slope in (*right, *left)], axis=0), 0.0, noise)
         with np.errstate(all="ignore"):
@@ -134,8 +138,8 @@ class Window:
         return found
 
 
-def one_sided(line: Line, middle: Array, step: float) -> list[Array]:
-    """The slopes from the point to step, step/2 and step/4."""
+def one_sided(line: Line, middle: Array, step: float) -> tuple[list[Array], Array]:
+    """The slopes from the point to step, step/2 and step/4, and the size of the outputs at step/4."""
     found = []
     for h in (step, step / 2, step / 4):
         moved, value = line(h)
@@ -143,7 +147,7 @@ def one_sided(line: Line, middle: Array, step: float) -> list[Array]:
             found.append(
                 np.where(value == middle, 0.0, (value - middle) / moved) if moved else np.full(middle.shape, np.nan)
             )
-    return found
+    return found, np.where(np.isfinite(value), np.abs(value), 0.0)
 
 
 def extrapolated(slopes: Sequence[Array], first: int) -> tuple[Array, Array]:
@@ -174,7 +178,7 @@ def slopes_along(
         ordinary = 1e-3 * np.where(np.isfinite(middle), np.abs(middle), 0.0) / unit
         floor = 1e-3 / unit + ordinary
     for step in steps:
-        window = Window(line, middle, step, noise, last is None)
+        window = Window(line, middle, step, noise, precision, last is None)
         smooth = window.smooth(floor)
         better = smooth & ((window.across_error < found.error) | (found.state != SMOOTH))
         kinked = ~smooth & window.kinked(last) & (found.state != SMOOTH)

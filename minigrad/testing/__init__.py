@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         calls,
         convolutions,
         cotangents,
+        dtypes,
         indices,
         layouts,
         poolings,
@@ -38,13 +39,14 @@ _HOMES = {
     "minigrad.testing.operations": ("LAWS", "Law"),
     "minigrad.testing.report": ("GradientError",),
     "minigrad.testing.strategies": (
-        "Call", "Draw", "arrays", "broadcastable_shapes", "calls", "convolutions", "cotangents", "indices", "layouts", "poolings", "shapes",
+        "Call", "Draw", "arrays", "broadcastable_shapes", "calls", "convolutions", "cotangents", "dtypes", "indices", "layouts", "poolings",
+        "shapes",
     ),
 }  # fmt: skip
 
 __all__ = [
     "LAWS", "Call", "Domain", "Draw", "GradientError", "Law", "Mutant", "Result", "Score", "arrays", "broadcastable_shapes", "calls", "check",
-    "compare", "convolutions", "cotangents", "indices", "laws", "layouts", "mutate", "poolings", "shapes", "slopes",
+    "compare", "convolutions", "cotangents", "dtypes", "indices", "laws", "layouts", "mutate", "poolings", "shapes", "slopes",
 ]  # fmt: skip
 
 

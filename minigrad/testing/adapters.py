@@ -6,15 +6,18 @@ in both directions, so that what writes into its arguments shows.
 
 from __future__ import annotations
 
+import inspect
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from minigrad.autograd.function import FunctionCtx
 from minigrad.core.engine import grad
 from minigrad.core.graph import PART
 from minigrad.core.primitive import REGISTRY
@@ -54,9 +57,6 @@ class Subject:
     """A function of arrays whose derivatives are to be checked."""
 
     framework = ""
-    every_order = (
-        False  # whether a second derivative that is cut off is an error; elsewhere to ask for one raises an error
-    )
     second: Callable[..., Subject] | None = (
         None  # where the framework can: the gradients as a function of inputs and cotangents
     )
@@ -67,6 +67,7 @@ class Subject:
         self.fn = fn
         self.vjp = vjp
         self.random: bool | None = None
+        self.first_only = ""  # why its derivative need not be differentiable again
         self.name = str(getattr(fn, "__qualname__", None) or getattr(fn, "name", None) or type(fn).__name__)
         owner = getattr(fn, "__self__", None)
         self.name = owner.__qualname__ if isinstance(owner, type) and self.name.endswith("apply") else self.name
@@ -184,6 +185,18 @@ class TensorSubject(Subject):
         """Does a derivative that is not the framework's own take part?"""
         raise NotImplementedError
 
+    def look_at(self, kept: Sequence[Any], backward: Any) -> None:
+        """Notes why a backward by hand has no second derivative: what forward computed and kept has no graph, and NumPy records none."""
+        if hasattr(backward, "__wrapped__"):
+            self.first_only = "its backward is marked as once_differentiable"
+        values = [v for one in kept for v in (one if isinstance(one, (tuple, list)) else (one,))]
+        if any(self.is_output(v) and not v.requires_grad for v in values):
+            self.first_only = "its backward uses values that forward kept without their graph"
+        elif {"numpy", "from_numpy", "tolist", "item", "np"} & set(
+            getattr(getattr(backward, "__code__", None), "co_names", ())
+        ):
+            self.first_only = "its backward leaves the framework"
+
     def inputs(self, arrays: Sequence[Any], needing: Sequence[int]) -> list[Any]:
         made = []
         for i, a in enumerate(arrays):
@@ -257,7 +270,6 @@ class Second(Subject):
 
 class MinigradSubject(TensorSubject):
     framework = "minigrad"
-    every_order = True  # the rules of primitives can be differentiated; the backward of a Function need not
 
     def tensor(self, array: Array) -> Any:
         return make_tensor(array)
@@ -280,9 +292,13 @@ class MinigradSubject(TensorSubject):
         while nodes:
             node = nodes.pop()
             if node.primitive is not None and node.primitive is not PART:
-                registered = REGISTRY.get(node.primitive.name) is node.primitive
-                self.every_order &= registered
-                own |= not registered or not str(node.primitive.__module__).startswith("minigrad.")
+                own |= REGISTRY.get(node.primitive.name) is not node.primitive or not str(
+                    node.primitive.__module__
+                ).startswith("minigrad.")
+                if node.static and isinstance(node.static[0], FunctionCtx):
+                    ctx = node.static[0]
+                    owner = inspect.getclosurevars(node.primitive.rules[0].function).nonlocals["cls"]
+                    self.look_at([*ctx.saved_tensors, *vars(ctx).values()], owner.backward)
             new = [edge for edge in node.edges or () if edge is not None and edge not in seen]
             seen.update(new)
             nodes += new
@@ -347,14 +363,16 @@ class TorchSubject(TensorSubject):
     def is_own(self, outs: Sequence[Any]) -> bool:
         nodes = [out.grad_fn for out in outs if out.grad_fn is not None]
         seen = set(nodes)
+        own = False
         while nodes:
             node = nodes.pop()
             if isinstance(node, self.torch.autograd.function.FunctionCtx):
-                return True
+                own = True
+                self.look_at([*node.saved_tensors, *vars(node).values()], type(node)._forward_cls.backward)
             new = [edge for edge, _ in node.next_functions if edge is not None and edge not in seen]
             seen.update(new)
             nodes += new
-        return False
+        return own
 
     def random_state(self) -> list[Any]:
         return [*super().random_state(), self.torch.get_rng_state()]
@@ -376,10 +394,13 @@ class JaxSubject(Subject):
     def __init__(self, fn: Callable[..., Any], vjp: Callable[..., Any] | None = None) -> None:
         super().__init__(fn, vjp)
         self.jax = import_module("jax")
+        self.in_double = (
+            partial(self.jax.enable_x64, True) if hasattr(self.jax, "enable_x64") else self.jax.experimental.enable_x64
+        )
 
     def run(self, arrays: Sequence[Any], needing: Sequence[int] | None = None) -> Run:
         which = floats(arrays)
-        with self.jax.experimental.enable_x64(), self.seeded():
+        with self.in_double(), self.seeded():
             moving = [self.jax.numpy.asarray(arrays[i]) for i in which]
 
             def of_floats(*xs: Any) -> tuple[Any, ...]:
@@ -391,7 +412,7 @@ class JaxSubject(Subject):
             outs, back = self.jax.vjp(of_floats, *moving)
 
         def pull(weights: Sequence[Array]) -> list[Array | None]:
-            with self.jax.experimental.enable_x64(), self.seeded():
+            with self.in_double(), self.seeded():
                 found = back(tuple([self.jax.numpy.asarray(w) for w in weights]))
             return [np.asarray(g) for g in found]
 

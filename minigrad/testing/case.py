@@ -59,6 +59,7 @@ class Notes:
         self.laws: Counter[str] = Counter()
         self.elements = 0
         self.unknown = 0
+        self.exact = 0  # slopes that the complex step confirmed
         self.ties: Counter[str] = Counter()
         self.remarks: dict[str, None] = {}
         self.earlier: list[list[Array]] = []  # the gradients of the last examples: a wrong one may be one of them
@@ -70,7 +71,8 @@ class Notes:
 class Case:
     """A subject at one example, with what the first call gave.
 
-    `lenient` cases are made up from the arrays that were given: there, numbers that are not finite prove nothing.
+    `lenient` cases are made up from the arrays that were given: there, numbers that are not finite prove nothing. `resized` ones have other shapes:
+    there, a gradient that is too large may come from constants of the old shape, which broadcast.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Case:
         budget: Budget,
         lenient: bool = False,
         order: int = 1,
+        resized: bool = False,
     ) -> None:
         self.subject = subject
         self.arrays = list(arrays)
@@ -88,6 +91,7 @@ class Case:
         self.budget = budget
         self.lenient = lenient
         self.order = order
+        self.resized = resized
         self.which = floats(arrays)
         self.xs = [self.arrays[i] for i in self.which]
         self.before = [np.array(a) if isinstance(a, np.ndarray) else a for a in arrays]
@@ -104,6 +108,9 @@ class Case:
         self.outs = [np.array(out) for out in self.run.outs]
         self.precision = max([float(np.finfo(a.dtype).eps) for a in (*self.xs, *self.outs)], default=2.0**-52)
         self.weights = self.draw_weights()
+        self.scale = [
+            1e-4 * size for size in self.ordinary_sizes()
+        ]  # of the terms that gradients are made of; 0 may be their sum
         self.gradients: list[Array] = []
         self.missing: list[bool] = []
 
@@ -115,6 +122,15 @@ class Case:
     def exact(self) -> float:
         """How far results may differ that are computed in different ways, but from the same numbers."""
         return 1e-9 if self.precision < 1e-12 else 1e-4 if self.precision < 1e-5 else 1e-2
+
+    def ordinary_sizes(self) -> list[float]:
+        """How large each gradient would be if the outputs changed as much as they are large while the input does."""
+        with np.errstate(all="ignore"):
+            total = sum(
+                float(np.abs(w * out)[np.isfinite(out)].sum()) for w, out in zip(self.weights, self.outs, strict=True)
+            )
+            largest = [float(np.abs(x[np.isfinite(x)]).max(initial=0.0)) for x in self.xs]
+        return [total / x if x else 0.0 for x in largest]
 
     def draw_weights(self) -> list[Array]:
         """Cotangents of which no two neighbours are equal; 0 where the output is not finite."""
@@ -177,6 +193,8 @@ class Case:
         full = []
         for i, (x, g) in enumerate(zip(self.xs, found, strict=True)):
             if g is not None and g.shape != x.shape:
+                if self.resized and g.size > x.size:
+                    raise Refused("a gradient of another size")
                 self.fail(
                     "gradient",
                     f"the gradient of input {self.which[i]} has shape {g.shape}, the input {x.shape}",

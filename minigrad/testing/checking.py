@@ -6,7 +6,7 @@ import re
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,17 +15,18 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from minigrad.core.primitive import Primitive
-from minigrad.testing.adapters import Subject, subject_of
+from minigrad.testing.adapters import CannotBeDone, Subject, subject_of
 from minigrad.testing.case import Broken, Budget, Notes, OutOfTime, Unusable
 from minigrad.testing.functions import examine
 from minigrad.testing.operations import LAWS, Law
 from minigrad.testing.report import Finding, GradientError
-from minigrad.testing.samples import EMPTY, accepted, arguments, as_inputs, generic, variations
+from minigrad.testing.samples import EMPTY, accepted, arguments, as_inputs, cut, generic, like, resized, variations
 from minigrad.testing.script import script_of
 from minigrad.testing.session import Session, told
 
 SECONDS = 16.0  # for the search; to make the found example small takes up to SHRINKING more
 SHRINKING = 5.0
+EXPLAINING = 3.0
 ENOUGH = 60  # elements: an example to guess at the reason from
 
 
@@ -49,6 +50,7 @@ class Result:
         self.remarks = list(notes.remarks)
         self.elements = notes.elements
         self.undecided = notes.unknown
+        self.exact = notes.exact
         self.examples = examples
         self.seconds = seconds
 
@@ -56,6 +58,7 @@ class Result:
         lines = [f"{self.name}: {self.verdict}{': ' + self.reason if self.reason else ''}"]
         lines.append(
             f"  {self.examples} examples, {self.elements} elements of gradients compared with differences, {self.undecided} undecided"
+            + (f"; {self.exact} slopes confirmed by complex steps" if self.exact else "")
         )
         lines.append(f"  laws: {', '.join(f'{name} {n}' for name, n in self.laws.items())}")
         if self.ties:
@@ -133,16 +136,21 @@ class Search:
         self.budget = Budget(seconds)
         self.notes = Notes()
         self.findings: list[Finding] = []
+        self.strategy = False  # whether examples are drawn, so that others like them may be made
+        self.bounds: dict[int, tuple[float, float]] = {}
         self.examples = 0
         self.refusals: list[str] = []
         self.start = time.monotonic()
 
     # --- examples -------------------------------------------------------------------------------------------------
 
-    def try_example(self, arrays: Sequence[Any], lenient: bool = False) -> None:
+    def try_example(self, arrays: Sequence[Any], lenient: bool = False, resized: bool = False) -> None:
         """Examines one example; remembers and raises what it breaks."""
+        self.remember(arrays)
         try:
-            examine(self.subject, arrays, self.notes, self.budget, lenient, self.laws)
+            examine(
+                self.subject, arrays, self.notes, self.budget, lenient, ["gradient"] if resized else self.laws, resized
+            )
             self.examples += 1
         except Unusable as error:
             self.refusals.append(str(error))
@@ -151,6 +159,14 @@ class Search:
                 self.budget = Budget(min(SHRINKING, max(1.0, self.budget.left() + SHRINKING)))
             self.findings.append(broken.finding)
             raise
+
+    def remember(self, arrays: Sequence[Any]) -> None:
+        """Between which bounds each input lies."""
+        for i, a in enumerate(arrays):
+            if isinstance(a, np.ndarray) and a.dtype.kind == "f" and np.isfinite(a).any():
+                finite = a[np.isfinite(a)]
+                low, high = self.bounds.get(i, (np.inf, -np.inf))
+                self.bounds[i] = min(low, float(finite.min())), max(high, float(finite.max()))
 
     def given(self, arrays: list[Any]) -> None:
         """The arrays, and what follows from them."""
@@ -163,10 +179,22 @@ class Search:
                     )
                 if number + 1 >= max(1, self.max_examples):
                     break
+            if self.max_examples > 1:
+                self.other_shapes(arrays)
         except Broken as broken:
             self.simplify(broken.finding)
         except OutOfTime:
             self.notes.remark("the time was spent before all examples were tried")
+
+    def other_shapes(self, arrays: Sequence[Any]) -> None:
+        """The arrays with axes of length 1 and 0."""
+        for example, broadcasts in resized(self.subject, arrays):
+            try:
+                self.try_example(example, True, broadcasts)
+            except Broken as broken:
+                shapes = " and ".join(str(a.shape) for a in example if isinstance(a, np.ndarray))
+                broken.finding.guess = broken.finding.guess or f"wrong for some shapes only, as {shapes} here"
+                raise
 
     def drawn(self, strategy: SearchStrategy[Any]) -> None:
         """Examples that Hypothesis draws, and makes smaller when one breaks a law."""
@@ -181,6 +209,7 @@ class Search:
             self.try_example(as_inputs(values))
 
         run = self.configured(given(strategy)(test))
+        self.strategy = True
         try:
             run()
         except OutOfTime:
@@ -255,17 +284,17 @@ class Search:
             while progress:
                 progress = False
                 for candidate in simpler(arrays):
-                    if self.breaks(candidate, law):
+                    if self.breaks(candidate, law, "shape" not in finding.what):
                         arrays, progress = candidate, True
                         break
         except OutOfTime:
             pass
 
-    def breaks(self, arrays: list[Any], law: str) -> bool:
+    def breaks(self, arrays: list[Any], law: str, resized: bool) -> bool:
         self.budget.check()
         before = len(self.findings)
         try:
-            self.try_example(arrays, True)
+            self.try_example(arrays, True, resized)
         except Broken as broken:
             if broken.finding.law == law:
                 return True
@@ -288,25 +317,49 @@ class Search:
             raise ValueError(
                 f"check: {self.subject.name} cannot be called with any of the inputs that were tried: {self.refusals[0]}"
             )
-        reason = next(iter(self.notes.remarks), "no element of any gradient lies where the function has a slope")
+        reason = "; ".join(["no element of any gradient lies where the function has a slope", *self.notes.remarks])
         return Result(self.subject.name, "cannot tell", reason, self.notes, self.examples, seconds)
 
     def error(self) -> GradientError:
         """The smallest example, with the guess that a larger one allows."""
         smallest = min(self.findings, key=lambda f: f.size)
-        alike = [f for f in self.findings if f.law == smallest.law and f.guess]
-        alike = [
-            f for f in alike if f.partial
-        ] or alike  # where some elements are right, "on every element" would be wrong
-        if alike:  # most often right is what most of the large examples say
-            large = max(min(f.size[0], ENOUGH) for f in alike)
-            votes = Counter(without_numbers(f.guess) for f in alike if min(f.size[0], ENOUGH) == large)
-            smallest.guess = next(
-                f.guess for f in alike if f.size[0] >= large and without_numbers(f.guess) == votes.most_common(1)[0][0]
-            )
+        smallest.guess = self.guess(smallest)
         names = [f"input {i}" for i in range(len(smallest.arrays))]
         smallest.script = script_of(self.subject, smallest)
         return GradientError(smallest.text(self.subject.name, names), smallest)
+
+    def guess(self, smallest: Finding) -> str:
+        """What most examples say that are large and in no way special: small ones, and those with zeros and ties, fit many errors."""
+        first = self.findings[0]
+        others = self.generic_findings(smallest.law) if self.strategy else ()
+        telling = [f for f in (first, *others) if f.law == smallest.law and f.varied]
+        most = max([f.size[0] for f in telling], default=0)
+        guesses = [f.guess for f in telling if f.guess and f.size[0] == most] or [f.guess for f in telling if f.guess]
+        if not guesses and not telling:
+            alike = [f for f in self.findings if f.law == smallest.law and f.guess]
+            alike = [
+                f for f in alike if f.partial
+            ] or alike  # where some elements are right, "on every element" would be wrong
+            large = max([min(f.size[0], ENOUGH) for f in alike], default=0)
+            guesses = [f.guess for f in alike if min(f.size[0], ENOUGH) == large]
+        votes = Counter(without_numbers(guess) for guess in guesses)
+        return next((guess for guess in guesses if without_numbers(guess) == votes.most_common(1)[0][0]), "")
+
+    def generic_findings(self, law: str) -> Iterator[Finding]:
+        """What breaks the law among numbers all over what was seen, in the shapes of the first that did, and in larger ones."""
+        budget = Budget(EXPLAINING)
+        for longer in (0, 2):
+            for number in range(2):
+                arrays = like(self.findings[0].arrays, self.bounds, longer, number)
+                try:
+                    if arrays is not None:
+                        examine(self.subject, arrays, Notes(), budget, True, [law])
+                except Broken as broken:
+                    yield broken.finding
+                except (Unusable, CannotBeDone):
+                    pass
+                except OutOfTime:
+                    return
 
 
 def is_declared(op: Primitive) -> bool:
@@ -328,15 +381,6 @@ def without_numbers(text: str) -> str:
 
 def self_or_array(value: Any) -> Any:
     return as_inputs([value])[0]
-
-
-def cut(array: Any, old: int, new: int) -> Any:
-    """The array with its axes of one length cut to another."""
-    return (
-        array[tuple([slice(0, new) if n == old else slice(None) for n in array.shape])]
-        if isinstance(array, np.ndarray)
-        else array
-    )
 
 
 def simpler(arrays: Sequence[Any]) -> list[list[Any]]:

@@ -85,7 +85,7 @@ def diagnose(evidence: Evidence, i: int) -> str:
 def absent(e: Evidence, i: int) -> Iterator[str]:
     if e.missing[i]:
         yield f"no gradient at all reaches input {i} (None), though the function depends on it"
-    elif not e.got[i][e.known[i]].any():
+    elif e.known[i].any() and not e.got[i][e.known[i]].any():
         yield f"zero everywhere: the gradient of input {i} is forgotten, or the graph is cut"
 
 
@@ -273,7 +273,7 @@ def other_cotangent(e: Evidence, i: int) -> Iterator[str]:
             and len(e.weights) == 1
             and e.fits(i, (jacobian.T @ w.ravel()).reshape(e.xs[i].shape))
         ):
-            yield "the operation itself is applied to the cotangent, in the place of its transpose (not reversed)"
+            yield "the operation itself is applied to the cotangent, in the place of its transpose (its inverse, if it only moves elements)"
 
 
 def features(e: Evidence, i: int) -> Iterator[tuple[str, Array]]:
@@ -293,6 +293,8 @@ def features(e: Evidence, i: int) -> Iterator[tuple[str, Array]]:
             yield f"1 - {name}", 1 - array
             yield f"1 - the square of {name}", 1 - array**2
             yield f"exp({name})", np.exp(array)
+            if (array > 0).all():
+                yield f"log({name})", np.log(array)
 
 
 def forgotten_factor(e: Evidence, i: int) -> Iterator[str]:
@@ -348,12 +350,27 @@ def mistaken_sum(e: Evidence, i: int) -> Iterator[str]:
                     yield f"off by a multiple of {name} that is constant along axis {axis}: a sum over that axis is missing, or taken over other axes"
 
 
+def statistics(e: Evidence, i: int) -> Iterator[str]:
+    """Off by a + b * x, with one a and one b for each slice: what goes through a mean or a variance."""
+    difference, known, x = e.got[i] - e.expected[i], e.known[i], e.xs[i]
+    if not known.all():
+        return
+    for axis in range(x.ndim):
+        if x.shape[axis] < 4:
+            continue
+        centred = x - x.mean(axis, keepdims=True)
+        slope = (difference * centred).sum(axis, keepdims=True) / (centred**2).sum(axis, keepdims=True)
+        if e.fits(i, e.expected[i] + difference.mean(axis, keepdims=True) + slope * centred):
+            yield f"a term is missing, or wrong, that goes through the mean or the variance along axis {axis}, as in a normalisation"
+
+
 def other_point(e: Evidence, i: int) -> Iterator[str]:
     """The derivative at another point than the inputs."""
     for k, x in enumerate(e.xs):
         changes = (
             [(f"with input {k} transposed", x.swapaxes(-1, -2))] if x.ndim > 1 and x.shape[-1] == x.shape[-2] else []
         )
+        changes += [(f"with input {k} reversed along axis {a}", np.flip(x, a)) for a in range(x.ndim) if x.shape[a] > 1]
         changes += [(f"at the output in the place of input {k}", out) for out in e.outs if out.shape == x.shape]
         changes += [
             (f"at the absolute value of input {k}", np.abs(x)),
@@ -406,17 +423,28 @@ def repeated_index(e: Evidence, i: int) -> Iterator[str]:
                     yield "where an index occurs more than once, gradients overwrite each other: missing accumulation"
 
 
+def by_value(e: Evidence, i: int) -> Iterator[str]:
+    """Right on some elements, wrong on others, as their values are."""
+    wrong = ~e.fine[i] & e.known[i]
+    if (
+        wrong.size > 3
+        and where_values(wrong, e.xs[i])
+        and not e.fits(i, e.weights[0] if e.weights else e.got[i] + np.inf)
+    ):
+        yield from on_some_elements(e, i)
+
+
 def on_some_elements(e: Evidence, i: int) -> Iterator[str]:
     """Right on some elements, wrong on others: which, and how."""
     wrong = ~e.fine[i] & e.known[i]
     if not wrong.any() or not (e.known[i] & ~wrong).any():
         return
-    pattern = " and ".join([p for p in (where_values(wrong, e.xs[i]), place_pattern(wrong, None)) if p])
+    pattern = where_values(wrong, e.xs[i]) or place_pattern(wrong, None)
     if not pattern and len(e.weights) == 1 and e.weights[0].shape == wrong.shape:
         signs = where_values(wrong, e.weights[0])
         pattern = signs.replace("the input", "the cotangent") if signs else ""
     if not pattern and len(e.outs) == 1 and e.outs[0].shape == wrong.shape:
-        pattern = where_values(wrong, e.outs[0]).replace("the input", "the output")
+        pattern = where_values(wrong, e.outs[0], ties=False).replace("the input", "the output")
     if not pattern:
         for j, x in enumerate(e.xs):
             if j != i and x.shape == wrong.shape and not pattern:
@@ -462,7 +490,12 @@ def place_pattern(wrong: Array, x: Array | None) -> str:
             return "on the diagonal"
         if wrong.ndim == 2 and wrong.shape[0] == wrong.shape[1] > 1 and (wrong != diagonal(wrong.shape)).all():
             return "off the diagonal"
-        if wrong.ndim == 2 and (not np.tril(wrong).any() or not np.triu(wrong).any()):
+        if (
+            wrong.ndim == 2
+            and min(wrong.shape) > 2
+            and np.count_nonzero(wrong) > 2
+            and (not np.tril(wrong).any() or not np.triu(wrong).any())
+        ):
             return "in one triangle of the matrix"
     return where_values(wrong, x) if x is not None else ""
 
@@ -471,7 +504,7 @@ def diagonal(shape: tuple[int, ...]) -> Array:
     return np.arange(shape[0])[:, None] == np.arange(shape[1])
 
 
-def where_values(wrong: Array, x: Array) -> str:
+def where_values(wrong: Array, x: Array, ties: bool = True) -> str:
     """For which values of the input these elements are wrong."""
     if wrong.all() or not wrong.any():
         return ""
@@ -491,9 +524,11 @@ def where_values(wrong: Array, x: Array) -> str:
             return f"where the input is above {good.max():.4g}"
         if bad.max() < good.min():
             return f"where the input is below {good.min():.4g}"
+        if wrong.size > 7 and bad.size > 2 and not ((bad.min() < good) & (good < bad.max())).any():
+            return f"where the input is between {bad.min():.4g} and {bad.max():.4g}"
     values, counts = np.unique(x, return_counts=True)
     tied = np.isin(x, values[counts > 1])
-    if tied.any() and (wrong <= tied).all() and not tied.all():
+    if ties and tied.any() and (wrong <= tied).all() and not tied.all():
         return "where elements of the input are equal"
     return ""
 
@@ -512,16 +547,18 @@ RULES: tuple[Rule, ...] = (
     absent,
     not_finite,
     beyond_kinks,
-    stale,
     exchanged,
     constant_factor,
+    repeated_index,
+    by_value,
     moved,
     other_cotangent,
-    repeated_index,
     on_some_elements,
     added_term,
     forgotten_factor,
+    stale,
     mistaken_sum,
+    statistics,
     two_sums,
     other_point,
     imprecise,

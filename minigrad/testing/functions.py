@@ -330,6 +330,9 @@ def second_derivative(case: Case) -> None:
     """The gradients of the gradients are what differences of the gradients give; what has no graph is not asked."""
     if not isinstance(case.subject, TensorSubject) or case.subject.vjp is not None or case.precision > 1e-12:
         return
+    if case.subject.first_only:
+        case.notes.remark(f"the second derivative is not judged: {case.subject.first_only}")
+        return
     if sum(x.size for x in case.xs) + sum(w.size for w in case.weights) > 150:
         return
     for k in range(len(case.which)):
@@ -347,25 +350,8 @@ def second_derivative(case: Case) -> None:
             np.zeros(x.shape, x.dtype) if g is None else np.array(g) for g, x in zip(found, inner.xs, strict=True)
         ]
         inner.missing = [g is None for g in found]
-        silent = [i for i, g in zip(inner.which, found, strict=True) if g is None]
-        if silent and not case.subject.every_order:
-            inner = without(inner, silent)
         differences(inner, "second derivative")
         case.notes.laws["second derivative"] += 1
-
-
-def without(case: Case, silent: Sequence[int]) -> Case:
-    """The case with some inputs held fixed."""
-    kept = [k for k, i in enumerate(case.which) if i not in silent]
-    held = Case.__new__(Case)
-    held.__dict__.update(vars(case))
-    held.which = [case.which[k] for k in kept]
-    held.xs = [case.xs[k] for k in kept]
-    held.gradients = [case.gradients[k] for k in kept]
-    held.missing = [case.missing[k] for k in kept]
-    held.smooth = [case.smooth[k] for k in kept]
-    held.scale = [case.scale[k] for k in kept]
-    return held
 
 
 def exact_adjoint(case: Case) -> None:
@@ -429,6 +415,7 @@ def examine(
     budget: Budget,
     lenient: bool = False,
     laws: Sequence[str] | None = None,
+    resized: bool = False,
 ) -> None:
     """Checks all laws on one example.
 
@@ -437,7 +424,7 @@ def examine(
         Unusable: the function refuses the example.
         OutOfTime: the budget is spent.
     """
-    case = Case(subject, arrays, notes, budget, lenient)
+    case = Case(subject, arrays, notes, budget, lenient, resized=resized)
     if not case.outs:
         raise Unusable("it gives no array of floats")
     if any(out.size for out in case.outs) and not any(np.isfinite(out).any() for out in case.outs):

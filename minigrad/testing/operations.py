@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -19,7 +20,7 @@ from minigrad.core.tensor import TABLE, Tensor, make_tensor
 from minigrad.kernels import reference
 from minigrad.testing.numeric import compare, slopes, undecided
 from minigrad.testing.report import GradientError
-from minigrad.testing.strategies import Array, Call, DrawFunction, calls, cotangents
+from minigrad.testing.strategies import Array, Call, Draw, DrawFunction, calls, cotangents
 
 Check = Callable[[Any, DrawFunction], None]
 CLEAN_ERRORS = (IndexError, RuntimeError, ValueError)
@@ -255,6 +256,16 @@ def empty(op: Any, draw: DrawFunction) -> None:
         assert g.array.shape == array.shape
 
 
+@law(every)
+def pickling(op: Any, draw: DrawFunction) -> None:
+    """An operation is pickled by its name, its results by their values."""
+    assert pickle.loads(pickle.dumps(op)) is op
+    for out in evaluate(draw(calls(op)))[1]:
+        again = pickle.loads(pickle.dumps(out.detach()))
+        assert again.dtype == out.dtype
+        np.testing.assert_array_equal(again.array, out.array)
+
+
 @law(is_fused)
 def fused(op: Any, draw: DrawFunction) -> None:
     """A fused operation and the composite that it equals have the same value and the same gradient, whichever of them computes it."""
@@ -262,7 +273,9 @@ def fused(op: Any, draw: DrawFunction) -> None:
     weights = draw_weights(call, draw)
     xs, outs = evaluate(call)
     named = {**dict(zip(op.static_names, op.defaults, strict=True)), **call.named}
-    composite = op.equals(*[make_tensor(a) if isinstance(a, np.ndarray) else a for a in call.args[: op.n_tensors]], *named.values())
+    composite = op.equals(
+        *[make_tensor(a) if isinstance(a, np.ndarray) else a for a in call.args[: op.n_tensors]], *named.values()
+    )
     assert_near("value", [outs[0].array], [composite.array], EPSILON_64)
     ways = [[g.array for g in pull_back(outs, weights, xs, create)] for create in (True, False)]
     assert_near("gradient", ways[1], ways[0], EPSILON_64)
@@ -349,6 +362,30 @@ def adjoint(op: Any, draw: DrawFunction) -> None:
             raise GradientError(f"{op.name}: <g, f(x)> is {forward!r} but <vjp(g), x> is {side!r}")
 
 
+@law(is_linear)
+def superposition(op: Any, draw: DrawFunction) -> None:
+    """f(2x + 3y) is 2f(x) + 3f(y), exactly on whole numbers, but for what f(0) adds; for bilinear operations in each of the first two inputs."""
+    call = draw(calls(op, integers=True))
+    inputs = call.inputs
+    others = [Draw(draw, a.dtype, True).array(a.shape) for a in inputs]
+    moving = [[0], [1]] if op.facts["laws"] == "bilinear" else [list(range(len(inputs)))]
+    for places in moving:
+        if max(places, default=0) >= len(inputs):
+            continue
+
+        def value(arrays: Sequence[Array], places: Sequence[int] = places) -> list[Array]:
+            full = [arrays[i] if i in places else a for i, a in enumerate(inputs)]
+            with empty_may_raise(call):
+                return [out.array for out in call.differentiable(*leaves(full))]
+
+        both = value([np.asarray(2 * a + 3 * b) for a, b in zip(inputs, others, strict=True)])
+        parts = [value(inputs), value(others), value([np.zeros_like(a) for a in inputs])]
+        for combined, of_x, of_y, of_0 in zip(both, *parts, strict=True):
+            np.testing.assert_array_equal(
+                combined - of_0, 2 * (of_x - of_0) + 3 * (of_y - of_0), err_msg=f"{op.name} is not linear"
+            )
+
+
 @law(broadcasts)
 def broadcasting(op: Any, draw: DrawFunction) -> None:
     """An operand that is broadcast counts as one that was expanded before: same value, and its gradient is summed."""
@@ -418,6 +455,8 @@ def in_place(op: Any, draw: DrawFunction) -> None:
     result = TABLE[f"{op.name}_"](target, *others, *call.args[op.n_tensors :], **call.named)
     assert result is target
     assert target._version == writes + 1
-    assert_near("value in place", [target.array], [outs[0].astype(target.dtype)], EPSILON_64)  # truth values become 0 and 1 of its dtype
+    assert_near(
+        "value in place", [target.array], [outs[0].astype(target.dtype)], EPSILON_64
+    )  # truth values become 0 and 1 of its dtype
     if weights:
         assert_near("gradient in place", [g.array for g in pull_back([target], weights, xs)], gradients, EPSILON_64)

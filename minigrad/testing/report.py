@@ -74,6 +74,21 @@ class Finding:
         digits = sum(len(repr(x)) for a in floats if a.size <= FEW for x in a.ravel().tolist())
         return sum(a.size for a in floats), digits, float(sum(np.abs(a).sum() for a in floats if a.dtype.kind == "f"))
 
+    @property
+    def varied(self) -> bool:
+        """Is this an example with several elements, hardly any of which are 0 or equal?"""
+        numbers = np.concatenate(
+            [
+                np.zeros(0),
+                *[
+                    a.ravel().astype(np.float64)
+                    for a in self.arrays
+                    if isinstance(a, np.ndarray) and a.dtype.kind == "f"
+                ],
+            ]
+        )
+        return numbers.size > 2 and np.unique(numbers[numbers != 0]).size > 0.7 * numbers.size
+
     def text(self, name: str, names: Sequence[str]) -> str:
         """The report."""
         lines = [f"{name}: {self.what}", f"  law       {self.law}"]

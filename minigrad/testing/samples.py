@@ -77,7 +77,7 @@ def as_domain(domain: Any) -> Domain:
 
 
 def variations(given: Sequence[Any]) -> Iterator[tuple[list[Any], bool]]:
-    """The arrays themselves; in double precision; moved a little; and with ties and round numbers. All but the first prove less (`lenient`)."""
+    """The arrays themselves; in double precision; moved a little; with ties, zeros and round numbers. All but the first prove less (`lenient`)."""
     yield list(given), False
     which = [i for i, a in enumerate(given) if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
     if any(given[i].dtype != np.float64 for i in which):
@@ -86,6 +86,8 @@ def variations(given: Sequence[Any]) -> Iterator[tuple[list[Any], bool]]:
     yield changed(given, which, lambda a: within(a, a * (1 + 0.2 * random.uniform(-1, 1, a.shape)))), True
     yield changed(given, which, tied), True
     yield changed(given, which, lambda a: within(a, np.round(a))), True
+    if any((given[i] > 0).any() and (given[i] < 0).any() for i in which):
+        yield changed(given, which, zeroed), True
 
 
 def changed(given: Sequence[Any], which: Sequence[int], change: Callable[[Array], Array]) -> list[Any]:
@@ -108,6 +110,72 @@ def tied(a: Array) -> Array:
     flat = a.ravel().copy()
     flat[1::2] = flat[: 2 * (flat.size // 2) : 2]
     return flat.reshape(a.shape)
+
+
+def zeroed(a: Array) -> Array:
+    """Every third element 0, where numbers of both signs were given."""
+    flat = a.ravel().copy()
+    if (flat > 0).any() and (flat < 0).any():
+        flat[::3] = 0
+    return flat.reshape(a.shape)
+
+
+def cut(array: Any, old: int, new: int) -> Any:
+    """The array with its axes of one length cut to another."""
+    if not isinstance(array, np.ndarray):
+        return array
+    return array[tuple([slice(0, new) if n == old else slice(None) for n in array.shape])]
+
+
+def resized(subject: Subject, given: Sequence[Any]) -> Iterator[tuple[list[Any], bool]]:
+    """The arrays with axes of one length cut to 1, and to none, where the function takes that for the same axes as before; and whether it may broadcast.
+
+    A function that takes it for something else, as a convolution whose kernel is longer than its input, has other outputs; so have most functions
+    that use constants of the old shape.
+    """
+    outs = [out.shape for out in subject.outputs([np.array(a) if isinstance(a, np.ndarray) else a for a in given])]
+    lengths = {n for a in given if isinstance(a, np.ndarray) for n in a.shape if n > 1}
+    for length in sorted(lengths, reverse=True):
+        for new in (1, 0):
+            arrays = [cut(a, length, new) for a in given]
+            try:
+                shapes = [
+                    out.shape
+                    for out in subject.outputs([np.array(a) if isinstance(a, np.ndarray) else a for a in arrays])
+                ]
+            except Exception:
+                continue
+            if shapes == [tuple([new if n == length else n for n in shape]) for shape in outs]:
+                yield arrays, new == 1
+    if (
+        subject.framework == "minigrad"
+    ):  # whose engine undoes broadcasting; elsewhere it is up to the function whether it broadcasts
+        for arrays in narrowed(given):
+            yield arrays, False
+
+
+def narrowed(given: Sequence[Any]) -> Iterator[list[Any]]:
+    """The arrays with one of several of the same shape cut so that it has to be broadcast."""
+    shapes = [a.shape for a in given if isinstance(a, np.ndarray) and a.dtype.kind == "f" and a.ndim]
+    for i, a in enumerate(given):
+        if isinstance(a, np.ndarray) and a.dtype.kind == "f" and a.ndim and a.size > 1 and shapes.count(a.shape) > 1:
+            for small in (a[:1], a[0], a[..., :1]):
+                yield [small if i == j else b for j, b in enumerate(given)]
+
+
+def like(arrays: Sequence[Any], bounds: dict[int, tuple[float, float]], longer: int, seed: int) -> list[Any] | None:
+    """Numbers all over what was seen of each input, on axes that are so much longer, all of one length by the same: what shows most of an error."""
+    if longer and any(isinstance(a, np.ndarray) and a.dtype.kind in "iu" for a in arrays):
+        return None
+    random = np.random.default_rng([seed, longer])
+    found = []
+    for i, a in enumerate(arrays):
+        if isinstance(a, np.ndarray) and a.dtype.kind == "f":
+            low, high = bounds.get(i, (-2.0, 2.0))
+            found.append(random.uniform(low, high, [n + longer if n > 1 else n for n in a.shape]).astype(a.dtype))
+        else:
+            found.append(a)
+    return found
 
 
 # --- without any ------------------------------------------------------------------------------------------------------

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
-import textwrap
 from typing import Any
 
 import numpy as np
 
 from minigrad.testing.adapters import Subject
 from minigrad.testing.report import Finding, literal
+from minigrad.testing.source import Source
 
 LARGEST = 400  # elements: beyond that a script would not be read
 
@@ -120,44 +119,10 @@ def maps_to_torch(fn: Any) -> bool:
 
 def defined(subject: Subject) -> tuple[list[str], list[str]]:
     """The imports and the definitions that make `fn` and `vjp`."""
-    imports = [] if subject.framework == "numpy" else [f"import {subject.framework}"]
-    definitions = []
+    source = Source()
+    if subject.framework != "numpy":
+        source.imports.append(f"import {subject.framework}")
     for name, function in (("fn", subject.fn), ("vjp", subject.vjp)):
         if function is not None:
-            more, text = made(name, function)
-            imports += [line for line in more if line not in imports]
-            definitions.append(text)
-    return imports, definitions
-
-
-def made(name: str, function: Any) -> tuple[list[str], str]:
-    """How to get at a function: by import if it is public in a module that can be imported, else by its source."""
-    owner = getattr(function, "__self__", None)
-    target, end = (owner, ".apply") if isinstance(owner, type) else (function, "")
-    if owner is not None and not isinstance(owner, type) and not inspect.ismodule(owner):
-        return (
-            [],
-            f"{name} = ...  # put {getattr(function, '__qualname__', function)!s} here, a method of {type(owner).__name__}",
-        )
-    module, path = (
-        getattr(target, "__module__", None),
-        getattr(target, "__qualname__", None) or getattr(target, "__name__", None),
-    )
-    if module and path and module != "__main__" and "<" not in path and found_again(module, path):
-        return [f"import {module}"], f"{name} = {module}.{path}{end}"
-    try:
-        source = textwrap.dedent(inspect.getsource(target)).strip()
-    except (OSError, TypeError):
-        return [], f"{name} = ...  # put {path or function!r} here: its source cannot be found"
-    if not source.startswith(("def ", "class ", "@")):
-        return [], f"# the line that makes {name}:\n#     " + source.replace(
-            "\n", "\n#     "
-        ) + f"\n{name} = ...  # put it here"
-    return [], f"{source}\n\n\n{name} = {target.__name__}{end}"
-
-
-def found_again(module: str, path: str) -> bool:
-    value: Any = sys.modules.get(module)
-    for part in path.split("."):
-        value = getattr(value, part, None)
-    return value is not None
+            source.add(name, function)
+    return source.imports, source.definitions

@@ -354,6 +354,21 @@ def broadcastable_shapes(draw: DrawFunction, count: int = 2, max_dims: int = 3) 
     return tuple([shape if i == full else source.broadcastable(shape) for i in range(count)])
 
 
+def dtypes(kinds: str = "f") -> st.SearchStrategy[Any]:
+    """Types of elements: of floats "f", whole numbers "i" and "u", truth values "b", the widest of each first.
+
+    >>> from hypothesis import find
+    >>> from minigrad.testing import dtypes
+    >>> find(dtypes("fi"), lambda dtype: True)
+    dtype('float64')
+    """
+    all_types = ("float64", "float32", "int64", "int32", "int16", "int8", "uint8", "bool")
+    chosen = [np.dtype(name) for name in all_types if np.dtype(name).kind in kinds]
+    if not chosen:
+        raise ValueError(f"dtypes: expected kinds among the letters f, i, u and b, got {kinds!r}")
+    return st.sampled_from(chosen)
+
+
 @st.composite
 def arrays(
     draw: DrawFunction,
@@ -363,28 +378,40 @@ def arrays(
     kinks: tuple[float, ...] = (),
     integers: bool = False,
     layout: bool = False,
+    ties: bool = False,
+    distance: float = 0.0,
 ) -> Array:
-    """Arrays of readable numbers, multiples of 1/8, with ties among them.
+    """Arrays of readable numbers, multiples of 1/8, often with ties among them.
 
     Args:
         shape: the shape, or a strategy for it (default: any of up to 3 axes).
-        dtype: a type of floats.
+        dtype: a type of floats, or a strategy for it.
         domain: the bounds (low, high), or a `Domain`.
         kinks: numbers that are left out.
         integers: whole numbers only.
         layout: in any layout in memory: transposed, reversed, with gaps, of stride 0.
+        ties: two elements at least are equal, where there are two.
+        distance: how far numbers stay from the kinks.
 
     >>> from hypothesis import find
     >>> from minigrad.testing import arrays
     >>> find(arrays((2,), domain=(0.5, 2)), lambda a: a.sum() > 2).tolist()
     [1.0, 2.0]
     """
-    source = Draw(draw, dtype, integers)
+    source = Draw(draw, draw(dtype) if isinstance(dtype, st.SearchStrategy) else dtype, integers)
     chosen = source.shape() if shape is None else draw(shape) if isinstance(shape, st.SearchStrategy) else shape
     low, high = (domain.low, domain.high) if hasattr(domain, "low") else domain
-    array = source.array(
-        (chosen,) if isinstance(chosen, int) else tuple(chosen), low, high, (*getattr(domain, "kinks", ()), *kinks)
-    )
+    forbidden = (*getattr(domain, "kinks", ()), *kinks)
+    near = [
+        x
+        for x in readable_numbers(low, high, (), integers).tolist()
+        if any(abs(x - kink) < distance for kink in forbidden)
+    ]
+    array = source.array((chosen,) if isinstance(chosen, int) else tuple(chosen), low, high, (*forbidden, *near))
+    if ties and array.size > 1:
+        flat = array.reshape(-1)  # a view: arrays are made contiguous
+        first = draw(st.integers(0, array.size - 2))
+        flat[first + 1] = flat[first]
     return source.layout(array) if layout else array
 
 

@@ -127,6 +127,69 @@ RIGHT: dict[str, Case] = {
 }
 
 
+def pooled(x: Any) -> Any:
+    return x.reshape(x.shape[0] // 2, 2, x.shape[1] // 2, 2).max((1, 3))
+
+
+def pooled_vjp(g: Any, x: Any, shared: bool = True) -> Any:
+    windows = x.reshape(x.shape[0] // 2, 2, x.shape[1] // 2, 2)
+    places = (windows == windows.max((1, 3), keepdims=True)) * 1.0
+    return ((places / (places.sum((1, 3), keepdims=True) if shared else 1) * g[:, None, :, None]).reshape(x.shape),)
+
+
+def layer_norm(x: Any, w: Any, b: Any) -> Any:
+    return (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5) * w + b
+
+
+def layer_norm_vjp(g: Any, x: Any, w: Any, b: Any, eps: float = 1e-5, variance: bool = True) -> Any:
+    scale = np.sqrt(x.var(-1, keepdims=True) + eps)
+    normal, gw = (x - x.mean(-1, keepdims=True)) / scale, g * w
+    through = normal * (gw * normal).mean(-1, keepdims=True) if variance else 0
+    return (gw - gw.mean(-1, keepdims=True) - through) / scale, (g * normal).sum(0), g.sum(0)
+
+
+def taken(g: Any, x: Any, places: Any, accumulate: bool = True) -> Any:
+    out = np.zeros_like(x)
+    if accumulate:
+        np.add.at(out, places, g)
+    else:
+        out[places] = g
+    return out, None
+
+
+TINY = 1e-10 * RANDOM.normal(size=4)
+WEIGHTS = np.array([1.0, 2.0, -3.0, 4.0])
+RIGHT |= {
+    "zero but for rounding": (
+        lambda x: x / np.sqrt((x * x).sum(-1, keepdims=True)),
+        lambda g, x: (g / (n := np.sqrt((x * x).sum(-1, keepdims=True))) - x * (g * x).sum(-1, keepdims=True) / n**3,),
+        (X[:, :1],),
+    ),
+    "max-pool with ties": (pooled, pooled_vjp, (np.array([[1.0, 1.0, 0.0, 2.0], [1.0, 0.0, 2.0, 2.0]]),)),
+    "sort with ties": (
+        lambda x: np.sort(x, -1),
+        lambda g, x: (np.take_along_axis(g, np.argsort(np.argsort(x, -1, kind="stable"), -1), -1),),
+        (TIES,),
+    ),
+    "layer norm": (layer_norm, layer_norm_vjp, (X, V, V + 1)),
+    "indices that repeat": (lambda x, i: x[i], taken, (X, np.array([0, 2, 2]))),
+    "tiny numbers": (lambda x: x**3, lambda g, x: (3 * g * x * x,), (TINY,)),
+    "large numbers": (lambda x: x**3, lambda g, x: (3 * g * x * x,), (1e16 * TINY,)),
+    "constants of its shape": (lambda x: (x * WEIGHTS).sum(-1), lambda g, x: (g[..., None] * WEIGHTS,), (X,)),
+    "variance beside a large mean, in float32": (
+        lambda x: x.var(-1),
+        lambda g, x: (2 * g[..., None] * (x - x.mean(-1, keepdims=True)) / x.shape[-1],),
+        ((100 + X).astype(np.float32),),
+    ),
+    "domain of drawn numbers": (
+        np.arcsin,
+        lambda g, x: (g / np.sqrt(1 - x * x),),
+        (arrays((4,), domain=(-0.875, 0.875)),),
+    ),
+    "an axis": (lambda x, axis: x.sum(axis), lambda g, x, axis: (np.expand_dims(g, axis) + 0 * x, None), (X, 1)),
+}
+
+
 @pytest.mark.gradcheck
 @pytest.mark.parametrize("name", RIGHT)
 def test_right_derivatives_pass(name: str) -> None:
@@ -208,6 +271,24 @@ WRONG: dict[str, tuple[str, str, Any, Any, tuple[Any, ...]]] = {  # law, words o
     "without inputs": ("gradient", "factor 2 ", np.exp, lambda g, x: (2 * g * np.exp(x),), ()),
     "triangle": ("gradient", "triangle", lambda x: (x**2).sum(), lambda g, x: (g * 2 * np.triu(x),), (S,)),
     "one of many": ("gradient", "", np.tanh, lambda g, x: (g * (1 - np.tanh(x) ** 2) * (np.arange(x.size).reshape(x.shape) < x.size - 1),), (RANDOM.normal(size=(60, 60)),)),
+}  # fmt: skip
+
+
+WRONG |= {
+    "max-pool, all of equals": ("gradient", "tie", pooled, lambda g, x: pooled_vjp(g, x, False), (np.ones((2, 4)),)),
+    "max, all of equals, which were not given": ("gradient", "tie", largest, lambda g, x: (g[:, None] * (x == x.max(-1, keepdims=True)),), (X,)),
+    "sort": ("gradient", "its inverse", lambda x: np.sort(x, -1), lambda g, x: (np.take_along_axis(g, np.argsort(x, -1), -1),), (np.array([[3.0, 1.0, 2.0], [2.0, 3.0, 1.0]]),)),
+    "variance forgotten": ("gradient", "the mean or the variance", layer_norm, lambda g, x, w, b: layer_norm_vjp(g, x, w, b, variance=False), (X, V, V)),
+    "another eps": ("gradient", "a constant is a little off", layer_norm, lambda g, x, w, b: layer_norm_vjp(g, x, w, b, eps=1e-3), (X, V, V)),
+    "indices that repeat": ("gradient", "more than once", lambda x, i: x[i], lambda g, x, i: taken(g, x, i, False), (X, np.array([0, 2, 2]))),
+    "axis of length 1": ("gradient", "zero", lambda x: x.sum(-1), lambda g, x: (g[..., None] * np.ones_like(x) * (x.shape[-1] > 1),), (X,)),
+    "no elements": ("gradient", "", lambda x: x.sum(), lambda g, x: (np.full_like(x, g) if x.size else np.zeros(3),), (V,)),
+    "tiny numbers": ("gradient", "factor 0.666667 ", lambda x: x**3, lambda g, x: (2 * g * x * x,), (1e4 * TINY,)),
+    "float32 only": ("float32", "precision", np.sin, lambda g, x: (g * np.cos(x) * (1.01 if x.dtype == np.float32 else 1),), (X,)),
+    "1e-3 in float32": ("gradient", "nearly right", np.tanh, lambda g, x: ((g * (1 - np.tanh(x) ** 2) * 1.001).astype(x.dtype),), (X.astype(np.float32),)),
+    "layout": ("layout", "strides", np.sin, lambda g, x: (g * np.cos(x if x.strides[-1] > 0 else x[..., ::-1]),), (X,)),
+    "straight through": ("gradient", "the cotangent itself", np.floor, lambda g, x: (g,), (numbers(5),)),
+    "saturates": ("gradient", "where the input is above", lambda x: np.logaddexp(0, x), lambda g, x: (g * np.where(x > 20, 0, 1 / (1 + np.exp(-x))),), (hnp.arrays(float, 4, elements=st.floats(-40, 40)),)),
 }  # fmt: skip
 
 
@@ -342,8 +423,9 @@ def test_functions_of_minigrad_pass(function: Any, inputs: Any) -> None:
         ("gradient", lambda g, x: -g * x.cos()),
         ("gradient", lambda g, x: g.mean() * x.cos()),
         ("second derivative", lambda g, x: g * x.cos().detach()),
+        ("second derivative", lambda g, x: g.detach() * x.cos()),
     ],
-    ids=["sign", "mean", "cut off"],
+    ids=["sign", "mean", "cut off", "cut off from g"],
 )
 def test_wrong_rules_of_minigrad_are_reported(law: str, rule: Any) -> None:
     assert check(sine(lambda g, x: g * x.cos()), X).verdict == "pass"
@@ -351,6 +433,14 @@ def test_wrong_rules_of_minigrad_are_reported(law: str, rule: Any) -> None:
         check(sine(rule), X)
     assert caught.value.finding is not None
     assert caught.value.finding.law == law
+
+
+def test_broadcasting_is_tried_for_operations_of_minigrad() -> None:
+    op = primitive(method=False)(lambda x, y, /: x * y)
+    op.vjp("x")(lambda g, y: g * y)
+    op.vjp("y")(lambda g, x, y_shape: g * x if x.shape == y_shape else 2 * g * x)
+    with pytest.raises(GradientError, match="off by a factor 2 "):
+        check(op, X, Y)
 
 
 class Normalize(minigrad.autograd.Function):
@@ -430,6 +520,7 @@ def test_functions_of_torch_pass() -> None:
         ("gradient", "None", lambda x, w: x * w, lambda g, x, w: (g * w, None), (X, V)),
         ("unmodified", "in place", lambda x: x.sin(), lambda g, x: g.mul_(x.cos()), (X,)),
         ("second derivative", "factor 0.5 ", lambda x: x**3, lambda g, x: 3 * g * x * x.detach(), (X,)),
+        ("second derivative", "cut off", lambda x: x.exp(), lambda g, x: g * x.detach().exp(), (X,)),
         ("layout", "strides", lambda x: x.sin(), lambda g, x: g.as_strided(g.shape, (g.shape[1], 1)) * x.cos(), (S,)),
     ],
 )
@@ -439,6 +530,46 @@ def test_wrong_functions_of_torch_are_reported(law: str, guess: str, forward: An
     finding = caught.value.finding
     assert finding is not None
     assert (finding.law, guess in f"{finding.guess} ") == (law, True)
+
+
+@pytest.mark.gradcheck
+def test_only_what_keeps_its_graph_must_have_a_second_derivative() -> None:
+    """Forward's own results have no graph, and NumPy makes none: torch's users know that, and differentiate such a backward once."""
+    torch = pytest.importorskip("torch")
+
+    class Kept(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x, x.exp())
+            return torch.sin(x.exp())
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            _, e = ctx.saved_tensors
+            return g * e.cos() * e
+
+    class InNumpy(Kept):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            return x.sin()
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            (x,) = ctx.saved_tensors
+            return g * torch.from_numpy(np.cos(x.detach().numpy()))
+
+    class Once(InNumpy):
+        @staticmethod
+        @torch.autograd.function.once_differentiable
+        def backward(ctx: Any, g: Any) -> Any:
+            (x,) = ctx.saved_tensors
+            return g * x.cos()
+
+    for function in (Kept, InNumpy, Once):
+        result = check(function, X)
+        assert result.verdict == "pass"
+        assert any(remark.startswith("the second derivative is not judged: its backward") for remark in result.remarks)
 
 
 # --- classes of tests -------------------------------------------------------------------------------------------------

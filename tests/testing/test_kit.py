@@ -324,5 +324,9 @@ def test_a_fused_operation_breaks_no_law_if_it_equals_its_composite() -> None:
 
 
 def test_a_fused_operation_that_does_not_equal_its_composite_is_found() -> None:
-    assert "fused" in broken_laws(define(cubed, {"input": slope_of_cube(3.0)}, equals=lambda input: 1.0001 * input**3.0))
-    assert {"fused", "gradient"} <= broken_laws(define(cubed, {"input": slope_of_cube(3.0001)}, equals=lambda input: input**3.0))
+    assert "fused" in broken_laws(
+        define(cubed, {"input": slope_of_cube(3.0)}, equals=lambda input: 1.0001 * input**3.0)
+    )
+    assert {"fused", "gradient"} <= broken_laws(
+        define(cubed, {"input": slope_of_cube(3.0001)}, equals=lambda input: input**3.0)
+    )
