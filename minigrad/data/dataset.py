@@ -31,6 +31,55 @@ class IterableDataset(Dataset[Sample], Iterable[Sample]):
     def __iter__(self) -> Iterator[Sample]:
         raise NotImplementedError(f"{type(self).__name__} does not define __iter__")
 
+    def __add__(self, other: Dataset[Any]) -> Any:
+        return ChainDataset([self, other])  # type: ignore[list-item]
+
+
+class ChainDataset(IterableDataset[Sample]):
+    """Streams one after the other.
+
+    Raises TypeError, when it comes to it, for what is no IterableDataset.
+    """
+
+    def __init__(self, datasets: Iterable[IterableDataset[Sample]]) -> None:
+        self.datasets = datasets
+
+    def __iter__(self) -> Iterator[Sample]:
+        for dataset in self.datasets:
+            if not isinstance(dataset, IterableDataset):
+                raise TypeError(f"ChainDataset only supports IterableDataset, got {type(dataset).__name__}")
+            yield from dataset
+
+    def __len__(self) -> int:
+        return sum(len(dataset) for dataset in self.datasets)  # type: ignore[arg-type, misc]
+
+
+class StackDataset(Dataset[Any]):
+    """Sample i is the tuple of the i-th samples of some datasets, or by name their dict.
+
+    Raises ValueError for none, for both kinds at once, or for datasets of different lengths.
+
+    >>> StackDataset([1, 2], "ab")[1], StackDataset(number=[1, 2], letter="ab")[0]
+    ((2, 'b'), {'number': 1, 'letter': 'a'})
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if bool(args) == bool(kwargs):
+            raise ValueError("StackDataset: expected datasets either without names or with names")
+        self.datasets: Any = args or kwargs
+        lengths = [len(dataset) for dataset in (args or kwargs.values())]
+        if len(set(lengths)) > 1:
+            raise ValueError(f"Size mismatch between datasets: StackDataset expects equal lengths, got {lengths}")
+        self._length = lengths[0]
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(self.datasets, dict):
+            return {name: dataset[index] for name, dataset in self.datasets.items()}
+        return tuple(dataset[index] for dataset in self.datasets)
+
+    def __len__(self) -> int:
+        return self._length
+
 
 class TensorDataset(Dataset[tuple[Tensor, ...]]):
     """Sample i is the tuple of the i-th elements of some tensors, such as pictures and their labels.

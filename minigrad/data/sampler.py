@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+
 from minigrad.core.tensor import Tensor, tensor
-from minigrad.ops.random import multinomial, randint, randperm
+from minigrad.ops.random import multinomial, rand, randint, randperm
 
 Index = TypeVar("Index", covariant=True)
 
@@ -114,6 +116,42 @@ class WeightedRandomSampler(Sampler[int]):
 
     def __len__(self) -> int:
         return self.num_samples
+
+
+class StratifiedSampler(Sampler[int]):
+    """All indices in a random order in which every stretch has the classes in their proportions, up to two samples of each.
+
+    labels: the class of each sample. So has every batch of a BatchSampler, and of a DataLoader that is given it as its sampler.
+    The members of a class of n lie at (j + u) / n, with one random u below 1 for each class. Raises ValueError for labels that are no vector.
+
+    >>> import minigrad
+    >>> labels = [0] * 6 + [1] * 3
+    >>> order = list(StratifiedSampler(labels, generator=minigrad.Generator().manual_seed(0)))
+    >>> [sorted(labels[i] for i in order[start : start + 3]) for start in (0, 3, 6)]
+    [[0, 0, 1], [0, 0, 1], [0, 0, 1]]
+    """
+
+    def __init__(self, labels: Sequence[Any] | Tensor, generator: Any = None) -> None:
+        self.labels = np.asarray(labels.numpy() if isinstance(labels, Tensor) else labels)
+        if self.labels.ndim != 1 or self.labels.size == 0:
+            raise ValueError(
+                f"StratifiedSampler: labels should be a 1d sequence with elements, got shape {self.labels.shape}"
+            )
+        self.generator = generator
+
+    def __iter__(self) -> Iterator[int]:
+        shuffled = randperm(len(self), generator=self.generator).numpy()
+        _, classes = np.unique(self.labels[shuffled], return_inverse=True)
+        sizes = np.bincount(classes)
+        by_class = np.argsort(classes, kind="stable")
+        rank = np.empty_like(by_class)
+        rank[by_class] = np.arange(len(self)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        start = rand(len(sizes), dtype="float64", generator=self.generator).numpy()
+        places = (rank + start[classes]) / sizes[classes]
+        return iter(shuffled[np.argsort(places, kind="stable")].tolist())
+
+    def __len__(self) -> int:
+        return len(self.labels)
 
 
 class BatchSampler(Sampler[list[int]]):
