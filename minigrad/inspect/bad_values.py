@@ -47,7 +47,7 @@ class BadValue:
 
 
 class first_bad_value:
-    """A ``with`` block that finds the first NaN or infinity that an operation makes of finite operands: `found`, or None.
+    """A ``with`` block that finds the first operation that makes a NaN of operands without one, or an infinity of finite ones: `found`, or None.
 
     Args:
         model: gives the operations their modules.
@@ -84,21 +84,24 @@ class first_bad_value:
     def _heard(self, op: Primitive, args: tuple[Any, ...], result: Any, start: float, end: float) -> None:
         if self.found is not None:
             return
-        results = [a for a in (result if isinstance(result, tuple) else (result,)) if is_bad(a)]
-        if results and not any(is_bad(a) for a in args[: None if op.variadic else op.n_tensors]):
+        results = [
+            a for a in (result if isinstance(result, tuple) else (result,)) if holds(a, np.isnan) or holds(a, np.isinf)
+        ]
+        nan = any(holds(a, np.isnan) for a in results) and not any(holds(a, np.isnan) for a in args)
+        # An infinity that the user wrote down, such as the -inf of a mask, is no accident.
+        infinity = any(holds(a, np.isinf) for a in results) and not any(
+            holds(a, np.isinf) or holds(a, np.isnan) for a in args
+        )
+        if nan or infinity:
             stack = [] if self._calls is None else self._calls.stack
             self.found = BadValue(
                 op, args if op.variadic else args[: op.n_tensors], results, here(), stack[-1].name if stack else None
             )
 
 
-def is_bad(a: Any) -> bool:
-    """Is something in it not finite?"""
-    return (
-        isinstance(a, (np.ndarray, np.generic, float))
-        and np.asarray(a).dtype.kind in "fc"
-        and not bool(np.isfinite(a).all())
-    )
+def holds(a: Any, kind: Any) -> bool:
+    """Is one of its numbers of this kind?"""
+    return isinstance(a, (np.ndarray, np.generic, float)) and np.asarray(a).dtype.kind == "f" and bool(kind(a).any())
 
 
 def told(a: Any) -> str:

@@ -16,7 +16,7 @@ from minigrad.core.graph import Saved
 from minigrad.core.tensor import Tensor
 from minigrad.inspect.fields import times
 from minigrad.inspect.graph import Graph, owner_of
-from minigrad.inspect.steps import ORDERS, Steps, steps
+from minigrad.inspect.steps import ORDERS, Steps, steps, visits_of_recursion
 from minigrad.inspect.trace import trace
 
 __all__ = ["explore"]
@@ -29,7 +29,7 @@ TITLES = {
 }
 MOST_CELLS = 64  # of an array that is shown as a table
 MOST_MAPS, LARGEST_MAP = 8, 64
-LONGEST_WALK = 500  # steps of a wrong order, which may visit a node once for every path
+LONGEST_RECURSION_SHOWN = 500  # steps: it visits a node once for every path
 
 
 def explore(
@@ -63,14 +63,8 @@ def explore(
     ('<!DOCTYPE html>', False, 2)
     """
     right = steps(result, calls, names, gradient)
-    walks = [right]
-    for order in ORDERS[1:]:
-        try:
-            other = steps(result, calls, names, gradient, order)
-        except RuntimeError:  # a recursion that takes too long
-            continue
-        if len(other) <= max(LONGEST_WALK, len(right)):
-            walks.append(other)
+    orders = [o for o in ORDERS[1:] if o != "recursion" or visits_of_recursion(right.graph) <= LONGEST_RECURSION_SHOWN]
+    walks = [right, *[steps(result, calls, names, gradient, order) for order in orders]]
     page = (PAGE / "explore.html").read_text(encoding="utf-8")
     parts = {
         "TITLE": escape(title),

@@ -96,6 +96,11 @@ class Graph:
         """The memory held for backward, each array once, without the leaves themselves."""
         return sum(node.kept_bytes for node in self.nodes.values())
 
+    @property
+    def holders(self) -> list[GraphNode]:
+        """The nodes because of which memory is held, the most first."""
+        return sorted((node for node in self.nodes.values() if node.kept_bytes), key=lambda node: -node.kept_bytes)
+
     def __len__(self) -> int:
         return len(self.nodes)
 

@@ -205,10 +205,25 @@ def steps(
         walk.latest_first()
         if order == "latest first":
             return Steps(described, walk.found, order, None)
+        if order == "recursion" and visits_of_recursion(described) > LONGEST_RECURSION:
+            raise RuntimeError(
+                f"steps: the recursion takes more than {LONGEST_RECURSION} steps; try it on a smaller graph"
+            )
         right = {step.node.id: step.incoming for step in walk.found}
         other = Walk(described, start, gradient, right)
         other.recursion() if order == "recursion" else other.breadth_first()
     return Steps(described, other.found, order, {k: g for k, g in right.items() if described.nodes[k].is_leaf})
+
+
+def visits_of_recursion(described: Graph) -> int:
+    """How many visits a recursion makes: one for each path from the result to each node."""
+    visits = dict.fromkeys(described.nodes, 0)
+    visits[described.root] = 1
+    for node in reversed(described.nodes.values()):  # the latest first
+        for _, source in node.inputs:
+            if source is not None:
+                visits[source] += visits[node.id]
+    return sum(visits.values())
 
 
 class Walk:

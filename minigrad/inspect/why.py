@@ -23,6 +23,7 @@ from minigrad.inspect.trace import trace
 
 __all__ = ["Path", "Why", "backward", "why"]
 
+MOST_SHOWN = 12  # nodes of a path that is printed
 Key = tuple[Node, int]  # a node and which of its outputs
 RESULTS: WeakKeyDictionary[Tensor, tuple[Tensor, trace | None]] = (
     WeakKeyDictionary()
@@ -38,8 +39,13 @@ class Path:
     contribution: float
 
     def __str__(self) -> str:
-        way = " -> ".join(f"{node.label}.{name}" for node, name in zip(self.nodes, self.inputs, strict=False))
-        return f"{self.contribution:+.6g}  {way + ' -> ' if way else ''}{self.nodes[-1].label}"
+        way = [
+            f"{node.label}.{name}" + (f" ({node.module})" if node.module else "")
+            for node, name in zip(self.nodes, self.inputs, strict=False)
+        ]
+        if len(way) > MOST_SHOWN:
+            way = [*way[: MOST_SHOWN // 2], f"... {len(way) - MOST_SHOWN} more ...", *way[-MOST_SHOWN // 2 :]]
+        return f"{self.contribution:+.6g}  " + " -> ".join([*way, self.nodes[-1].label])
 
 
 @dataclass(frozen=True)

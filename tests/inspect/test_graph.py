@@ -224,7 +224,9 @@ def test_nodes_know_their_modules_and_parameters_their_names() -> None:
 def test_bytes_are_counted_once_and_parameters_not() -> None:
     x = minigrad.ones(10, requires_grad=True)
     y = x.exp()
-    assert inspect.graph((y * y * x).sum()).kept_bytes == 2 * 40  # y and y * y
+    found = inspect.graph((y * y * x).sum())
+    assert found.kept_bytes == 2 * 40  # y and y * y
+    assert [(node.op, node.kept_bytes) for node in found.holders] == [("exp", 40), ("mul", 40)]
 
 
 @pytest.mark.parametrize("depth", [None, 0, 1, 2])
@@ -276,6 +278,23 @@ def test_deep_graphs() -> None:
     found = inspect.graph(y)
     assert len(found) == 3001 and len(found.tree(depth=2).splitlines()) == 3 and len(found.tree().splitlines()) == 3001
     assert inspect.steps(y)[-1].incoming == 1
+
+
+def test_steps_are_printed_with_and_without_rich(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    x = minigrad.tensor([1.0, 2.0], requires_grad=True)
+    walk = inspect.steps((x * x).sum(), names={"x": x})
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    walk.show()
+    plain = capsys.readouterr().out
+    assert plain == str(walk) + "\n" and "to other (#" in plain and "g * input = [1., 2.]" in plain
+    monkeypatch.undo()
+    pytest.importorskip("rich")
+    walk.show()
+    assert "@mul.vjp" in capsys.readouterr().out
 
 
 def test_what_has_no_graph_is_refused() -> None:

@@ -162,6 +162,17 @@ def test_the_first_bad_value_forward() -> None:
     assert search.found is None and everything_runs_plain()
 
 
+def test_infinities_that_are_meant_are_not_bad_but_nan_from_them_is() -> None:
+    x = minigrad.tensor([1.0, 0.0])
+    with inspect.first_bad_value() as search:
+        x.masked_fill(x == 0, -np.inf).softmax(0)
+        (x + minigrad.tensor([0.0, -np.inf])).softmax(0)
+    assert search.found is None
+    with inspect.first_bad_value() as search:
+        x * np.inf
+    assert search.found is not None and search.found.op == "mul"
+
+
 def test_the_first_bad_value_backward_and_in_a_module() -> None:
     x = minigrad.tensor([0.0, 4.0], requires_grad=True)
     with inspect.first_bad_value() as search:
