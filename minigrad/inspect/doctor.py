@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
+from linecache import getline
+from traceback import walk_tb
 from typing import Any
 
 from minigrad import nn
-from minigrad.core.source import PACKAGE
 from minigrad.inspect.fields import times
 from minigrad.inspect.summary import Event, ShadowRun, Shape, run_in_shadow
 
@@ -191,5 +191,13 @@ def first_misfit(event: Event) -> None:
 
 def user_line(error: BaseException) -> str:
     """The innermost line outside of this package that led to an error."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(PACKAGE)]
-    return f"{frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}" if frames else ""
+    package = __name__.partition(".")[0]
+    frames = [
+        (f, line)
+        for f, line in walk_tb(error.__traceback__)
+        if f.f_globals.get("__name__", "").partition(".")[0] != package
+    ]
+    if not frames:
+        return ""
+    frame, line = frames[-1]
+    return f"{frame.f_code.co_filename}:{line}: {getline(frame.f_code.co_filename, line).strip()}"
