@@ -52,15 +52,15 @@ def fitted(g: Tensor, node: Node) -> Tensor:
 
 
 def formulas_of(node: Node) -> dict[str, str]:
-    """For each input that a rule serves what its gradient is, as the rule returns it: {'input': 'g * out'}."""
-    found = {}
+    """For each input that a rule serves what its gradient is, as the rule returns it: {'input': 'g * out'}; not where it has several ways to return."""
+    found: dict[str, str] = {}
     for names, text in rules_as_written(node.primitive):
         function: Any = ast.parse(text).body[0]
         returned = [
             ast.unparse(x.value) for x in ast.walk(function) if isinstance(x, ast.Return) and x.value is not None
         ]
-        for name in names:
-            found[name] = returned[-1] if len(returned) == 1 else "see the rule"
+        if len(returned) == 1:
+            found |= dict.fromkeys(names, returned[0])
     return found
 
 

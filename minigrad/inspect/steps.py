@@ -356,5 +356,5 @@ def brief(g: Any) -> str:
     if g is None:
         return "none"
     if g.size <= 6:
-        return np.array2string(g, precision=4, separator=", ").replace("\n", "")
+        return np.array2string(g, separator=", ", formatter={"float_kind": "{:.4g}".format}).replace("\n", "")
     return f"{'x'.join(map(str, g.shape))} from {g.min():.4g} to {g.max():.4g}"

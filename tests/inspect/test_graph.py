@@ -290,7 +290,7 @@ def test_steps_are_printed_with_and_without_rich(
     monkeypatch.setitem(sys.modules, "rich.console", None)
     walk.show()
     plain = capsys.readouterr().out
-    assert plain == str(walk) + "\n" and "to other (#" in plain and "g * input = [1., 2.]" in plain
+    assert plain == str(walk) + "\n" and "to other (#" in plain and "g * input = [1, 2]" in plain
     monkeypatch.undo()
     pytest.importorskip("rich")
     walk.show()
