@@ -174,6 +174,20 @@ def test_modes_are_counted() -> None:
         train.modes_covered(samples, minigrad.zeros(8, 3), radius=0.1)
 
 
+def test_the_dice_loss_is_one_minus_dice_for_sure_answers() -> None:
+    minigrad.manual_seed(0)
+    there = minigrad.rand(3, 1, 4, 5) > 0.5
+    found = minigrad.rand(3, 1, 4, 5) > 0.5
+    expected = sum(1 - train.dice(f, t) for f, t in zip(found, there, strict=True)) / 3
+    assert train.dice_loss(200 * (found.double() - 0.5), there, smoothing=0).item() == pytest.approx(expected, rel=1e-12)
+    nothing = minigrad.zeros(2, 3)
+    assert train.dice_loss(nothing - 100, nothing).item() == pytest.approx(0, abs=1e-12)
+    logits = minigrad.randn(2, 5, dtype=minigrad.float64)
+    assert check(lambda x: train.dice_loss(x, there[0].reshape(4, 5)[:2]), logits, max_examples=5).verdict == "pass"
+    with pytest.raises(ValueError, match=r"dice_loss: expected logits and a target of one shape, but got \(2, 3\) and \(3,\)"):
+        train.dice_loss(nothing, nothing[0])
+
+
 def test_a_mean_weighs_batches_by_their_size() -> None:
     metric = train.Mean(train.accuracy)
     assert math.isnan(metric.compute())

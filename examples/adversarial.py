@@ -1,0 +1,114 @@
+"""What the examples of adversarial training share: the turns with a bar and a checkpoint, a judge of digits, curves and grids."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from common import fail
+
+import minigrad
+import minigrad.nn.functional as F
+from minigrad import models, nn, train
+from minigrad.data import DataLoader, TensorDataset
+from minigrad.optim import Adam
+
+
+def players_of(pair: models.Players, options: argparse.Namespace, noise: Callable[[int], minigrad.Tensor], copy: nn.Module, **more: Any) -> train.Game:
+    """A game with the optimizers that DCGAN's authors recommend, and an averaged generator."""
+    make = [Adam(player.parameters(), lr=options.lr, betas=(0.5, 0.999)) for player in pair]
+    return train.Game(*pair, *make, noise=noise, average=train.ExponentialAverage(pair.generator, copy, decay=0.98), **more)
+
+
+def play(
+    game: train.Game, loader: Iterable[Any], epochs: int, k: int = 1, checkpoint: Path | None = None, quiet: bool = False, after: Any = None
+) -> dict[str, list[float]]:
+    """Plays so many epochs of turns of k batches each; returns the means of an epoch's numbers. after(epoch) is called after each."""
+    from tqdm import tqdm
+
+    keeper = None
+    if checkpoint is not None:
+        keeper = train.Checkpoint(
+            checkpoint, generator=game.generator, discriminator=game.discriminator, average=game.average,
+            generator_optimizer=game.generator_optimizer, discriminator_optimizer=game.discriminator_optimizer,
+        )  # fmt: skip
+    saved = keeper.resume() if keeper is not None else None
+    history, first = (saved["history"], saved["epoch"] + 1) if saved else ({}, 1)
+    for epoch in range(first, epochs + 1):
+        numbers: dict[str, list[float]] = {}
+        batches: list[Any] = []
+        bar = tqdm(loader, desc=f"epoch {epoch:2d}/{epochs}", unit="batch", disable=quiet)
+        for batch in bar:
+            batches.append(batch if isinstance(batch, minigrad.Tensor) or len(batch) > 1 else batch[0])
+            if len(batches) < k:
+                continue
+            for name, value in game.play(batches).items():
+                numbers.setdefault(name, []).append(value)
+            batches = []
+            bar.set_postfix({name.split()[0][0] + " " + name.split()[1]: f"{values[-1]:.2f}" for name, values in numbers.items() if "loss" in name}, refresh=False)
+        for name, values in numbers.items():
+            history.setdefault(name, []).append(float(np.mean(values)))
+        if not all(math.isfinite(values[-1]) for values in history.values()):
+            fail(f"the game diverged in epoch {epoch}; try a smaller --lr")
+        if keeper is not None:
+            keeper.save(epoch=epoch, history=history)
+        if after is not None:
+            after(epoch)
+    return history
+
+
+class Judge:
+    """LeNet-5 trained on real digits: what it recognises, and its features, over which Frechet distances are taken.
+
+    Distances over this network's features compare runs of these examples with each other, and with nothing published.
+    """
+
+    def __init__(self, images: minigrad.Tensor, labels: minigrad.Tensor, quiet: bool, epochs: int = 6) -> None:
+        self.model = models.lenet5()
+        optimizer = Adam(self.model.parameters(), lr=2e-3)
+        loader = DataLoader(TensorDataset(images, labels), batch_size=50, shuffle=True)
+        train.fit(self.model, loader, F.cross_entropy, optimizer, epochs=epochs, progress=not quiet)
+        self.model.eval()
+
+    def features(self, images: minigrad.Tensor) -> minigrad.Tensor:
+        """The answers of the last layer but one, (N, 84)."""
+        with minigrad.no_grad():
+            seen = [self.model.features(batch).flatten(1) for batch in images.split(250)]
+            return minigrad.cat([self.model.classifier[:4](batch) for batch in seen])
+
+    def labels(self, images: minigrad.Tensor) -> minigrad.Tensor:
+        with minigrad.no_grad():
+            return self.model.classifier[4](self.features(images)).argmax(1)
+
+
+def draw_grid(axis: Any, pictures: minigrad.Tensor, columns: int, title: str = "") -> None:
+    """Pictures (N, C, H, W) with values from -1 to 1 in rows."""
+    shown = ((pictures.detach() + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).numpy()
+    rows = -(-len(shown) // columns)
+    height, width, channels = shown.shape[1:]
+    sheet = np.ones((rows * (height + 2), columns * (width + 2), channels))
+    for i, picture in enumerate(shown):
+        top, left = i // columns * (height + 2), i % columns * (width + 2)
+        sheet[top : top + height, left : left + width] = picture
+    axis.imshow(sheet.squeeze(-1) if channels == 1 else sheet, cmap="gray", vmin=0, vmax=1)
+    axis.set_title(title, fontsize=10)
+    axis.set_axis_off()
+
+
+def draw_curves(axes: Any, history: dict[str, list[float]]) -> None:
+    """The players' losses, their scores, and the lengths of their gradients."""
+    for axis, names, title in (
+        (axes[0], ("discriminator loss", "generator loss"), "losses"),
+        (axes[1], ("real score", "fake score"), "mean of D, real and drawn"),
+        (axes[2], ("discriminator gradient", "generator gradient"), "length of the gradient"),
+    ):
+        for name in names:
+            axis.plot(range(1, len(history[name]) + 1), history[name], label=name.split()[0])
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel("epoch")
+        axis.legend(fontsize=8)
+    axes[2].set_yscale("log")

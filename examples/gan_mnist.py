@@ -1,0 +1,103 @@
+"""Draws handwritten digits: a generator against a discriminator, with the algorithm and the losses of the lecture.
+
+    python examples/gan_mnist.py --help
+    python examples/gan_mnist.py --conditional      # digits on demand
+    python examples/gan_mnist.py --loss wasserstein --penalty 10 --k 3
+
+A classifier that was trained on real digits judges what is drawn.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from adversarial import Judge, draw_curves, draw_grid, play, players_of
+from common import DATA, Parser, at_least_one, fail, number, positive, probability, pyplot, save_figure
+from mnist import read_digits
+
+import minigrad
+from minigrad import models, nn, train
+from minigrad.data import DataLoader, TensorDataset
+from minigrad.train.adversarial import LOSSES
+
+DRAWN = 1000  # digits that are judged
+
+
+def main() -> None:
+    parser = Parser("Trains a GAN on handwritten digits and judges what it draws.")
+    parser.add_argument("--loss", choices=sorted(LOSSES), default="non-saturating", help="of both players")
+    parser.add_argument("--k", type=at_least_one, default=1, metavar="N", help="steps of the discriminator for one of the generator")
+    parser.add_argument("--penalty", type=number, default=0.0, metavar="WEIGHT", help="of the gradient penalty, 10 for WGAN-GP")
+    parser.add_argument("--label-smoothing", type=probability, default=0.0, metavar="S", help="real digits are labelled 1 - S")
+    parser.add_argument("--spectral-norm", action="store_true", help="keeps the discriminator's layers Lipschitz")
+    parser.add_argument("--conditional", action="store_true", help="both players are told the digit")
+    parser.add_argument("--fully-connected", action="store_true", help="players without convolutions, as in the first paper")
+    parser.add_argument("--epochs", type=at_least_one, default=25, metavar="N", help="passes over the digits")
+    parser.add_argument("--batch-size", type=at_least_one, default=64, metavar="N", help="digits a step")
+    parser.add_argument("--width", type=at_least_one, default=24, metavar="N", help="channels at the finest level")
+    parser.add_argument("--lr", type=positive, default=5e-4, metavar="RATE", help="learning rate of Adam")
+    parser.add_argument("--full", action="store_true", help="64 channels and 100 epochs")
+    parser.add_argument("--resume", action="store_true", help="keep a checkpoint in the folder, and go on from it")
+    parser.add_argument("--train-size", type=at_least_one, default=4000, metavar="N", help="digits to learn from")
+    parser.add_argument("--data", type=Path, default=DATA / "mnist5k.npz", metavar="FILE", help="the digits, an .npz")
+    options = parser.options(minigrad)
+    if options.full:
+        options.width, options.epochs = 64, 100
+    if options.conditional and options.fully_connected:
+        fail("--conditional is for convolutional players; leave out --fully-connected")
+    digits, test_images, test_labels = read_digits(options.data)
+    images, labels = (tensor[: options.train_size] for tensor in digits.tensors)
+
+    judge = Judge(images, labels, options.quiet)
+    recognised = float((judge.labels(test_images) == test_labels).float().mean())
+    print(f"the judge recognises {recognised:.3f} of the real test digits")
+
+    latent, classes = 64, 10 * options.conditional
+    pair, spare = (
+        models.gan_mlp((1, 28, 28), latent) if options.fully_connected
+        else models.dcgan(1, 28, latent, options.width, classes=classes, batch_norm=not options.penalty)
+        for _ in range(2)
+    )  # fmt: skip
+    if options.spectral_norm:
+        for module in pair.discriminator.modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear)):
+                nn.utils.spectral_norm(module)
+    game = players_of(
+        pair, options, lambda n: minigrad.randn(n, latent), spare.generator,
+        loss=options.loss, penalty=options.penalty, label_smoothing=options.label_smoothing,
+    )  # fmt: skip
+    parts = (2 * images - 1, labels) if options.conditional else (2 * images - 1,)
+    loader = DataLoader(TensorDataset(*parts), batch_size=options.batch_size, shuffle=True, drop_last=True)
+    if len(loader) < options.k:
+        fail(f"argument --k: an epoch has {len(loader)} batches only")
+    history = play(game, loader, options.epochs, options.k, options.out / "gan_mnist.checkpoint" if options.resume else None, options.quiet)
+
+    minigrad.manual_seed(options.seed)
+    asked = minigrad.arange(DRAWN) % 10
+    generator = game.average.model
+    with minigrad.no_grad():
+        drawn = minigrad.cat([
+            generator(minigrad.randn(len(part), latent), *([part] if options.conditional else [])) for part in asked.split(250)
+        ])  # fmt: skip
+    seen = judge.labels((drawn + 1) / 2)
+    features, real = judge.features((drawn + 1) / 2), judge.features(test_images)
+    precision, recall = train.precision_recall(features, real)
+    distance, floor = train.frechet_distance(features, real), train.frechet_distance(judge.features(images[:DRAWN]), real)
+    counts = seen.bincount(minlength=10)
+    print(f"Frechet distance to the test digits {distance:.1f} ({floor:.1f} for other real digits), precision {precision:.3f}, recall {recall:.3f}")
+    print(f"drawn digits the judge sees of each kind: {' '.join(str(int(count)) for count in counts)}")
+    if options.plot:
+        figure = pyplot().figure(figsize=(13, 7), layout="constrained")
+        left, right = figure.subfigures(1, 2, width_ratios=[1.25, 1])
+        title = "asked for 0 to 9, a column each" if options.conditional else f"drawn after {options.epochs} epochs"
+        draw_grid(left.subplots(), drawn[:100], 10, title)
+        draw_curves(right.subplots(3, 1), history)
+        save_figure(figure, options.out / "gan_mnist.png")
+    if options.conditional:
+        print(f"recognised of the digits asked for {float((seen == asked).float().mean()):.3f}")
+    else:
+        print(f"Frechet distance {distance:.1f} with {int((counts > 0).sum())} of 10 digits")
+
+
+if __name__ == "__main__":
+    main()
