@@ -158,6 +158,9 @@ class ShapeKernels:
         self.heard("pooling", windows, 0)
         return self.shadow((*x.shape[:2], *windows.out_size), x.dtype, through(x, windows))
 
+    def sum_pool_input(self, g: Array, windows: Windows) -> Shadow:
+        return self.shadow((*g.shape[:2], *windows.in_size), g.dtype, hull_of((g,)))
+
     # --- products -----------------------------------------------------------------------------------------------------
 
     def matmul(self, a: Array, b: Array, bias: Array | None = None) -> Shadow:
