@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.core.modes import no_grad
-from minigrad.core.tensor import Tensor
+from minigrad.core.inplace import check_writable
+from minigrad.core.modes import no_grad, recording
+from minigrad.core.silence import restore, silence
+from minigrad.core.tensor import Tensor, make_tensor
+from minigrad.kernels import xp
 from minigrad.nn.functional.padding import pad
 from minigrad.ops import normalization
 
@@ -32,9 +35,36 @@ def _check_dtypes(op: str, input: Tensor, **vectors: Tensor | None) -> None:
 
 
 def _update(running: Tensor | None, value: Any, momentum: float) -> None:
-    """Moves a running statistic towards a new value by the fraction momentum."""
+    """Moves a running statistic towards a new value by the fraction momentum: on arrays, since every layer of every step has two."""
     if running is not None:
-        running.copy_((1 - momentum) * running + momentum * value.reshape(running.shape))
+        check_writable("batch_norm", running)
+        array = running.array
+        warnings = silence()
+        try:
+            array *= 1 - momentum
+            array += momentum * value.array.reshape(array.shape)
+        finally:
+            restore(warnings)
+        running.written()
+
+
+def _scale_and_shift(mean: Any, var: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any]:
+    """What running statistics multiply with and then add: computed on arrays where no gradient is asked for, as in most evaluations."""
+    given = (mean, var, weight, bias)
+    if recording() and any([x is not None and x.requires_grad for x in given]):
+        scale = (var + eps).rsqrt()
+        scale = scale if weight is None else scale * weight
+        shift = -mean * scale if bias is None else bias - mean * scale
+        return _vector(scale), _vector(shift)
+    mean, var, weight, bias = [None if x is None else x.array.reshape(-1) for x in given]
+    warnings = silence()
+    try:
+        scale = 1 / xp(var).sqrt(var + eps)
+        scale = scale if weight is None else scale * weight
+        shift = -mean * scale if bias is None else bias - mean * scale
+    finally:
+        restore(warnings)
+    return make_tensor(scale), make_tensor(shift)
 
 
 def _vector(parameter: Tensor | None) -> Any:
@@ -83,11 +113,8 @@ def batch_norm(
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError("batch_norm: Expected running_mean and running_var to be defined when training=False")
-        scale: Any = (running_var + eps).rsqrt()
-        if weight is not None:
-            scale = scale * weight
-        shift = -running_mean * scale if bias is None else bias - running_mean * scale
-        return normalization.scale_channels(input, _vector(scale), _vector(shift))  # type: ignore[no-any-return]
+        scale, shift = _scale_and_shift(running_mean, running_var, weight, bias, eps)
+        return normalization.scale_channels(input, scale, shift)  # type: ignore[no-any-return]
     count = input.numel() // channels if channels else 0
     if count == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {tuple(input.shape)}")
