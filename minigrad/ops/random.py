@@ -8,6 +8,8 @@ import numpy as np
 
 from ..core.device import CPU, check_device
 from ..core.dtypes import chosen_dtype, get_default_dtype, int64, result_type, uint8
+from ..core.inplace import check_writable, finish
+from ..core.modes import recording
 from ..core.primitive import function
 from ..core.tensor import Tensor, make_tensor, register
 from .creation import as_shape, finished
@@ -332,6 +334,9 @@ def multinomial(input, num_samples, replacement=False, *, generator=None):
 # --- filling in place -------------------------------------------------------------------------------------------------
 
 
+PIECE = 1 << 20  # elements, which are drawn at once where a whole large tensor's numbers would need several times its memory
+
+
 def filler(sample, floats):
     """Registers a Tensor method that overwrites the tensor with random numbers; its name and words are those of the function that draws them."""
     name = sample.__name__
@@ -339,7 +344,16 @@ def filler(sample, floats):
     def fill(self, *args, generator=None, **named):
         if floats and self.dtype.kind != "f":
             raise RuntimeError(f"{name}: expected a floating-point tensor, got {self.dtype}")
-        values = sample(numbers(generator), self, *args, **named)
+        n = numbers(generator)
+        if floats and self.array.size > PIECE and self.array.flags.c_contiguous and not recording():
+            check_writable(name, self)
+            flat = self.array.reshape(-1)
+            for start in range(0, flat.size, PIECE):
+                piece = flat[start : start + PIECE]
+                piece[...] = sample(n, piece, *args, **named)
+            finish(name, self, make_tensor(self.array))
+            return self
+        values = sample(n, self, *args, **named)
         return self.copy_(make_tensor(np.asarray(values).astype(self.dtype, copy=False)))
 
     fill.__name__ = fill.__qualname__ = name

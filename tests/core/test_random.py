@@ -247,3 +247,20 @@ def test_fillers_keep_dtype_memory_and_identity(name: str, dtype: str) -> None:
     outside.t()[1:3] = False
     assert bool((around[outside] == 7).all())
     assert not bool((around[~outside] == 7).all())
+
+
+@pytest.mark.parametrize("fill", ["uniform_", "normal_", "log_normal_", "cauchy_", "exponential_"])
+def test_large_tensors_are_filled_in_pieces_with_the_same_numbers(fill):
+    count = (1 << 20) + 12345
+    minigrad.manual_seed(5)
+    recorded = getattr(minigrad.empty(count), fill)()  # at once, by operations
+    minigrad.manual_seed(5)
+    x = minigrad.empty(count)
+    array, version = x.array, x._version
+    with minigrad.no_grad():
+        assert getattr(x, fill)() is x
+    assert x.array is array and x._version == version + 1
+    assert minigrad.equal(x, recorded)
+    array.flags.writeable = False
+    with minigrad.no_grad(), pytest.raises(RuntimeError, match=f"{fill}: the tensor's array is read-only"):
+        getattr(x, fill)()
