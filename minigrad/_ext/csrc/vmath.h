@@ -1,7 +1,7 @@
 /* Exponentials, logarithms and their kin of vectors.
  *
- * In float32 they are polynomials that were fitted for the smallest relative error, a few units in the last place at
- * most (tests/kernels/test_fused.py states how many); in float64 each lane calls the C library. */
+ * Polynomials that were fitted for the smallest relative error, a few units in the last place at most
+ * (tests/kernels/test_fused.py states how many). */
 #ifndef MINIGRAD_VMATH_H
 #define MINIGRAD_VMATH_H
 
@@ -11,24 +11,22 @@
 
 /* a where the mask is set, b elsewhere. */
 INLINE vec choose(int_vec mask, vec a, vec b) { return (vec)(((int_vec)a & mask) | ((int_vec)b & ~mask)); }
-INLINE vec absolute(vec x) { return choose(x < 0, -x, x); }
 
-#if REAL_BYTES == 8
+/* -0 is the bit of the sign alone. with_sign: `size`, which has none, with that of x. */
+INLINE vec absolute(vec x) { return (vec)((int_vec)x & ~(int_vec)-zero_vector()); }
+INLINE vec with_sign(vec size, vec x) { return (vec)((int_vec)size | ((int_vec)x & (int_vec)-zero_vector())); }
 
-INLINE vec each_lane(double (*function)(double), vec x)
-{
-    for (int lane = 0; lane < LANES; lane++)
-        x[lane] = function(x[lane]);
-    return x;
-}
-INLINE vec exp_of(vec x) { return each_lane(exp, x); }
-INLINE vec expm1_of(vec x) { return each_lane(expm1, x); }
-INLINE vec log_of(vec x) { return each_lane(log, x); }
-INLINE vec log1p_of(vec x) { return each_lane(log1p, x); }
-INLINE vec tanh_of(vec x) { return each_lane(tanh, x); }
-INLINE vec erf_of(vec x) { return each_lane(erf, x); }
-
+/* A NaN stays one. */
+#if defined(__AVX512F__) && REAL_BYTES == 4
+INLINE vec at_most(vec x, real bound) { return (vec)_mm512_min_ps((__m512)broadcast(bound), (__m512)x); }
+INLINE vec at_least(vec x, real bound) { return (vec)_mm512_max_ps((__m512)broadcast(bound), (__m512)x); }
+#elif defined(__AVX512F__)
+INLINE vec at_most(vec x, real bound) { return (vec)_mm512_min_pd((__m512d)broadcast(bound), (__m512d)x); }
+INLINE vec at_least(vec x, real bound) { return (vec)_mm512_max_pd((__m512d)broadcast(bound), (__m512d)x); }
 #else
+INLINE vec at_most(vec x, real bound) { return choose(x > bound, broadcast(bound), x); }
+INLINE vec at_least(vec x, real bound) { return choose(x < bound, broadcast(bound), x); }
+#endif
 
 /* c[0] + c[1] x + ... */
 #define POLYNOMIAL(x, ...)                                                                                             \
@@ -41,51 +39,105 @@ INLINE vec erf_of(vec x) { return each_lane(erf, x); }
         value;                                                                                                         \
     })
 
+#if REAL_BYTES == 8
+#define MANTISSA_BITS 52
+#define EXPONENT_BIAS 1023
+#define TWO_THIRDS 0x3fe5555555555555 /* its bits */
+#define LOG_2_HIGH 0x1.62e42feep-1    /* so few bits that multiples of it are exact */
+#define LOG_2_LOW 0x1.a39ef35793c76p-33
+#define LARGEST_EXPONENT 710 /* exp overflows before */
+#define SMALLEST_EXPONENT -746
+#define ONE_LESS 40 /* expm1(-40) is -1, tanh(20) is 1 */
+#define EXP_TERMS                                                                                                      \
+    0.5, 0.16666666666666685, 0.04166666666666672, 0.008333333333316626, 0.0013888888888860288,                        \
+        0.00019841269897369544, 2.4801587371023075e-05, 2.755723391311905e-06, 2.7557235160724314e-07,                 \
+        2.511235412710656e-08, 2.0926500571789663e-09
+#else
+#define MANTISSA_BITS 23
+#define EXPONENT_BIAS 127
+#define TWO_THIRDS 0x3f2aaaab
+#define LOG_2_HIGH 0x1.62e4p-1f
+#define LOG_2_LOW 0x1.7f7d1cp-20f
+#define LARGEST_EXPONENT 89
+#define SMALLEST_EXPONENT -105
+#define ONE_LESS 40
+#define EXP_TERMS 0.49999993f, 0.166665148f, 0.041668457f, 0.00836941966f, 0.00138131366f
+#endif
+
+/* Adding it rounds to an integer, which stands in the last bits then. */
+#define ROUNDER broadcast((real)1.5 * (real)((int64_t)1 << MANTISSA_BITS))
+
 /* exp(x) - 1 = 2^n (1 + tail) - 1 with |n log 2 - x| <= log(2) / 2; x within the range of finite results and a bit. */
-INLINE vec exp_tail(vec x, int_vec *n)
+INLINE vec exp_tail(vec x, vec *n)
 {
-    const vec magic = broadcast(0x1.8p23f); /* adding it rounds to an integer, which stands in the last bits then */
-    const vec shifted = x * 0x1.715476p+0f + magic, turns = shifted - magic;
-    *n = (int_vec)shifted - (int_vec)magic;
-    const vec r = (x - turns * 0x1.62e4p-1f) - turns * 0x1.7f7d1cp-20f;
-    return r + r * r * POLYNOMIAL(r, 0.49999993f, 0.166665148f, 0.041668457f, 0.00836941966f, 0.00138131366f);
+    *n = (x * (real)1.4426950408889634 + ROUNDER) - ROUNDER;
+    const vec r = (x - *n * LOG_2_HIGH) - *n * LOG_2_LOW;
+    return r + r * r * POLYNOMIAL(r, EXP_TERMS);
 }
-INLINE vec power_of_two(int_vec n) { return (vec)((n + 127) << 23); }
+INLINE int_vec whole(vec n) { return (int_vec)(n + ROUNDER) - (int_vec)ROUNDER; }
+INLINE vec power_of_two(int_vec n) { return (vec)((n + EXPONENT_BIAS) << MANTISSA_BITS); }
+
+/* x 2^n, which may be out of the range of normal numbers. */
+INLINE vec times_power(vec x, vec n)
+{
+#if defined(__AVX512F__) && REAL_BYTES == 4
+    return (vec)_mm512_scalef_ps((__m512)x, (__m512)n);
+#elif defined(__AVX512F__)
+    return (vec)_mm512_scalef_pd((__m512d)x, (__m512d)n);
+#else
+    const int_vec half = whole(n) >> 1; /* 2^n itself may be out of range where the result is not */
+    return x * power_of_two(half) * power_of_two(whole(n) - half);
+#endif
+}
 
 INLINE vec exp_of(vec x)
 {
-    int_vec n;
-    x = choose(x > 89, broadcast(89), choose(x < -105, broadcast(-105), x));
-    const vec tail = exp_tail(x, &n);
-    const int_vec half = n >> 1; /* 2^n itself may be out of range where the result is not */
-    return (tail + 1) * power_of_two(half) * power_of_two(n - half);
+    vec n;
+    const vec tail = exp_tail(at_most(at_least(x, SMALLEST_EXPONENT), LARGEST_EXPONENT), &n);
+    return times_power(tail + 1, n);
+}
+
+/* For x so near to zero that exp(x) is a normal number. */
+INLINE vec exp_of_small(vec x)
+{
+    vec n;
+    const vec tail = exp_tail(x, &n), power = power_of_two(whole(n));
+    return tail * power + power;
 }
 
 INLINE vec expm1_of(vec x)
 {
-    int_vec n;
-    x = choose(x > 89, broadcast(89), choose(x < -40, broadcast(-40), x));
-    const vec tail = exp_tail(x, &n);
-    const int_vec half = n >> 1;
+    vec turns;
+    const vec tail = exp_tail(at_most(at_least(x, -ONE_LESS), LARGEST_EXPONENT), &turns);
+    const int_vec n = whole(turns), half = n >> 1;
     const vec first = power_of_two(half), second = power_of_two(n - half);
     const vec large = (tail + 1) * first * second - 1;
-    return choose((n < 24) & (n > -64), tail * (first * second) + (first * second - 1), large);
+    return choose(n <= MANTISSA_BITS, tail * (first * second) + (first * second - 1), large);
 }
 
 INLINE vec log_of(vec x)
 {
-    const int_vec tiny = x < 0x1p-126f;
-    const vec scaled = choose(tiny, x * 0x1p23f, x);
+    const int_vec tiny = x < power_of_two((int_vec){0} + 1 - EXPONENT_BIAS);
+    const vec scaled = choose(tiny, x * (real)((int64_t)1 << MANTISSA_BITS), x);
     const int_vec bits = (int_vec)scaled;
-    const int_vec exponent = (bits - 0x3f2aaaab) & ~0x7fffff;
+    const int_vec exponent = (bits - TWO_THIRDS) & ~(((lane_int)1 << MANTISSA_BITS) - 1);
     const vec f = (vec)(bits - exponent) - 1; /* the mantissa, in [2/3, 4/3), less one */
-    const int_vec doublings = (exponent >> 23) - (tiny & 23);
-    const vec n = __builtin_convertvector(doublings, vec);
+    const int_vec doublings = (exponent >> MANTISSA_BITS) - (tiny & MANTISSA_BITS);
+    const vec n = (vec)(doublings + (int_vec)ROUNDER) - ROUNDER;
+    const vec square = f * f;
+#if REAL_BYTES == 8
+    /* log(1 + f) = 2 atanh(s), the terms arranged so that the large ones are exact. */
+    const vec s = f / (f + 2), z = s * s;
+    const vec rest = z * POLYNOMIAL(z, 0.666666666666666, 0.4000000000005826, 0.2857142855546353, 0.22222224335839783,
+                                    0.18181663611919688, 0.15391183383560264, 0.13172432138245932,
+                                    0.13850754462573725);
+    const vec small = n * LOG_2_LOW + (s * (square * 0.5 + rest) - square * 0.5);
+#else
     const vec p = POLYNOMIAL(f, 0.333333358f, -0.249998156f, 0.199995875f, -0.166798344f, 0.143048219f, -0.121916585f,
                              0.107494676f, -0.128653388f, 0.120277896f);
-    const vec square = f * f;
-    const vec small = n * 0x1.7f7d1cp-20f + (square * f * p - square * 0.5f);
-    vec y = n * 0x1.62e4p-1f + (f + small);
+    const vec small = n * LOG_2_LOW + (square * f * p - square * 0.5f);
+#endif
+    vec y = n * LOG_2_HIGH + (f + small);
     y = choose(x == 0, broadcast(-INFINITY), choose(x < 0, broadcast(NAN), y));
     return choose((x == INFINITY) | (x != x), x, y);
 }
@@ -97,28 +149,43 @@ INLINE vec log1p_of(vec x)
     return choose(sum == INFINITY, sum, log_of(sum) + lost / sum);
 }
 
+/* t / (t + 2) of t = expm1(2 |x|). */
 INLINE vec tanh_of(vec x)
 {
-    const vec size = absolute(x), square = x * x;
-    const vec near = x + x * square * POLYNOMIAL(square, -0.33333298f, 0.13331924f, -0.0537838214f, 0.0207959435f,
-                                                 -0.0058951271f);
-    const vec far = 1 - 2 / (exp_of(size + size) + 1);
-    return choose(size < 0.6f, near, choose(x < 0, -far, far));
+    vec n;
+    const vec size = absolute(x);
+    const vec tail = exp_tail(at_most(size + size, ONE_LESS), &n), power = power_of_two(whole(n));
+    const vec t = tail * power + (power - 1);
+    return with_sign(t / (t + 2), x);
 }
 
 INLINE vec erf_of(vec x)
 {
     const vec size = absolute(x), square = x * x;
+#if REAL_BYTES == 8
+    const real between = 1;
+    const vec near = x + x * POLYNOMIAL(square, 0.12837916709551256, -0.3761263890318355, 0.11283791670945247,
+                                        -0.026866170643275167, 0.0052239776074155175, -0.0008548325989343559,
+                                        0.00012055295310669145, -1.4924744487149468e-05, 1.6447515641674908e-06,
+                                        -1.620916125755842e-07, 1.3722916515880054e-08, -7.801083435171415e-10);
+    /* 1 - erf(x) = exp(-x^2) times a polynomial in 1 / (x + 2). */
+    const vec bounded = at_most(size, 6), t = 1 / (bounded + 2);
+    const vec p = POLYNOMIAL(t, -2.980769323771592e-06, 0.5643705684950227, 1.1234080121490637, 2.056694649347007,
+                             1.9127460799748055, 9.796030411040595, -40.71629945325455, 159.94007628994396,
+                             -507.8303407653847, 989.8462712469193, -1147.537993096228, 744.3277165543457,
+                             -211.00090098849986);
+    const vec far = 1 - p * exp_of_small(-(bounded * bounded));
+#else
+    const real between = 0.93f;
     const vec near = x + x * POLYNOMIAL(square, 0.128379167f, -0.376126332f, 0.112836872f, -0.0268589414f,
                                         0.00519990639f, -0.000813000984f, 8.31676435e-05f);
-    const vec bounded = choose(size > 4, broadcast(4), size);
+    const vec bounded = at_most(size, 4);
     const vec p = POLYNOMIAL(bounded, 0.128648499f, 0.63515128f, 0.106236941f, -0.0237621206f, 0.00364248765f,
                              -0.000322811227f, 1.12320745e-05f);
-    const vec far = 1 - exp_of(-(bounded + bounded * p));
-    return choose(size < 0.93f, near, choose(x < 0, -far, choose(x == x, far, x)));
-}
-
+    const vec far = 1 - exp_of_small(-(bounded + bounded * p));
 #endif
+    return choose(size < between, near, with_sign(far, x));
+}
 
 INLINE vec sigmoid_of(vec x)
 {
