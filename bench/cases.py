@@ -109,10 +109,34 @@ def one_pass(layer: Callable[[Any], Any], shape: tuple[int, ...], which: str, to
 
     module.requires_grad_(which == "weight")
     x.requires_grad_(which == "input")
-    receiver = x if which == "input" else module.weight
     out = module(x)
-    cotangent = arrange(torch.randn(*out.shape))
+    return _backward(out, x if which == "input" else module.weight, arrange(torch.randn(*out.shape)))
 
+
+def lookup(rows: int, width: int, count: int, which: str, torch: Any, arrange: Arrange) -> Step:
+    """Rows of a table by number: "forward", or from the output's gradient to that of the "weight"."""
+    table, numbers = torch.nn.Embedding(rows, width), torch.randint(0, rows, (count,))
+    if which == "forward":
+
+        def forward() -> None:
+            with torch.no_grad():
+                table(numbers)
+
+        return forward
+
+    return _backward(table(numbers), table.weight, torch.randn(count, width))
+
+
+def side_by_side(shape: tuple[int, ...], which: str, torch: Any, arrange: Arrange) -> Step:
+    """Two tensors joined along their channels, as the skips of a U-Net are: "forward", or the gradient of one "input"."""
+    left, right = (arrange(torch.randn(*shape)) for _ in range(2))
+    if which == "forward":
+        return lambda: torch.cat([left, right], 1)
+    out = torch.cat([left.requires_grad_(), right.requires_grad_()], 1)
+    return _backward(out, left, arrange(torch.randn(*out.shape)))
+
+
+def _backward(out: Any, receiver: Any, cotangent: Any) -> Step:
     def backward() -> None:
         receiver.grad = None
         out.backward(cotangent, retain_graph=True)
@@ -210,6 +234,27 @@ CASES = [
     *_passes("conv 4x4 s2 3-64 @64, batch 16", _conv(3, 64, 4, stride=2, padding=1), (16, 3, 64, 64)),
     *_passes("conv 4x4 s2 128-256 @16, batch 16", _conv(128, 256, 4, stride=2, padding=1), (16, 128, 16, 16)),
     *_passes("conv_transpose 4x4 s2 128-64 @16, batch 32", _conv_transpose(128, 64, 4, 2, 1), (32, 128, 16, 16)),
+    *_passes("conv 3x3 3-64 @32, batch 32", _conv(3, 64, 3, padding=1), (32, 3, 32, 32)),
+    *_passes("conv 3x3 depthwise 384 @14, batch 16", _conv(384, 384, 3, padding=1, groups=384), (16, 384, 14, 14)),
+    *_passes("conv 3x3 depthwise 960 @7, batch 16", _conv(960, 960, 3, padding=1, groups=960), (16, 960, 7, 7)),
+    *_passes("conv 1x1 16-96 @112, batch 1", _conv(16, 96, 1), (1, 16, 112, 112)),
+    *_passes("conv 1x1 160-960 @7, batch 1", _conv(160, 960, 1), (1, 160, 7, 7)),
+    # What does no sums of products
+    *(
+        Case(f"{name} {which}", "layers", partial(one_pass, layer, shape, which), True, False)
+        for name, layer, shape in (
+            ("relu 64 @32, batch 32", lambda nn: nn.ReLU(), (32, 64, 32, 32)),
+            ("gelu 64 @32, batch 32", lambda nn: nn.GELU(), (32, 64, 32, 32)),
+            ("silu 64 @32, batch 32", lambda nn: nn.SiLU(), (32, 64, 32, 32)),
+            ("tanh 64 @32, batch 32", lambda nn: nn.Tanh(), (32, 64, 32, 32)),
+            ("softplus 64 @32, batch 32", lambda nn: nn.Softplus(), (32, 64, 32, 32)),
+            ("upsample x2 nearest 64 @32, batch 4", lambda nn: nn.Upsample(scale_factor=2), (4, 64, 32, 32)),
+            ("upsample x2 bilinear 64 @32, batch 4", lambda nn: nn.Upsample(scale_factor=2, mode="bilinear"), (4, 64, 32, 32)),
+        )
+        for which in ("forward", "input")
+    ),
+    *(Case(f"cat 64+64 @64, batch 4 {which}", "layers", partial(side_by_side, (4, 64, 64, 64), which), True, False) for which in ("forward", "input")),
+    *(Case(f"embedding 10000x256, 8192 rows {which}", "layers", partial(lookup, 10000, 256, 8192, which), False, False) for which in ("forward", "weight")),
     Case("max_pool 2x2 64 @32, batch 32 forward", "layers", partial(one_pass, lambda nn: nn.MaxPool2d(2), (32, 64, 32, 32), "forward"), True, True),
     Case("max_pool 2x2 64 @32, batch 32 input", "layers", partial(one_pass, lambda nn: nn.MaxPool2d(2), (32, 64, 32, 32), "input"), True, True),
     Case("linear 784-256, batch 64 forward", "layers", partial(one_pass, lambda nn: nn.Linear(784, 256), (64, 784), "forward"), False, True),
