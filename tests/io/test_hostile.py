@@ -364,7 +364,14 @@ def bombs() -> dict[str, bytes]:
             integers(*range(many)) + b"q\x010(" + (name("torch", "Size") + b"(h\x01tR") * 50_000 + b"t"
         ),
         "a tuple as many keys": archive(b"(" + b"N" * many + b"tq\x010}(" + b"h\x01N" * many + b"u"),
-        "laughs as a size": archive(name("torch._utils", "_rebuild_tensor_v2") + b"(" + LAUGHS + b"q\x630" + storage() + b"K\x00h\x63h\x63\x89NtR"),
+        "laughs as a size": archive(
+            name("torch._utils", "_rebuild_tensor_v2")
+            + b"("
+            + LAUGHS
+            + b"q\x630"
+            + storage()
+            + b"K\x00h\x63h\x63\x89NtR"
+        ),
         "laughs in a device": archive(b"(" + LAUGHS + b"0" + text("storage") + b"h\x63NNNtQ"),
         "laughs as keys": legacy(b"N", storages=b"").replace(pickle.dumps(["0"], 2), b"\x80\x02(" + LAUGHS + b"l."),
         "memo at a huge index": archive(b"Nr\xff\xff\xff\xff"),
