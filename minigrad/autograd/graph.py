@@ -107,6 +107,8 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
 def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:
     """Tells autograd that tensors were written to behind its back, so that backward refuses what it has saved of them."""
     for x in (tensor,) if isinstance(tensor, Tensor) else tensor:
+        if not isinstance(x, Tensor):
+            raise TypeError(f"increment_version: expected tensors, got {type(x).__name__}")
         if x.is_inference():
             raise RuntimeError("increment_version: writes to inference tensors are not counted")
         version = version_of(x)
@@ -184,4 +186,7 @@ def register_multi_grad_hook(
     """
     if mode not in ("all", "any"):
         raise ValueError(f"register_multi_grad_hook: expected mode 'all' or 'any', got {mode!r}")
+    for x in tensors:
+        if not isinstance(x, Tensor):
+            raise TypeError(f"register_multi_grad_hook: expected tensors, got {type(x).__name__}")
     return MultiGradHook(tensors, fn, mode)

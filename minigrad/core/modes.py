@@ -205,6 +205,8 @@ class set_grad_enabled(GradMode):
     """
 
     def __init__(self, mode: bool) -> None:
+        if mode is not True and mode is not False:
+            raise TypeError(f"set_grad_enabled: expected True or False, got {type(mode).__name__}")
         super().__init__(mode)
         self.outside = bool(set_recording(mode))
 

@@ -615,7 +615,7 @@ def of_tensors(f: Callable[..., Any]) -> Callable[..., Any]:
 def culprit(error: AttributeError, args: tuple[Any, ...], named: dict[str, Any]) -> str | None:
     """The type of the argument that had no such attribute because it is no tensor, or of a number or text in the first place."""
     for x in (*args, *named.values()):
-        for given in x if isinstance(x, (list, tuple)) else (x,):
+        for given in (x, *x) if isinstance(x, (list, tuple)) else (x,):
             if error.name is not None and given is error.obj and not isinstance(given, Tensor):
                 return type(given).__name__
     return type(args[0]).__name__ if args and isinstance(args[0], (int, float, complex, str)) else None

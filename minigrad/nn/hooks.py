@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from minigrad.core.primitive import primitive
+from minigrad.core.primitive import culprit, primitive
 from minigrad.core.tensor import RemovableHandle, Tensor
 
 Hook = Callable[..., Any]
@@ -137,9 +137,17 @@ class Hooked:
     _state_hooks: Any = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._hooks is None:
-            return self.forward(*args, **kwargs)
-        return self._call_with_hooks(args, kwargs)
+        try:
+            if self._hooks is None:
+                return self.forward(*args, **kwargs)
+            return self._call_with_hooks(args, kwargs)
+        except AttributeError as error:
+            # What is no tensor lacks what tensors have. Containers and modules of others may take what they like.
+            home = type(self).__module__
+            got = culprit(error, args, kwargs) if home.startswith("minigrad.") and not home.endswith(".container") else None
+            if got is None:
+                raise
+            raise TypeError(f"{type(self).__name__}: expected a tensor, got {got}; minigrad.tensor(...) makes one") from error
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the call computes between its hooks."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
 
 from minigrad.core.modes import no_grad
 from minigrad.core.tensor import Tensor, make_tensor
+from minigrad.nn.checks import expect
 
 _GAINS = {
     "linear": 1.0,
@@ -21,6 +24,22 @@ _GAINS = {
     "relu": math.sqrt(2.0),
     "selu": 0.75,
 }
+
+
+Filler = TypeVar("Filler", bound=Callable[..., Tensor])
+
+
+def _filling(function: Filler) -> Filler:
+    """The function, which refuses to fill what is no tensor, and to take tensors for the numbers that say how."""
+
+    @wraps(function)
+    def call(tensor: Tensor, *args: Any, **named: Any) -> Tensor:
+        expect(function.__name__, "tensor", tensor, Tensor)
+        if any(isinstance(value, Tensor) and value.ndim for value in (*args, *named.values())):
+            raise TypeError(f"{function.__name__}: expected numbers after the tensor that is to be filled, got a tensor")
+        return function(tensor, *args, **named)
+
+    return call  # type: ignore[return-value]
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
@@ -45,6 +64,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     return _GAINS[nonlinearity]
 
 
+@_filling
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Tensor:
     """Fills with draws from the uniform distribution on [a, b)."""
     with no_grad():
@@ -52,6 +72,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = No
     return tensor
 
 
+@_filling
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Tensor:
     """Fills with draws from the normal distribution."""
     with no_grad():
@@ -59,6 +80,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any 
     return tensor
 
 
+@_filling
 def trunc_normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator: Any = None
 ) -> Tensor:
@@ -95,6 +117,7 @@ def trunc_normal_(
     return tensor
 
 
+@_filling
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """Fills with one value."""
     with no_grad():
@@ -102,16 +125,19 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
     return tensor
 
 
+@_filling
 def ones_(tensor: Tensor) -> Tensor:
     """Fills with 1."""
     return constant_(tensor, 1.0)
 
 
+@_filling
 def zeros_(tensor: Tensor) -> Tensor:
     """Fills with 0."""
     return constant_(tensor, 0.0)
 
 
+@_filling
 def eye_(tensor: Tensor) -> Tensor:
     """Makes a 2-d tensor the identity, so that a linear layer keeps its input as far as it can.
 
@@ -129,6 +155,7 @@ def eye_(tensor: Tensor) -> Tensor:
     return tensor
 
 
+@_filling
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """Makes the weight of a convolution pass each input channel on as it is, as far as there are output channels.
 
@@ -165,22 +192,25 @@ def _fans(tensor: Tensor) -> tuple[int, int]:
 
 def _chosen_fan(tensor: Tensor, mode: str) -> int:
     fans = {"fan_in": 0, "fan_out": 1}
-    if mode.lower() not in fans:
+    if not isinstance(mode, str) or mode.lower() not in fans:
         raise ValueError(f"Mode {mode} not supported, please use one of {list(fans)}")
     return _fans(tensor)[fans[mode.lower()]]
 
 
+@_filling
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Tensor:
     """Fills uniformly on [-a, a] with a = gain * sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010)."""
     bound = gain * math.sqrt(6.0 / sum(_fans(tensor)))
     return uniform_(tensor, -bound, bound, generator)
 
 
+@_filling
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Tensor:
     """Fills from the normal distribution with std = gain * sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio, 2010)."""
     return normal_(tensor, 0.0, gain * math.sqrt(2.0 / sum(_fans(tensor))), generator)
 
 
+@_filling
 def kaiming_uniform_(
     tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Any = None
 ) -> Tensor:
@@ -194,6 +224,7 @@ def kaiming_uniform_(
     return uniform_(tensor, -bound, bound, generator)
 
 
+@_filling
 def kaiming_normal_(
     tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Any = None
 ) -> Tensor:
@@ -206,6 +237,7 @@ def kaiming_normal_(
     return normal_(tensor, 0.0, calculate_gain(nonlinearity, a) / math.sqrt(_chosen_fan(tensor, mode)), generator)
 
 
+@_filling
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tensor:
     """Fills with a random (semi-)orthogonal matrix, the axes after the first taken as one (Saxe et al., 2013).
 
@@ -234,6 +266,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tenso
     return tensor
 
 
+@_filling
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any = None) -> Tensor:
     """Fills a matrix from the normal distribution, then sets a fraction of each column, chosen at random, to 0 (Martens, 2010)."""
     if tensor.ndim != 2:

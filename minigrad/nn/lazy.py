@@ -16,6 +16,7 @@ from minigrad.nn.batchnorm import (
     _InstanceNorm,
     _RunningNorm,
 )
+from minigrad.nn.checks import expect
 from minigrad.nn.conv import (
     Conv1d,
     Conv2d,
@@ -98,6 +99,7 @@ class LazyLinear(LazyModuleMixin, Linear):
             super().reset_parameters()
 
     def initialize_parameters(self, input: Tensor) -> None:
+        expect(type(self).__name__, "input", input, Tensor)
         self.in_features = input.shape[-1]
         if self.has_uninitialized_params():
             _materialize(self.weight, self.out_features, self.in_features)
@@ -120,6 +122,7 @@ class _LazyConvNd(LazyModuleMixin, _ConvNd):
             super().reset_parameters()
 
     def initialize_parameters(self, input: Tensor, *args: Any, **kwargs: Any) -> None:
+        expect(type(self).__name__, "input", input, Tensor)
         if input.ndim not in (self.rank + 1, self.rank + 2):
             raise RuntimeError(
                 f"Expected {self.rank + 1}D (unbatched) or {self.rank + 2}D (batched) input to {type(self).__name__}, "
@@ -251,6 +254,7 @@ class _LazyNorm(LazyModuleMixin, _RunningNorm):
             self.num_batches_tracked = tensor(0)
 
     def initialize_parameters(self, input: Tensor) -> None:
+        expect(type(self).__name__, "input", input, Tensor)
         unbatched = isinstance(self, _InstanceNorm) and input.ndim == self.ndim - 1
         self.num_features = input.shape[0 if unbatched else 1]
         if self.has_uninitialized_params():

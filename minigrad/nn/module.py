@@ -15,6 +15,7 @@ import numpy as np
 
 from minigrad.core.modes import no_grad
 from minigrad.core.tensor import Tensor, make_tensor
+from minigrad.nn.checks import expect
 from minigrad.nn.hooks import Hooked
 from minigrad.nn.parameter import Buffer, Parameter, UninitializedTensorMixin, is_lazy
 from minigrad.ops.creation import empty_like
@@ -175,6 +176,7 @@ class Module(Hooked):
         """This module and all below it with their dotted names, parents before children."""
         if memo is None:
             memo = set()
+        expect("named_modules", "memo", memo, set)
         if self in memo:
             return
         if remove_duplicate:
@@ -191,6 +193,7 @@ class Module(Hooked):
     def _named_members(
         self, members_of: Callable[[Module], Mapping[str, Member]], prefix: str, recurse: bool, remove_duplicate: bool
     ) -> Iterator[tuple[str, Member]]:
+        expect(type(self).__name__, "prefix", prefix, str)
         seen: set[int] = set()
         owners = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else iter([(prefix, self)])
         for owner_name, owner in owners:
@@ -230,6 +233,7 @@ class Module(Hooked):
 
     def get_submodule(self, target: str) -> Module:
         """The module of a dotted name; raises AttributeError where the path ends."""
+        expect("get_submodule", "target", target, str)
         module: Module = self
         if not target:
             return module
@@ -244,6 +248,7 @@ class Module(Hooked):
 
     def get_parameter(self, target: str) -> Parameter:
         """The parameter of a dotted name; raises AttributeError if there is none."""
+        expect("get_parameter", "target", target, str)
         path, _, name = target.rpartition(".")
         owner = self.get_submodule(path)
         member = owner.__dict__.get(name)
@@ -253,6 +258,7 @@ class Module(Hooked):
 
     def get_buffer(self, target: str) -> Tensor:
         """The buffer of a dotted name; raises AttributeError if there is none."""
+        expect("get_buffer", "target", target, str)
         path, _, name = target.rpartition(".")
         owner = self.get_submodule(path)
         buffers = owner._buffers
@@ -275,6 +281,7 @@ class Module(Hooked):
             raise ValueError("Cannot set the submodule without a target name!")
         if not isinstance(module, Module):
             raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
+        expect("set_submodule", "target", target, str)
         path, _, name = target.rpartition(".")
         owner = self.get_submodule(path)
         present = vars(owner).get(name)
@@ -422,6 +429,7 @@ class Module(Hooked):
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Sets whether the parameters are learned; False freezes them."""
+        expect("requires_grad_", "requires_grad", requires_grad, bool)
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
         return self
@@ -490,6 +498,8 @@ class Module(Hooked):
 
     def type(self, dst_type: Any) -> Self:
         """Converts all parameters and buffers, those of integers too, to a dtype, in place."""
+        if dst_type is None or isinstance(dst_type, (Tensor, bool)):
+            raise TypeError(f"Module.type: expected a dtype such as minigrad.float64, got {_type_name(dst_type)}")
         return self._apply(lambda tensor: tensor.to(dst_type))
 
     def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
@@ -558,7 +568,7 @@ def _target(*args: Any, device: Any = None, dtype: Any = None, non_blocking: boo
             dtype = arg.dtype
         elif isinstance(arg, (np.dtype, type)):
             dtype = arg
-        elif not isinstance(arg, bool):
+        elif arg is not None and not isinstance(arg, bool):
             device = arg
     return device, None if dtype is None else np.dtype(dtype)
 

@@ -377,3 +377,56 @@ def test_clip_grads_with_a_norm_that_is_known() -> None:
     np.testing.assert_allclose(parameter.grad.tolist(), [0.3, 0.4], rtol=1e-5)
     clip_grads_with_norm_([parameter], 1.0, minigrad.tensor(0.5))
     np.testing.assert_allclose(parameter.grad.tolist(), [0.3, 0.4], rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (5, 3), (3, 5), (2, 4, 3)])
+@pytest.mark.parametrize("name", ["matrix_exp", "cayley", "householder"])
+@pytest.mark.parametrize("around", [True, False])
+def test_orthogonal_matrices(shape: tuple[int, ...], name: str, around: bool) -> None:
+    """The map itself is torch's, with its gradient and its inverse; what it gives is orthogonal."""
+    torch = torch_or_skip()
+    random = np.random.default_rng(4)
+    start, values, g = random.standard_normal((3, *shape))
+
+    def build(library: Any) -> Any:
+        module = library.nn.Module()
+        module.w = library.nn.Parameter(library.tensor(start))
+        return library.nn.utils.parametrizations.orthogonal(module, "w", name, use_trivialization=around)
+
+    ours, theirs = build(minigrad), build(torch)
+    assert repr(ours) == repr(theirs)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    if around or name == "householder":
+        np.testing.assert_allclose(
+            ours.parametrizations.w.original.detach().numpy(), theirs.parametrizations.w.original.detach().numpy(), atol=1e-12
+        )
+    if name == "householder":  # the signs on the diagonal are not learned
+        places = np.arange(min(shape[-2:]))
+        values[..., places, places] = np.sign(values[..., places, places])
+    state = {key: values if key.endswith("original") else value.numpy() for key, value in theirs.state_dict().items()}
+    ours.load_state_dict(state)
+    theirs.load_state_dict({key: torch.tensor(value) for key, value in state.items()})
+    w = ours.w
+    np.testing.assert_allclose(w.detach().numpy(), theirs.w.detach().numpy(), atol=1e-10)
+    w.backward(minigrad.tensor(g))
+    theirs.w.backward(torch.tensor(g))
+    np.testing.assert_allclose(
+        ours.parametrizations.w.original.grad.numpy(), theirs.parametrizations.w.original.grad.numpy(), atol=1e-9
+    )
+    tall = w.detach().numpy() if shape[-2] >= shape[-1] else np.swapaxes(w.detach().numpy(), -1, -2)
+    np.testing.assert_allclose(np.swapaxes(tall, -1, -2) @ tall, np.broadcast_to(np.eye(tall.shape[-1]), (*tall.shape[:-2], tall.shape[-1], tall.shape[-1])), atol=1e-10)
+
+
+def test_orthogonal_refuses() -> None:
+    orthogonal = minigrad.nn.utils.parametrizations.orthogonal
+    with pytest.raises(ValueError, match="no parameter or buffer with name 'other'"):
+        orthogonal(minigrad.nn.Linear(2, 2), "other")
+    with pytest.raises(ValueError, match="Got a tensor of 1 dimensions"):
+        orthogonal(minigrad.nn.Linear(2, 2), "bias")
+    with pytest.raises(ValueError, match="orthogonal_map has to be one of"):
+        orthogonal(minigrad.nn.Linear(2, 2), orthogonal_map="qr")
+    layer = orthogonal(minigrad.nn.Linear(3, 3), "weight", "cayley", use_trivialization=False)
+    with pytest.raises(NotImplementedError, match="not possible to assign"):
+        layer.weight = minigrad.eye(3)
+    with pytest.raises(ValueError, match=r"shape \(3, 3\)"):
+        orthogonal(minigrad.nn.Linear(3, 3)).weight = minigrad.ones(2, 2)

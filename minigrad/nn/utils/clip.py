@@ -12,12 +12,16 @@ from minigrad import kernels
 from minigrad.core.modes import no_grad
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.formula import Formula, clamp
+from minigrad.nn.checks import expect
 from minigrad.ops.creation import tensor
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
     if isinstance(parameters, Tensor):
         parameters = [parameters]
+    parameters = list(parameters)
+    for parameter in parameters:
+        expect("clipping gradients", "each parameter", parameter, Tensor)
     gradients: list[Any] = [parameter.grad for parameter in parameters]
     return [gradient for gradient in gradients if gradient is not None]
 
@@ -46,6 +50,10 @@ def get_total_norm(
     tensor(5.)
     """
     tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    for one in tensors:
+        expect("get_total_norm", "each tensor", one, Tensor)
+        if not one.is_floating_point():
+            raise RuntimeError(f"get_total_norm: expected tensors of floats, got {one.dtype}; convert them with .float()")
     norm_type = float(norm_type)
     if not tensors:
         return tensor(0.0)

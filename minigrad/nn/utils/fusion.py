@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 
 from minigrad.core.tensor import Tensor
 from minigrad.nn.batchnorm import _BatchNorm
+from minigrad.nn.checks import expect
 from minigrad.nn.conv import _ConvNd
 from minigrad.nn.linear import Linear
+from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
 
 Convolution = TypeVar("Convolution", bound=_ConvNd)
@@ -16,6 +18,8 @@ Affine = TypeVar("Affine", bound=Linear)
 
 
 def _check_fusible(op: str, layer: Any, bn: _BatchNorm) -> None:
+    expect(op, "the layer", layer, Module)
+    expect(op, "bn", bn, _BatchNorm)
     if layer.training or bn.training:
         raise AssertionError(f"{op}: Fusion only for eval! call eval() on both modules first")
     if bn.running_mean is None or bn.running_var is None:

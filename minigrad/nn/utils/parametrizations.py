@@ -8,11 +8,12 @@ from minigrad.core.modes import no_grad
 from minigrad.core.tensor import Tensor
 from minigrad.nn.functional import normalize
 from minigrad.nn.module import Module
+from minigrad.nn.utils.orthogonal import orthogonal
 from minigrad.nn.utils.parametrize import register_parametrization
 from minigrad.nn.utils.spectral_norm import as_matrix, output_axis
 from minigrad.nn.utils.weight_norm import norm_except_dim, scaled_to
 
-__all__ = ["spectral_norm", "weight_norm"]
+__all__ = ["orthogonal", "spectral_norm", "weight_norm"]
 
 AnyModule = TypeVar("AnyModule", bound=Module)
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from minigrad.core.tensor import Tensor, make_tensor
+from minigrad.nn.checks import expect
 from minigrad.ops.index import setitem
 from minigrad.ops.joining import stack
 from minigrad.ops.pad import constant_pad_nd
@@ -44,7 +45,7 @@ class PackedSequence(_Packed):
     ) -> Self:
         if batch_sizes is None:
             if not (isinstance(data, (list, tuple)) and len(data) == 2):
-                raise AssertionError("PackedSequence: expected data and batch_sizes, or a pair of them")
+                raise TypeError("PackedSequence: expected data and batch_sizes, or a pair of them")
             data, batch_sizes = data
         if unsorted_indices is None:
             unsorted_indices = invert_permutation(sorted_indices)
@@ -84,7 +85,10 @@ def invert_permutation(permutation: Tensor | None) -> Tensor | None:
     >>> invert_permutation(minigrad.tensor([2, 0, 1]))
     tensor([1, 2, 0])
     """
-    return None if permutation is None else permutation.argsort()
+    if permutation is None:
+        return None
+    expect("invert_permutation", "permutation", permutation, Tensor)
+    return permutation.argsort()
 
 
 def pack_padded_sequence(
@@ -99,6 +103,7 @@ def pack_padded_sequence(
     >>> packed.data, packed.batch_sizes
     (tensor([1, 4, 2, 3]), tensor([2, 1, 1]))
     """
+    expect("pack_padded_sequence", "input", input, Tensor)
     numbers = lengths.array.astype(np.int64) if isinstance(lengths, Tensor) else np.array(lengths, np.int64)
     if input.ndim < 2:
         raise RuntimeError(f"pack_padded_sequence: expected input (T, N, *), got shape {tuple(input.shape)}")
@@ -149,6 +154,7 @@ def pad_packed_sequence(
     (tensor([[1, 2],
             [3, 0]]), tensor([2, 1]))
     """
+    expect("pad_packed_sequence", "sequence", sequence, PackedSequence)
     sizes = sequence.batch_sizes.array
     longest = sizes.size
     if total_length is not None:
@@ -189,7 +195,10 @@ def pad_sequence(
         )
     if padding_side not in ("left", "right"):
         raise RuntimeError(f"pad_sequence: Expected padding_side to be one of left or right, but got {padding_side}.")
+    expect("pad_sequence", "batch_first", batch_first, bool)
     tensors = list(sequences)
+    for one in tensors:
+        expect("pad_sequence", "each sequence", one, Tensor)
     if not tensors:
         raise RuntimeError("pad_sequence: received an empty list of sequences")
     rest = tensors[0].shape[1:]
@@ -214,6 +223,8 @@ def unpad_sequence(padded_sequences: Tensor, lengths: Tensor, batch_first: bool 
     >>> unpad_sequence(minigrad.tensor([[1, 2], [3, 0]]), minigrad.tensor([2, 1]), batch_first=True)
     [tensor([1, 2]), tensor([3])]
     """
+    expect("unpad_sequence", "padded_sequences", padded_sequences, Tensor)
+    expect("unpad_sequence", "lengths", lengths, Tensor)
     samples = padded_sequences if batch_first else padded_sequences.transpose(0, 1)
     return [one[:length] for one, length in zip(samples, lengths.tolist(), strict=True)]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from minigrad.core.modes import no_grad
 from minigrad.core.tensor import Tensor
+from minigrad.nn.checks import expect
 from minigrad.ops.joining import cat
 
 
@@ -16,6 +17,9 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     >>> parameters_to_vector([minigrad.zeros(2, 2), minigrad.ones(1)])
     tensor([0., 0., 0., 0., 1.])
     """
+    parameters = list(parameters)
+    for parameter in parameters:
+        expect("parameters_to_vector", "each parameter", parameter, Tensor)
     return cat([parameter.reshape(-1) for parameter in parameters])
 
 
@@ -27,6 +31,8 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     if not isinstance(vec, Tensor):
         raise TypeError(f"expected a Tensor, but got {type(vec).__name__}")
     parameters = list(parameters)
+    for parameter in parameters:
+        expect("vector_to_parameters", "each parameter", parameter, Tensor)
     total = sum(parameter.numel() for parameter in parameters)
     if vec.numel() != total:
         raise ValueError(f"vector_to_parameters: the parameters have {total} elements but the vector has {vec.numel()}")

@@ -21,6 +21,8 @@ class CosineAnnealingLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
+        if not isinstance(T_max, (int, float)):
+            raise TypeError(f"CosineAnnealingLR: expected T_max to be a number of epochs, got {type(T_max).__name__}")
         if T_max <= 0:
             raise ValueError(f"CosineAnnealingLR: T_max must be positive, got {T_max}")
         self.T_max = T_max

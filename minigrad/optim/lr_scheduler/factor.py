@@ -79,6 +79,8 @@ class StepLR(LRScheduler):
     """Multiplies the learning rate by gamma every step_size epochs."""
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
+        if not isinstance(step_size, (int, float)):
+            raise TypeError(f"StepLR: expected step_size to be a number of epochs, got {type(step_size).__name__}")
         if step_size <= 0:
             raise ValueError(f"StepLR: step_size must be positive, got {step_size}")
         self.step_size = step_size
