@@ -341,11 +341,19 @@ class Tensor:
     def __reduce__(self) -> Any:
         if not self.is_leaf:
             raise RuntimeError("only leaf tensors can be copied or pickled; use x.detach() (its history would be lost)")
-        return rebuild, (type(self), self.array, self.requires_grad, dict(vars(self)) if hasattr(self, "__dict__") else {})
+        from .copying import owner_of, place_in
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        function, (cls, array, requires_grad, state) = self.__reduce__()
-        out: Tensor = function(cls, array.copy(), requires_grad, state)
+        owner = owner_of(self.array)
+        state = dict(vars(self)) if hasattr(self, "__dict__") else {}
+        return rebuild, (type(self), owner, self.requires_grad, state, place_in(owner, self.array))
+
+    def __deepcopy__(self, memo: dict[Any, Any]) -> Tensor:
+        from .copying import deep_copy
+
+        function, (cls, _, requires_grad, state, _) = self.__reduce__()
+        array, version = deep_copy(self.array, memo)
+        out: Tensor = function(cls, array, requires_grad, state)
+        out.version = version
         if self.grad is not None:
             out.grad = self.grad.__deepcopy__(memo)
         memo[id(self)] = out
@@ -548,10 +556,12 @@ def save(array: Any, node: Any, version: Version) -> Saved:
     return saved
 
 
-def rebuild(cls: Any, array: Any, requires_grad: bool, state: dict[str, Any]) -> Tensor:
-    """Undoes pickling."""
+def rebuild(cls: Any, owner: Any, requires_grad: bool, state: dict[str, Any], place: Any = None) -> Tensor:
+    """Undoes pickling: of tensors that shared memory, all come with the array that owned it."""
+    from .copying import part
+
     out: Tensor = cls.__new__(cls)
-    Tensor.__init__(out, make_tensor(array), requires_grad=requires_grad)
+    Tensor.__init__(out, make_tensor(part(owner, place)), requires_grad=requires_grad)
     if state:
         vars(out).update(state)
     return out

@@ -13,6 +13,7 @@ import pytest
 
 import minigrad
 from minigrad import Tensor
+from minigrad.core.tensor import make_tensor
 
 # --- creation ---------------------------------------------------------------------------------------------------------
 
@@ -339,6 +340,44 @@ def test_duplicates(duplicate: Any) -> None:
     assert x.grad is None
     with pytest.raises(RuntimeError, match="only leaf tensors can be copied or pickled"):
         duplicate(x * 2)
+
+
+SHARED: dict[str, Any] = {
+    "slice": lambda x: x[1:, ::2], "transpose": lambda x: x.t(), "element": lambda x: x[1, 2], "reversed columns": lambda x: minigrad.from_numpy(x.numpy()[:, ::-1]),
+    "expand": lambda x: x[0].expand(4, 3), "windows": lambda x: x[0].unfold(0, 2, 1), "view of a view": lambda x: x[1:].reshape(-1)[1:], "whole": lambda x: x.detach(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["deepcopy", "pickle"])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("name", SHARED)
+def test_duplicates_of_views_share_memory_as_the_originals_do(name: str, order: Any, duplicate: Any) -> None:
+    base = minigrad.from_numpy(np.array(np.arange(6.0).reshape(2, 3), order=order))
+    view = SHARED[name](base)
+    for first, second in (duplicate([base, view]), duplicate([view, base])[::-1]):
+        assert (first.tolist(), second.tolist(), second.stride()) == (base.tolist(), view.tolist(), view.stride())
+        first.add_(10)
+        assert second.tolist() == (view + 10).tolist()
+        assert base.tolist() == [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]
+    alone = duplicate(view)
+    assert (alone.tolist(), alone.dtype) == (view.tolist(), view.dtype)
+
+
+def test_a_write_to_a_copied_base_shows_in_the_graph_of_its_copied_view() -> None:
+    base = minigrad.zeros(2)
+    base, view = copy.deepcopy([base, base[1:]])
+    x = minigrad.ones(1, requires_grad=True)
+    y = x * view
+    base.add_(1)
+    with pytest.raises(RuntimeError, match="saved its input 'other'"):
+        y.backward()
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["deepcopy", "pickle"])
+def test_duplicates_of_what_has_no_owner_of_its_dtype(duplicate: Any) -> None:
+    memory = np.frombuffer(b"\0\0\0\0\0\0\x80\x3f", np.uint8)
+    for x in (minigrad.from_numpy(memory.view(np.float32).copy()[1:]), make_tensor(memory.view(np.float32)[1:]), minigrad.zeros(0, 3)[:, 1:]):
+        assert (duplicate(x).tolist(), duplicate(x).shape, duplicate(x).dtype) == (x.tolist(), x.shape, x.dtype)
 
 
 def test_deepcopy_copies_the_gradient_and_keeps_sharing() -> None:
