@@ -48,6 +48,8 @@ class InPlace(Operation):
                 before.array, before.version = target.array.copy(), None  # whatever of it is saved stays as it was
             result = op(before, *args[1:], **named)
         check_result(self.__name__, target, result)
+        if result.tracked:
+            check_single(self.__name__, target)
         if before.tracked and not result.tracked and recording():  # has no derivative: what the tensor was does not count any more
             result = TABLE["copy"](before, result)
         target.array[...] = result.array
@@ -74,6 +76,7 @@ def write_directly(operation: InPlace, target: Tensor, before: Tensor, tensors: 
     tracked = recording() and any([needs_grad(t) for t in (before, *tensors[1:]) if isinstance(t, Tensor)])
     result = make_tensor(target.array)
     if tracked:
+        check_single(operation.__name__, target)
         result.node = op.record((before, *tensors[1:]), static, result, None)
         result.tracked = True
     op.in_place(target.array, *arrays, *static)
@@ -127,11 +130,23 @@ def check_history(name: str, target: Tensor) -> None:
             f"{name}: {'a leaf' if leaf is target else 'a view of a leaf'} that needs a gradient cannot be written in place while the graph is "
             "recorded; do it under no_grad(), or compute a new tensor"
         )
+    if needs_grad(root):
+        check_single(name, target)
     if needs_grad(root) and not needs_grad(target):
         raise RuntimeError(
             f"{name}: this view was made under no_grad(), so the tensor it is a view of would not know of the write; "
             "make the view outside of no_grad(), or write inside"
         )
+
+
+def check_single(name: str, target: Tensor) -> None:
+    """Refuses to write a history into one of several views that one call returned, as torch does: all of them would have to be made again."""
+    for op, _, _ in taken(target.path):
+        if op.parts:
+            raise RuntimeError(
+                f"{name}: the tensor is one of the views that {op.name.removesuffix('_sizes')} returned together, or a view of one; such views "
+                "cannot be written in place while the graph is recorded; take the part by itself (x[i], x.narrow), or compute a new tensor"
+            )
 
 
 def overlaps(array: Any) -> bool:
@@ -205,6 +220,8 @@ def steps(view: Tensor) -> tuple[Any, ...]:
 
     All paths begin at the base as it was made. Where its own shape has been changed in place since, the way begins with the way back to that.
     """
+    if any([op.name not in INVERSE for op, _, _ in taken(view.base.path)]):
+        raise RuntimeError("as_strided_ has given the tensor that this is a view of another shape: no history can be written into it")
     back = [(TABLE[INVERSE[op.name]], static, part) for op, static, part in taken(view.base.path)]
     return tuple(back + taken(view.path)[::-1])
 

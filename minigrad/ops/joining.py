@@ -7,7 +7,7 @@ import numpy as np
 from ..core.primitive import PROMOTE, function, primitive
 from ..core.tensor import Tensor
 from ..kernels import xp
-from .shape import apart, atleast_1d, atleast_2d, atleast_3d, check_dim, check_dims, ravel, reshape, unsqueeze
+from .shape import apart, atleast_1d, atleast_2d, atleast_3d, check_dim, check_dims, narrow, ravel, reshape, unsqueeze
 
 __all__ = [
     "cat", "chunk", "concat", "concatenate", "dstack", "hstack", "roll", "split", "stack", "tensor_split", "unbind", "vstack",
@@ -62,17 +62,18 @@ def chunk(input, chunks, dim=0):
 @function
 def tensor_split(input, indices_or_sections, dim=0):
     """The input cut along an axis: into so many nearly equal pieces, or before each of the indices given. Views."""
-    n = input.shape[check_dim("tensor_split", dim, input.ndim)]
+    dim = check_dim("tensor_split", dim, input.ndim)
+    n = input.shape[dim]
     if isinstance(indices_or_sections, Tensor):
         indices_or_sections = indices_or_sections.tolist()
     if isinstance(indices_or_sections, int):
         k = indices_or_sections
         if k <= 0:
             raise RuntimeError(f"tensor_split: expected a positive number of pieces, got {k}")
-        return split_sizes(input, tuple([n // k + (i < n % k) for i in range(k)]), dim)
+        indices_or_sections = [i * (n // k) + min(i, n % k) for i in range(1, k)]
     ends = [min(max(i if i >= 0 else i + n, 0), n) for i in indices_or_sections]
-    starts = [0, *ends]
-    return split_sizes(input, tuple([b - a for a, b in zip(starts, [*ends, n], strict=True)]), dim)
+    bounds = zip([0, *ends], [*ends, n], strict=True)
+    return tuple([narrow(input, dim, a, max(b - a, 0)) for a, b in bounds])  # each a view by itself, as in torch
 
 
 @primitive(parts=True, view=True, laws="linear")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import numpy as np
 
 from ..core.dtypes import bool_
 from ..core.primitive import function
 from ..core.size import Size
-from ..core.tensor import TABLE, Tensor, register
+from ..core.tensor import Tensor, register
 from .creation import empty, empty_strided, ones_like, tensor
 from .decompositions import multi_dot
 from .index import setitem
-from .joining import chunk, split, vstack
+from .joining import chunk, split, tensor_split, vstack
 from .linalg import outer
 from .shape import check_dim, last_two, t
 
@@ -90,8 +92,30 @@ def new_empty_strided(self, size, stride, *, dtype=None, device=None, requires_g
     return empty_strided(size, stride, dtype=self.dtype if dtype is None else dtype, device=device, requires_grad=requires_grad)
 
 
-unsafe_chunk, unsafe_split, row_stack, ger = chunk, split, vstack, outer
-for name, operation in (("unsafe_chunk", chunk), ("unsafe_split", split), ("unsafe_split_with_sizes", TABLE["split_with_sizes"]), ("ger", outer)):
-    register(name, operation)
+def by_themselves(input, pieces, dim):
+    """These pieces of the input along an axis, each a view by itself: such may be written in place."""
+    return tensor_split(input, list(accumulate([x.shape[dim] for x in pieces]))[:-1], dim)
+
+
+@function
+def unsafe_split(tensor, split_size, dim=0):
+    """split, with pieces that may be written in place while the graph is recorded."""
+    return by_themselves(tensor, split(tensor, split_size, dim), dim)
+
+
+@function
+def unsafe_chunk(input, chunks, dim=0):
+    """chunk, with pieces that may be written in place while the graph is recorded."""
+    return by_themselves(input, chunk(input, chunks, dim), dim)
+
+
+def unsafe_split_with_sizes(self, split_sizes, dim=0):
+    """split_with_sizes, with pieces that may be written in place while the graph is recorded."""
+    return by_themselves(self, split(self, tuple(split_sizes), dim), dim)
+
+
+register("unsafe_split_with_sizes", unsafe_split_with_sizes)
+row_stack, ger = vstack, outer
+register("ger", outer)
 for name in ("is_pinned", "is_shared"):
     register(name, lambda self: False)

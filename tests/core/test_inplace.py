@@ -190,8 +190,8 @@ def test_views_of_views_of_every_kind() -> None:
 def test_writes_into_parts() -> None:
     def written(x: Tensor, y: Tensor) -> Tensor:
         z = x * 1
-        a, b = z.unbind(0)
-        left, right = z.split([1, 2], 1)
+        a, b = z[0], z[1]
+        left, right = z.tensor_split([1], 1)
         a.mul_(y)
         right.add_(1)
         b.sub_(y)
@@ -204,6 +204,41 @@ def test_writes_into_parts() -> None:
         return z * z[:, :1]
 
     same_gradients(written, pure, MATRIX, ROW)
+
+
+SEVERAL: dict[str, Callable[[Tensor], Any]] = {
+    "unbind": lambda x: x.unbind(0), "split": lambda x: x.split(1), "chunk": lambda x: x.chunk(2), "split_with_sizes": lambda x: x.split_with_sizes([1, 1]),
+    "iter": lambda x: list(x), "view of one": lambda x: [part.reshape(-1) for part in x.unbind(1)],
+}  # fmt: skip
+SINGLE: dict[str, Callable[[Tensor], Any]] = {
+    "tensor_split": lambda x: x.tensor_split(2), "hsplit": lambda x: x.hsplit(3), "select": lambda x: [x.select(0, 1)], "narrow": lambda x: [x.narrow(0, 0, 1)],
+    "unsafe_chunk": lambda x: x.unsafe_chunk(2), "unsafe_split": lambda x: x.unsafe_split(1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*SEVERAL, *SINGLE])
+def test_of_several_views_that_one_call_returned_none_is_written_while_the_graph_is_recorded(name: str) -> None:
+    """As in torch; where nothing needs a gradient, or under no_grad(), they are written as all views are."""
+    views = {**SEVERAL, **SINGLE}[name]
+    x, y = (minigrad.tensor(MATRIX, dtype=minigrad.float64, requires_grad=True) * 1 for _ in range(2))
+    plain = minigrad.tensor(MATRIX, dtype=minigrad.float64)
+    slopes = leaf(2.0)[0]
+    if name in SINGLE:
+        views(x)[0].mul_(2)
+        assert x.tolist() != y.tolist()
+    else:
+        for part, operand in ((views(x)[0], 2.0), (views(plain)[0], slopes)):
+            for write in (part.mul_, part.copy_, part.add_):
+                with pytest.raises(RuntimeError, match=r"_: the tensor is one of the views that \w+ returned together, or a view of one"):
+                    write(minigrad.as_tensor(operand).expand(part.shape))
+        with pytest.raises(RuntimeError, match="setitem_: the tensor is one of the views"):
+            views(x)[0][...] = 0.0
+        assert x.tolist() == y.tolist()
+        assert plain.tolist() == MATRIX
+        with minigrad.no_grad():
+            views(x)[0].mul_(2)
+        assert x.tolist() != y.tolist()
+    views(plain)[0].mul_(2)
 
 
 def test_writes_into_a_transposed_base() -> None:
@@ -225,7 +260,7 @@ def test_writes_into_a_transposed_base() -> None:
 def test_single_elements_are_views_too() -> None:
     x = leaf(1.0, 2.0, 3.0)
     y = x * 1
-    first, (_, second, _) = y[0], y
+    first, second = y[0], y[1]
     first.mul_(10)
     second.add_(100)
     assert y.tolist() == [10.0, 102.0, 3.0]

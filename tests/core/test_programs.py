@@ -51,12 +51,12 @@ class Program:
 
 
 def apart(m: Any, x: Any, dim: int, index: int) -> Any:
-    """A slice as one of several views; torch refuses to write into those, so there it is a view of its own."""
-    return x.unbind(dim)[index] if m is minigrad else x.select(dim, index)
+    """A slice as one of several views, where those may be written: under no_grad(); else a view of its own."""
+    return x.select(dim, index) if m.is_grad_enabled() else x.unbind(dim)[index]
 
 
 def piece(m: Any, x: Any, dim: int, index: int) -> Any:
-    return x.split(1, dim)[index] if m is minigrad else x.narrow(dim, index, 1)
+    return x.narrow(dim, index, 1) if m.is_grad_enabled() else x.split(1, dim)[index]
 
 
 @st.composite
