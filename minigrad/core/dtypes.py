@@ -164,3 +164,13 @@ def check_one_dtype(op: str, *operands: Any) -> None:
     dtypes = [x.dtype for x in operands if x is not None]
     if any([d != dtypes[0] for d in dtypes]):
         raise RuntimeError(f"{op}: expected operands of one dtype, got {' and '.join([str(d) for d in dtypes])}; convert with x.to(dtype)")
+
+
+ACCEPTED = {"f": "floating-point numbers", "fiu": "numbers"}
+
+
+def check_kind(op: str, kinds: str, *operands: Any) -> None:
+    """Refuses operands whose common dtype is of a kind that torch does not have the operation for."""
+    found = result_type(*[x for x in operands if x is not None])
+    if found.kind not in kinds:
+        raise NotImplementedError(f"{op}: expected {ACCEPTED[kinds]}, got {found}; convert with x.float()")

@@ -1,5 +1,5 @@
 cimport cython
-from .graph cimport Leaf, Node
+from .graph cimport Leaf, Node, start
 from .modes cimport set_recording, set_task
 from .primitive cimport Primitive, Rule, pick
 from .silence cimport restore, silence
@@ -16,16 +16,18 @@ cdef class Walk:
     cdef public dict found
     cdef public bint filling
     cdef public list caught
+    cdef public list constant
     cdef public object anomalies
     cpdef deliver(self, Node node, Tensor g)
     cpdef deliver_part(self, Node node, object index, Tensor g)
     cpdef run(self)
+    cpdef settle(self)
     cpdef show(self, Node node, object watch)
     cpdef accumulate(self, Leaf leaf)
     cpdef visit(self, Node node, object g)
     cpdef run_rules(self, Node node, Primitive primitive, object g)
     cpdef run_watched(self, Node node, Primitive primitive, object g)
-    cpdef hand_on(self, Node node, Py_ssize_t i, Tensor g)
+    cpdef hand_on(self, Node node, Py_ssize_t i, object out)
     cpdef bint leads_on(self, Node node) except -1
     cpdef bint wants(self, Rule rule, Node node) except -1
     cpdef deliver_all(self, object inputs, Node node, object gradients)
@@ -33,6 +35,7 @@ cdef class Walk:
 cpdef tuple references(dict pending, object node)
 cdef bint sole_owner(dict pending, Node node) except -1
 cdef Tensor fit(Tensor g, Node node)
+cdef Tensor tie(Tensor g, Node node)
 cdef object call_rule(Rule rule, Node node, object g)
 cpdef Tensor start_gradient(str op, Node node, object gradient)
 cpdef tuple several(str op, str what, object x)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels import of
-from .graph import PART, GradientEdge, Leaf, Node, Watch
+from .graph import PART, GradientEdge, Leaf, Node, Watch, start
 from .modes import set_recording, set_task
 from .primitive import Primitive, Rule, inputs_of, pick
 from .silence import restore, silence
@@ -43,7 +43,7 @@ ANOMALIES = Anomalies()
 class Walk:
     """One run of backward: the nodes that are ready, and the gradient that has reached each of them so far."""
 
-    __slots__ = ("ready", "pending", "retain", "create", "wanted", "useful", "found", "filling", "caught", "anomalies")
+    __slots__ = ("ready", "pending", "retain", "create", "wanted", "useful", "found", "filling", "caught", "constant", "anomalies")
 
     def __init__(self, retain: bool, create: bool) -> None:
         self.ready: list[Node] = []
@@ -55,6 +55,7 @@ class Walk:
         self.found: dict[Node, Tensor] = {}
         self.filling = False  # are the wanted gradients to go into `.grad`?
         self.caught: Any = None  # where the gradients for the inputs of a watched node are collected
+        self.constant: list[Node] = []  # those for which a rule gave None, which is to say 0
         self.anomalies: Any = None
         if ANOMALIES.on:
             from .anomaly import Lookout
@@ -95,6 +96,26 @@ class Walk:
                 self.accumulate(node)
             else:
                 self.visit(node, self.pending.pop(node))
+        if self.constant:
+            self.settle()
+
+    def settle(self) -> None:
+        """Gives zeros to what has been reached by nothing but derivatives that are 0, which have spared the way there."""
+        stack, seen = self.constant, set(self.constant)
+        while stack:
+            node: Node = stack.pop()
+            if self.wanted is not None and node in self.wanted and node not in self.found:
+                self.found[node] = zeros((node.shape, node.dtype))
+            if isinstance(node, Leaf):
+                leaf: Leaf = node
+                x = leaf.tensor()
+                if x is not None and x._grad is None:
+                    self.pending[leaf] = zeros((leaf.shape, leaf.dtype))
+                    self.accumulate(leaf)
+            for edge in node.edges or ():
+                if edge is not None and edge not in seen and (self.useful is None or edge in self.useful):
+                    seen.add(edge)
+                    stack.append(edge)
 
     def show(self, node: Node, watch: Watch) -> None:
         """Shows a tensor's complete gradient to its hooks, and keeps it if the tensor has asked for that."""
@@ -164,9 +185,7 @@ class Walk:
                 if self.wants(rule, node):
                     self.deliver_all(rule.inputs, node, call_rule(rule, node, g))
             elif self.wants(rule, node):
-                out = call_rule(rule, node, g)
-                if out is not None:
-                    self.hand_on(node, rule.first, out)
+                self.hand_on(node, rule.first, call_rule(rule, node, g))
 
     def run_watched(self, node: Node, primitive: Primitive, g: Any) -> None:
         """Runs the rules of a node between its hooks, and looks at what they give."""
@@ -190,9 +209,16 @@ class Walk:
             if edge is not None and out is not None and (self.useful is None or edge in self.useful):
                 self.deliver(edge, out)
 
-    def hand_on(self, node: Node, i: Any, g: Tensor) -> None:
+    def hand_on(self, node: Node, i: Any, out: Any) -> None:
         """Passes the gradient for one input of a node on to who made that input."""
         edge: Node = node.edges[i]
+        if out is None:
+            if node.context is None:  # a custom Function's None says that there is no gradient
+                self.constant.append(edge)
+            return
+        g: Tensor = out
+        if self.create and node.primitive.tied:
+            g = tie(g, node)
         if self.caught is None:
             self.deliver(edge, g)
         else:
@@ -216,8 +242,34 @@ class Walk:
             raise RuntimeError(f"backward: the vjp of {node.primitive.name} gave {len(gradients)} gradients for {len(inputs)} inputs")
         for i, g in zip(inputs, gradients):  # noqa: B905
             edge = node.edges[i]
-            if edge is not None and g is not None and (self.useful is None or edge in self.useful):
+            if edge is not None and (self.useful is None or edge in self.useful):
                 self.hand_on(node, i, g)
+
+
+def tied(*gradient: Any, inputs: int) -> Any:
+    """What a tie is recorded as having computed, from a gradient and so many inputs."""
+    raise NotImplementedError
+
+
+TIE = Primitive(tied, {})
+TIE.vjp("gradient")(lambda g, inputs: (g, *[None] * inputs))
+
+
+def tie(g: Tensor, node: Node) -> Tensor:
+    """The gradient for an input of a node, recorded as if it depended on all its inputs, with derivative 0.
+
+    So torch has it where a piecewise linear operation (and some linear ones) is differentiated twice: there is a second derivative, and it is 0.
+    """
+    knot: Node = Node.__new__(Node)
+    start(knot, g.array.shape, g.array.dtype)
+    knot.primitive = TIE
+    knot.place = node.place
+    knot.edges = (edge_of(g), *node.edges)
+    knot.static = (len(node.edges),)
+    out: Tensor = make_tensor(g.array)
+    out.node = knot
+    out.tracked = True
+    return out
 
 
 def references(pending: dict[Any, Any], node: Any) -> tuple[int, int]:

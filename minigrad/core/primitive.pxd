@@ -41,6 +41,8 @@ cdef class Primitive(Operation):
     cdef public bint parts
     cdef public bint view
     cdef public object equals
+    cdef public bint tied
+    cdef public str accepts
     cdef public int promotion
     cdef public tuple numbers
     cdef public object in_place

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy import generic, may_share_memory, ndarray
 
-from .dtypes import float32, float64, promote
+from .dtypes import check_kind, float32, float64, promote
 from .graph import PART, Node, Saved, Version, start
 from .modes import packing, recording, tracers, tracing
 from .saving import Packed, pack_values, unpacked
@@ -82,7 +82,8 @@ class Primitive(Operation):
 
     __slots__ = (
         "name", "forward", "tensors", "n_tensors", "required", "n_unbound", "variadic", "static_names", "n_positional", "defaults", "spread",
-        "rules", "keeps", "keeps_output", "keeps_aux", "aux", "parts", "view", "equals", "promotion", "numbers", "in_place", "facts", "__dict__",
+        "rules", "keeps", "keeps_output", "keeps_aux", "aux", "parts", "view", "equals", "tied", "accepts", "promotion", "numbers", "in_place", "facts",
+        "__dict__",
     )  # fmt: skip
     if TYPE_CHECKING:
         name: str
@@ -104,6 +105,8 @@ class Primitive(Operation):
         parts: bool
         view: bool
         equals: Any
+        tied: bool
+        accepts: str
         promotion: int
         numbers: Any
         in_place: Any
@@ -137,6 +140,8 @@ class Primitive(Operation):
         self.parts = facts.pop("parts", False)
         self.view = facts.pop("view", False)
         self.equals = facts.pop("equals", None)
+        self.tied = facts.pop("tied", False)
+        self.accepts = facts.pop("accepts", "")
         self.promotion = facts.pop("promotion", NO_PROMOTION)
         self.numbers = facts.pop("numbers", self.tensors)
         self.in_place = None
@@ -365,8 +370,11 @@ class Primitive(Operation):
 
     def compute(self, arrays: list[Any], static: tuple[Any, ...]) -> Any:
         """Calls the function on arrays, after bringing them to a common dtype where the operation wants that."""
-        if self.promotion and not uniform(arrays):
-            arrays = promote(arrays, self.promotion == PROMOTE_TO_FLOAT)
+        if (self.promotion or self.accepts) and not uniform(arrays):
+            if self.accepts:
+                check_kind(self.name, self.accepts, *arrays)
+            if self.promotion:
+                arrays = promote(arrays, self.promotion == PROMOTE_TO_FLOAT)
         if static is self.defaults:
             return self.forward(*arrays)
         if len(static) == self.n_positional:
@@ -560,6 +568,9 @@ def primitive(function: Any = None, **facts: Any) -> Any:
         of_numbers: all of them may be numbers at once.
         equals: the composite, a function of tensors with the same arguments, that a fused operation has the value and the derivatives of.
             The rules need not be differentiable then: they run where no graph is created, and the composite's where one is.
+        accepts: "f" for an operation on floating-point numbers, "fiu" for one on numbers but not on truth values; by default on all.
+        tied: under create_graph the gradients depend on the inputs whether they change with them or not, as torch has it for some operations
+            that are piecewise linear: a second derivative exists then, and is 0.
         method: False for operations that are no method of Tensor.
         facts: what tests and documentation read, such as domain and laws.
 

@@ -13,7 +13,8 @@ from minigrad.inference.trace import Call, Program, Ref, replaced
 from minigrad.kernels import cpu
 from minigrad.kernels.formula import maximum
 from minigrad.ops.activation import elu, gelu, gelu_tanh, hardsigmoid, hardswish, hardtanh, leaky_relu, relu, silu
-from minigrad.ops.elementwise import add, sigmoid, tanh
+from minigrad.ops.arithmetic import add
+from minigrad.ops.transcendental import sigmoid, tanh
 
 Array = Any
 Values = list[Any]

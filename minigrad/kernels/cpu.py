@@ -16,7 +16,6 @@ from numpy import asarray, broadcast_to, dtype, int64, ndarray, where
 from . import fused, reference
 from .formula import noted, planned
 from .geometry import Ints, Windows
-from .reference import unpool_gather as unpool_gather  # has no compiled form
 
 Array = Any  # numpy.ndarray
 COMPILED_DTYPES = (dtype("float32"), dtype("float64"))

@@ -202,15 +202,6 @@ def pool_gather(x: Array, indices: Array) -> Array:
     return xp(x).take_along_axis(flat_planes(x), flat_planes(indices), axis=1).reshape(indices.shape)
 
 
-def unpool_gather(x: Array, indices: Array) -> Array:
-    """Reads what the indices name, but zero for a value that max_unpool would overwrite. The adjoint of max_unpool."""
-    module = xp(x)
-    values = module.arange(prod(indices.shape[2:])).reshape(1, 1, *indices.shape[2:])
-    values = module.broadcast_to(values, indices.shape)
-    written = pool_gather(max_unpool(values, indices, x.shape[2:]), indices)
-    return module.where(written == values, pool_gather(x, indices), module.zeros((), x.dtype))
-
-
 def flat_planes(x: Array) -> Array:
     """(N, C, *plane) to (N * C, plane)."""
     return x.reshape(prod(x.shape[:2]), prod(x.shape[2:]))

@@ -114,7 +114,9 @@ def polygamma(n: int, x: Any) -> Any:
         series = series + b * (math.factorial(2 * k + n - 1) / math.factorial(2 * k)) / z ** (2 * k + n)
     out = out + sign * series
     if n == 1:
-        out = m.where(mirrored, (math.pi / m.sin(math.pi * (y - m.floor(y)))) ** 2 - out, out)
+        # At a pole torch divides by the sine of a rounded multiple of pi, which is not 0: so do we.
+        sine = m.where(y == m.floor(y), m.sin(x.dtype.type(math.pi) * x), m.sin(math.pi * (y - m.floor(y))))
+        out = m.where(mirrored, (math.pi / sine) ** 2 - out, out)
     return m.where(m.isposinf(y), 0.0, out).astype(x.dtype)
 
 

@@ -2,6 +2,7 @@
 
 from . import (
     activation,
+    arithmetic,
     compare,
     convert,
     creation,
@@ -20,8 +21,10 @@ from . import (
     shape,
     special,
     statistics,
+    transcendental,
 )
 from .activation import *
+from .arithmetic import *
 from .compare import *
 from .convert import *
 from .creation import *
@@ -41,9 +44,11 @@ from .second_names import *
 from .shape import *
 from .special import *
 from .statistics import *
+from .transcendental import *
 
 __all__: list[str] = []  # the names of the operations, without the modules': minigrad.linalg is another one
 __all__ += activation.__all__
+__all__ += arithmetic.__all__
 __all__ += compare.__all__
 __all__ += convert.__all__
 __all__ += creation.__all__
@@ -62,5 +67,6 @@ __all__ += second_names.__all__
 __all__ += shape.__all__
 __all__ += special.__all__
 __all__ += statistics.__all__
+__all__ += transcendental.__all__
 
 _complete(globals())

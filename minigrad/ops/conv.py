@@ -14,7 +14,7 @@ from ..kernels.geometry import Windows
 __all__ = ["conv", "conv_input", "conv_weight"]
 
 
-@primitive(method=False, laws="bilinear")
+@primitive(method=False, laws="bilinear", tied=True)
 def conv(input, weight, bias, /, windows):
     """(N, C, *in) with filters (K, C / groups, *kernel) to (N, K, *out)."""
     return of(input).conv(input, weight, bias, windows)
@@ -35,7 +35,7 @@ def _(g):
     return sum_of_channels(g)
 
 
-@primitive(method=False, laws="bilinear")
+@primitive(method=False, laws="bilinear", tied=True)
 def conv_input(input, weight, bias, /, windows):
     """(N, K, *out) with filters (K, C / groups, *kernel) to (N, C, *in): the adjoint of conv in its input."""
     return of(input).conv_input(input, weight, bias, windows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.dtypes import int64
+from ..core.dtypes import check_kind, int64
 from ..core.inplace import check_writable, in_place
 from ..core.modes import recording
 from ..core.primitive import function, primitive
@@ -575,6 +575,7 @@ def sort(input, dim=-1, descending=False, *, stable=False):
 @function
 def topk(input, k, dim=-1, largest=True, sorted=True):
     """The k largest (or smallest) elements along an axis, and where they stood: (values, indices)."""
+    check_kind("topk", "fiu", input)
     n = input.shape[check_dim("topk", dim, input.ndim)] if input.ndim else 1
     if not 0 <= k <= n:
         raise RuntimeError(f"topk: k={k} is out of range for dimension {dim} of length {n}")

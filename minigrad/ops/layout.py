@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
 
 import numpy as np
 
+from ..core.copying import address, memory_of, owner_of
+from ..core.dtypes import check_one_dtype
 from ..core.inplace import change_shape
+from ..core.modes import recording
 from ..core.primitive import function, primitive
 from ..core.tensor import TABLE, Tensor, make_tensor, needs_grad, register, version_of
 from ..kernels import xp
-from .creation import as_shape
+from .creation import as_shape, zeros
+from .index import add_at, get
 from .shape import check_dim
 
-__all__ = ["channels_last", "channels_last_3d", "contiguous_format", "preserve_format", "strided"]
+__all__ = ["as_strided", "as_strided_", "channels_last", "channels_last_3d", "contiguous_format", "preserve_format", "strided"]
 
 contiguous_format, preserve_format, strided = "contiguous_format", "preserve_format", "strided"
 channels_last, channels_last_3d = "channels_last", "channels_last_3d"  # (N, H, W, C) and (N, D, H, W, C) in memory
@@ -85,13 +90,93 @@ def data_ptr(self):
 @function
 def storage_offset(self):
     """How many elements of the memory that this tensor is a view of come before its first one."""
-    root = self.array
-    while isinstance(root.base, np.ndarray):
-        root = root.base
+    root = memory_of(self.array)
     low = root.__array_interface__["data"][0] + sum([s * (n - 1) for s, n in zip(root.strides, root.shape, strict=True) if s < 0 and n])
     return (data_ptr(self) - low) // self.array.itemsize
 
 
+@function
+def as_strided(input, size, stride, storage_offset=None):
+    """A view of the memory that the input lies in, with these lengths, strides and offset, all in elements. Elements may overlap.
+
+    The gradient of an element of memory is the sum of what all its places in the view got; it goes to the input where the input has it.
+
+    Raises:
+        RuntimeError: a place lies outside of the memory, or the offset or a stride is negative.
+
+    >>> import minigrad
+    >>> minigrad.arange(6).as_strided((2, 2), (1, 3), 1)
+    tensor([[1, 4],
+            [2, 5]])
+    """
+    shape, strides = as_shape("as_strided", (size,)), as_shape("as_strided", (stride,))
+    own = TABLE["storage_offset"](input)
+    offset = own if storage_offset is None else storage_offset
+    if len(shape) != len(strides):
+        raise RuntimeError(f"as_strided: {len(shape)} lengths but {len(strides)} strides")
+    if offset < 0:
+        raise RuntimeError(f"as_strided: expected an offset that is not negative, got {offset}")
+    return strided_view(input, shape, strides, offset - own, TABLE["stride"](input))
+
+
+@primitive(method=False, view=True, tested_by="ops/test_strided.py")
+def strided_view(input, /, shape, strides, start, own):
+    """The elements `start` and more places after the input's first one; `own` are the input's strides."""
+    owner = owner_of(input)
+    first = (address(input) - address(owner)) // input.itemsize + start
+    last = first + builtins.sum([s * (n - 1) for s, n in zip(strides, shape, strict=True)])
+    if 0 not in shape and not 0 <= first <= last < owner.size:
+        raise RuntimeError(f"as_strided: places {first} to {last} do not all lie in the memory of {owner.size} elements")
+    flat = owner.reshape(-1, order="A")[first:] if 0 not in shape else input.reshape(-1)[:0]
+    return np.lib.stride_tricks.as_strided(flat, shape, [s * input.itemsize for s in strides])
+
+
+@strided_view.vjp("input")
+def _(g, input_shape, shape, strides, start, own):
+    taken, kept = places(shape, strides) + start, places(input_shape, own)
+    low = builtins.min(taken.min(initial=0), kept.min(initial=0))
+    taken, kept = taken - low, kept - low
+    n = int(builtins.max(taken.max(initial=0), kept.max(initial=0))) + 1
+    memory = add_at(zeros(n, dtype=g.dtype), g, (taken,))
+    shared = np.bincount(kept.reshape(-1), minlength=n)[kept]  # by so many elements of an input that was expanded
+    return get(memory, (kept,)) / make_tensor(shared.astype(g.dtype))
+
+
+def places(shape, strides):
+    """How far each element of a view lies from its first one, in elements."""
+    out = np.zeros(shape, np.int64)
+    for axis, (n, step) in enumerate(zip(shape, strides, strict=True)):
+        out += (np.arange(n) * step).reshape([-1 if i == axis else 1 for i in range(len(shape))])
+    return out
+
+
+@function
+def as_strided_(input, size, stride, storage_offset=None):
+    """as_strided of the tensor itself, which needs no gradient and is no view: other elements of its memory take the place of its own."""
+    if needs_grad(input) or input.base is not None:
+        raise RuntimeError("as_strided_: the tensor has a history or is a view; compute a new one by as_strided")
+    new = as_strided(input, size, stride, storage_offset)
+    input.array, input.path = new.array, (input.path, (strided_view, (), 0))
+    return input
+
+
+def set_(self, source):
+    """Makes this tensor share the memory and the shape of another one of its dtype, and returns it.
+
+    Raises:
+        RuntimeError: the dtypes differ, or the graph is recorded and one of both needs a gradient.
+    """
+    if not isinstance(source, Tensor):
+        raise TypeError(f"set_: expected a tensor, got {type(source).__name__}")
+    check_one_dtype("set_", self, source)
+    if recording() and (needs_grad(self) or needs_grad(source)):
+        raise RuntimeError("set_: no gradient flows into memory that is exchanged; do it under no_grad()")
+    self.data = source
+    self.version, self.base, self.path = version_of(source), None, None
+    return self
+
+
+register("set_", set_)
 register("layout", property(lambda self: strided, doc="How elements are found in memory: by strides."))
 
 

@@ -18,7 +18,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@primitive(laws="bilinear")
+@primitive(laws="bilinear", accepts="fiu")
 def matmul(input, other, /):
     """The matrix product over the last two axes, the axes before them being broadcast; vectors count as a row or a column.
 

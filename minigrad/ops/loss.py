@@ -23,7 +23,7 @@ LEAST_VARIANCE = 1e-12  # and for p (1 - p), which the gradient divides by
 
 @primitive(
     promotion=PROMOTE_TO_FLOAT, method=False, laws="elementwise", domains=(Domain(0.01, 0.99), Domain(0.0, 1.0)),
-    oracle=lambda p, target: -(target * math.log(p) + (1 - target) * math.log(1 - p)),
+    accepts="f", oracle=lambda p, target: -(target * math.log(p) + (1 - target) * math.log(1 - p)),
 )  # fmt: skip
 def binary_cross_entropy(input, target, /):
     """-(target log(input) + (1 - target) log(1 - input)), elementwise, with logarithms of at least -100."""
@@ -60,7 +60,7 @@ def cross_entropy_of_operations(input, target, weight, ignored):
     return loss.masked_fill(skipped, 0)
 
 
-@primitive(method=False, aux=2, equals=cross_entropy_of_operations)
+@primitive(method=False, aux=2, accepts="f", equals=cross_entropy_of_operations)
 def cross_entropy(input, target, /, weight=None, ignored=-100):
     """-log_softmax(input) at the target's class, times the class's weight (an array), 0 where the target is the class that is ignored.
 
@@ -100,7 +100,7 @@ def logistic_loss_of_operations(input, target):
 
 @primitive(
     promotion=PROMOTE_TO_FLOAT, method=False, laws="elementwise", domains=(REAL, REAL), equals=logistic_loss_of_operations,
-    oracle=lambda x, target: (1 - target) * x + math.log1p(math.exp(-x)),
+    accepts="f", oracle=lambda x, target: (1 - target) * x + math.log1p(math.exp(-x)),
 )  # fmt: skip
 def logistic_loss(input, target, /):
     """The binary cross entropy of sigmoid(input), elementwise: (1 - target) * input + log(1 + exp(-input))."""
@@ -125,7 +125,7 @@ def squared_error_of_operations(input, target):
 
 @primitive(
     promotion=PROMOTE_TO_FLOAT, method=False, laws="elementwise", domains=(REAL, REAL), equals=squared_error_of_operations,
-    oracle=lambda x, target: (x - target) ** 2,
+    accepts="f", oracle=lambda x, target: (x - target) ** 2,
 )  # fmt: skip
 def squared_error(input, target, /):
     """(input - target)**2."""

@@ -10,7 +10,7 @@ import math
 from ..core.primitive import primitive
 from ..core.tensor import make_tensor
 from ..kernels import of
-from .elementwise import rsqrt
+from .arithmetic import rsqrt
 from .reduce import mean
 from .reduce import sum as total
 
@@ -55,7 +55,7 @@ def batch_norm_of_operations(input, weight, bias, eps):
     return channel_affine(standardised(input, (0, *range(2, input.ndim)), eps), weight, bias)
 
 
-@primitive(method=False, aux=2, equals=batch_norm_of_operations)
+@primitive(method=False, aux=2, tied=True, equals=batch_norm_of_operations)
 def batch_norm(input, weight=None, bias=None, /, eps=1e-5):
     """Each channel of input (N, C, *) brought to mean 0 and variance 1, times weight (C) plus bias (C); with both moments (C)."""
     return of(input).batch_norm(input, weight, bias, eps)
@@ -96,7 +96,7 @@ def row_norm_of_operations(input, weight, bias, ndim, centred, eps):
     return affine(standardised(input, tuple(range(-ndim, 0)), eps, centred), weight, bias)
 
 
-@primitive(method=False, aux=2, equals=row_norm_of_operations)
+@primitive(method=False, aux=2, tied=True, equals=row_norm_of_operations)
 def row_norm(input, weight=None, bias=None, /, ndim=1, centred=True, eps=1e-5):
     """The last `ndim` axes brought to mean 0 and variance 1 (not centred: to mean square 1), times weight plus bias of their shape."""
     return of(input).row_norm(input, weight, bias, ndim, centred, eps)
@@ -112,7 +112,7 @@ def _(g, input, weight, aux, ndim, centred, eps):
 # --- a number for each channel ----------------------------------------------------------------------------------------
 
 
-@primitive(method=False)
+@primitive(method=False, tied=True)
 def scale_channels(input, scale, shift=None, /):
     """input (N, C, *) times scale (C) plus shift (C)."""
     return of(input).scale_channels(input, scale, shift)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from .arithmetic import abs
 from .decompositions import svdvals
-from .elementwise import abs
 from .reduce import amax, amin, norm, sum
 from .shape import check_dim, check_dims, movedim
 

@@ -6,7 +6,7 @@ from operator import itemgetter
 
 import numpy as np
 
-from ..core.dtypes import int32, int64
+from ..core.dtypes import check_kind, int32, int64
 from ..core.primitive import function
 from ..core.tensor import Tensor, as_array, make_tensor
 from .families import ValuesAndIndices
@@ -80,6 +80,7 @@ def isin(elements, test_elements, *, assume_unique=False, invert=False):
     """Whether each element is among the test elements (with `invert`: is not)."""
     if not isinstance(elements, Tensor) and not isinstance(test_elements, Tensor):
         raise TypeError("isin: expected a tensor in at least one place")
+    check_kind("isin", "fiu", elements, test_elements)
     return make_tensor(np.asarray(np.isin(as_array(elements), as_array(test_elements), assume_unique, invert)))
 
 
@@ -97,8 +98,7 @@ def pair_at(input, indices, dim, keepdim):
 @function
 def kthvalue(input, k, dim=-1, keepdim=False):
     """The k-th smallest element along an axis, counted from 1, and where it stood: (values, indices)."""
-    if input.dtype.kind == "b":
-        raise RuntimeError("kthvalue: truth values have no ranks; convert with x.int()")
+    check_kind("kthvalue", "fiu", input)
     n = input.shape[check_dim("kthvalue", dim, input.ndim)] if input.ndim else 1
     if not 1 <= k <= n:
         raise RuntimeError(f"kthvalue: k={k} is out of range for dimension {dim} of length {n}")
@@ -150,6 +150,7 @@ def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=N
     if right and side == "left":
         raise RuntimeError("searchsorted: side='left' contradicts right=True")
     side = "right" if right or side == "right" else "left"
+    check_kind("searchsorted", "fiu", sorted_sequence, input)
     sequence, wanted = sorted_sequence.array, np.asarray(as_array(input))
     if sequence.ndim == 0:
         raise RuntimeError("searchsorted: expected a sequence with at least 1 dimension, got a 0-d tensor")

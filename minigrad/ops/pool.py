@@ -6,14 +6,16 @@ Indices are flat positions in the plane (*in) of one sample and channel.
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..core.primitive import primitive
 from ..kernels import of
 from ..kernels.geometry import Windows
 
-__all__ = ["max_pool", "max_unpool", "pool_gather", "pool_scatter", "sum_pool", "sum_pool_input", "unpool_gather"]
+__all__ = ["max_pool", "max_unpool", "pool_gather", "pool_scatter", "sum_pool", "sum_pool_input"]
 
 
-@primitive(method=False, aux=1)
+@primitive(method=False, aux=1, tied=True)
 def max_pool(input, /, windows):
     """(N, C, *in) to the largest value of each window and its index, both (N, C, *out); the first of equal maxima."""
     return of(input).max_pool(input, windows)
@@ -48,27 +50,20 @@ def _(g, indices, input_shape):
 
 @primitive(method=False, laws="linear")
 def max_unpool(input, indices, /, in_size):
-    """(N, C, *out) to (N, C, *in): writes each value to the element that its index names, zero elsewhere; the last wins."""
+    """(N, C, *out) to (N, C, *in): writes each value to the element that its index names, zero elsewhere.
+
+    Where an index occurs several times the last value stays, and each of them gets the gradient of that element, as in torch: the derivative
+    is that of a function of positions that differ.
+    """
     return of(input).max_unpool(input, indices, in_size)
 
 
 @max_unpool.vjp("input")
 def _(g, indices):
-    return unpool_gather(g, indices)
+    return pool_gather(g, indices)
 
 
-@primitive(method=False, laws="linear")
-def unpool_gather(input, indices, /):
-    """(N, C, *in) to (N, C, *out): the elements that the indices name, zero for values that max_unpool overwrote."""
-    return of(input).unpool_gather(input, indices)
-
-
-@unpool_gather.vjp("input")
-def _(g, indices, input_shape):
-    return max_unpool(g, indices, input_shape[2:])
-
-
-@primitive(method=False, laws="linear")
+@primitive(method=False, laws="linear", tied=True)
 def sum_pool(input, /, windows):
     """(N, C, *in) to the sum of each window, (N, C, *out)."""
     return of(input).sum_pool(input, windows)
@@ -133,15 +128,21 @@ def maxima_to_test(draw):
     return x, *of(x).max_pool(x, windows), windows.in_size
 
 
-@pool_scatter.cases
 @max_unpool.cases
+def _(draw):
+    _, values, indices, in_size = maxima_to_test(draw)
+    places = np.unique(indices[0, 0])  # each once: the gradient is that of a function of such
+    shape = (*values.shape[:2], *[1] * (values.ndim - 3), places.size)
+    return (draw.array(shape), np.broadcast_to(places, shape).copy(), in_size), {}
+
+
+@pool_scatter.cases
 def _(draw):
     _, values, indices, in_size = maxima_to_test(draw)
     return (values, indices, in_size), {}
 
 
 @pool_gather.cases
-@unpool_gather.cases
 def _(draw):
     x, _, indices, _ = maxima_to_test(draw)
     return (x, indices), {}

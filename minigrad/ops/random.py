@@ -13,6 +13,7 @@ from ..core.modes import recording
 from ..core.primitive import function
 from ..core.tensor import Tensor, make_tensor, register
 from .creation import as_shape, finished
+from .layout import strided
 
 __all__ = [
     "Generator", "bernoulli", "binomial", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "multinomial", "normal", "poisson",
@@ -277,8 +278,10 @@ def bernoulli(input, p=None, *, generator=None):
 
 
 @function(method=False)
-def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, device=None, requires_grad=False):
+def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False):
     """Normal numbers of this mean and standard deviation, numbers or tensors; no gradient flows to these."""
+    if layout not in (None, strided):
+        raise RuntimeError(f"normal: layout must be minigrad.strided, the only one there is; got {layout!r}")
     given = [x.array for x in (mean, std) if isinstance(x, Tensor)]
     if given and size is not None:
         raise TypeError("normal: size= goes with numbers; tensors have their own shape")

@@ -6,15 +6,17 @@ import math
 
 import numpy as np
 
-from ..core.dtypes import float16, float32, int64, uint8
+from ..core.dtypes import check_kind, float16, float32, int64, uint8
 from ..core.inplace import in_place
 from ..core.primitive import PROMOTE_TO_FLOAT, function, primitive
 from ..core.tensor import Tensor, make_tensor
 from ..kernels import of, xp
-from .elementwise import abs, clone, exp, maximum, minimum, sign, sqrt, where
+from .arithmetic import abs, sqrt
+from .elementwise import clone, maximum, minimum, sign, where
 from .families import ValuesAndIndices
 from .index import gather
 from .shape import check_dim, check_dims, expand, flip, restore_dims
+from .transcendental import exp
 
 __all__ = [
     "all", "amax", "amin", "any", "argmax", "argmin", "count_nonzero", "cumprod", "cumsum", "logsumexp", "max", "mean", "median",
@@ -179,13 +181,13 @@ def _(g, input, out, dim, keepdim):
     return restore_dims(g, input.shape, dims, keepdim) * (chosen / sum(chosen, dims, True))
 
 
-@primitive
+@primitive(accepts="fiu")
 def argmax(input, /, dim=None, keepdim=False):
     """The index of the largest element along an axis (the first, if several tie), or among all elements."""
     return find_extremum("argmax", input, dim, keepdim)
 
 
-@primitive
+@primitive(accepts="fiu")
 def argmin(input, /, dim=None, keepdim=False):
     """The index of the smallest element along an axis (the first, if several tie), or among all elements."""
     return find_extremum("argmin", input, dim, keepdim)
@@ -219,7 +221,7 @@ def extremum(op, input, dim, keepdim, other, whole, pairwise, index):
     if not isinstance(dim, int):
         raise TypeError(f"{op}: expected a dimension or another tensor, got {type(dim).__name__}")
     check_dim(op, dim, input.ndim)
-    indices = index(input, dim, True)
+    indices = index(input if input.dtype.kind != "b" else input.to(uint8), dim, True)  # which by itself refuses truth values
     values = gather(input, dim, indices) if input.ndim else input
     if not keepdim and input.ndim:
         values, indices = values.squeeze(dim), indices.squeeze(dim)
@@ -252,6 +254,7 @@ def min(input, dim=None, keepdim=False, *, other=None):
 @function
 def median(input, dim=None, keepdim=False):
     """The middle element (the lower one of two; NaN if there is one) of all, or along an axis as (values, indices)."""
+    check_kind("median", "fiu", input)
     if dim is None:
         return median(input.reshape(-1), 0)[0] if input.array.size else make_tensor(xp(input.array).full((), math.nan, input.dtype))
     dim = check_dim("median", dim, input.ndim)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..core.dtypes import check_kind
 from ..core.inplace import in_place
 from ..core.primitive import function, primitive
 from ..core.tensor import make_tensor
+from .arithmetic import div
 from .creation import ones_like
-from .elementwise import div, where
+from .elementwise import where
 from .index import add_at, get, places_along, same_dtype, scatter_parts, setitem
 from .joining import cat
 from .reduce import all, product_of_others
@@ -120,6 +122,8 @@ def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
     """
     check_reduction("scatter_reduce", reduce, ("sum", "prod", "mean", "amax", "amin"))
     same_dtype("scatter_reduce", input, src)
+    if reduce == "mean":
+        check_kind("scatter_reduce", "fiu", input)
     if input.ndim == 0:
         args = (input.reshape(1), dim, index.reshape(1), src.reshape(1), reduce)
         return scatter_reduce(*args, include_self=include_self).reshape(())
@@ -137,6 +141,7 @@ def index_reduce(input, dim, index, source, reduce, *, include_self=True):
     """
     check_reduction("index_reduce", reduce, ("prod", "mean", "amax", "amin"))
     same_dtype("index_reduce", input, source)
+    check_kind("index_reduce", "fiu", input)
     if input.ndim == 0:
         args = (input.reshape(1), dim, index, source.reshape(1), reduce)
         return index_reduce(*args, include_self=include_self).reshape(())

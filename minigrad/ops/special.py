@@ -9,10 +9,12 @@ from ..core.inplace import in_place
 from ..core.primitive import PROMOTE, function, primitive
 from ..core.tensor import TABLE, Tensor, make_tensor, register
 from ..kernels import special, xp
+from .arithmetic import pow, rsqrt
 from .compare import isnan
 from .creation import zeros_like
-from .elementwise import exp, flat, log, pow, rsqrt, sigmoid, sign, where
+from .elementwise import flat, sign, where
 from .families import NONZERO, POSITIVE, REAL, Domain, elementwise, known_as
+from .transcendental import exp, log, sigmoid
 
 __all__ = [
     "acosh", "angle", "arccosh", "arcsinh", "arctanh", "asinh", "atanh", "bitwise_left_shift", "bitwise_right_shift", "copysign",

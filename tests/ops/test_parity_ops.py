@@ -70,6 +70,8 @@ DIFFERENTIABLE: dict[str, list[tuple[tuple[Any, ...], dict[str, Any]]]] = {
     "deg2rad": [((normal(3),), {})],
     "rad2deg": [((normal(3),), {})],
     "sgn": [((normal(3),), {})],
+    "hardshrink": [((normal(2, 3),), {}), ((normal(5), 1.0), {})],
+    "prelu": [((normal(2, 3), normal(3)), {}), ((normal(4), normal(1)), {})],
     "angle": [((normal(5),), {})],
     # two arguments
     "fmax": [((normal(2, 3), normal(3)), {}), ((TIES[0], TIES[1]), {})],

@@ -9,10 +9,10 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from minigrad.core.dtypes import check_one_dtype
+from minigrad.core.dtypes import check_kind
 from minigrad.core.tensor import Tensor
 from minigrad.ops import activation as kernels
-from minigrad.ops.elementwise import where
+from minigrad.ops.elementwise import tied, where
 
 # Klambauer et al., 2017: with these a SELU keeps mean 0 and variance 1.
 SELU_ALPHA = 1.6732632423543772848170429916717
@@ -49,20 +49,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
     weight: one element, or one for each channel of an input (N, C, *). Raises RuntimeError for another number.
     """
-    check_one_dtype("prelu", input, weight)
-    if weight.ndim > 1:
-        raise RuntimeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, but got shape {tuple(weight.shape)}")
-    if weight.numel() != 1:
-        channels = input.shape[1] if input.ndim > 1 else 1
-        if input.ndim == 0 or weight.numel() != channels:
-            raise RuntimeError(
-                f"prelu: Mismatch of parameter numbers and input channel size. Found parameter numbers = {weight.numel()} "
-                f"and channel size = {channels}, input shape {tuple(input.shape)}"
-            )
-        weight = weight.reshape((1, -1) + (1,) * (input.ndim - 2))
-    elif input.ndim == 0:
-        weight = weight.reshape(())
-    return where(input > 0, input, weight * input)
+    return kernels.prelu(input, weight)  # type: ignore[no-any-return]
 
 
 def rrelu(
@@ -77,7 +64,7 @@ def rrelu(
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     slopes = input.detach().new_empty(input.shape).uniform_(lower, upper)
-    return _applied(lambda x: where(x > 0, x, slopes * x), input, inplace)
+    return _applied(lambda x: where(x > 0, tied(x), slopes * x), input, inplace)
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
@@ -86,7 +73,7 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
 
 
 def _thresholded(input: Tensor, bound: float, value: float, inplace: bool) -> Tensor:
-    return _applied(lambda x: x.masked_fill(x <= bound, value), input, inplace)
+    return _applied(kernels.threshold, input, inplace, bound, value)
 
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
@@ -119,6 +106,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     """The first half along dim times the sigmoid of the second (Dauphin et al., 2016). Raises RuntimeError for an odd axis."""
     if input.ndim == 0:
         raise RuntimeError("glu does not support 0-dimensional tensors")
+    check_kind("glu", "f", input)
     if not -input.ndim <= dim < input.ndim:
         raise IndexError(f"glu: dim must be in [{-input.ndim}, {input.ndim - 1}], got {dim}")
     size = input.shape[dim]
@@ -171,15 +159,15 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 
 def _negative(x: Any) -> Any:
-    """x where it is not positive, else 0: where() drops the exponential of the others, but it must not overflow."""
-    return where(x <= 0, x, 0.0)
+    """x where it is negative, else 0: where() drops the exponential of the others, but it must not overflow."""
+    return where(x < 0, x, 0.0)
 
 
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """max(0, x) + min(0, alpha (exp(x / alpha) - 1)) (Barron, 2017). Raises RuntimeError if alpha is 0."""
     if alpha == 0:
         raise RuntimeError("celu: ZeroDivisionError: alpha cannot be 0 for CELU")
-    return _applied(lambda x: where(x <= 0, alpha * (_negative(x) / alpha).expm1(), x), input, inplace)
+    return _applied(lambda x: where(x < 0, alpha * (_negative(x) / alpha).expm1(), x), input, inplace)  # at 0 the curvature is 0, as in torch
 
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -218,15 +206,14 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x where |x| exceeds lambd, 0 elsewhere."""
-    kept = (input > lambd).logical_or(input < -lambd)
-    return where(kept, input, where(input.detach().isnan(), input.detach(), 0.0))
+    return kernels.hardshrink(input, lambd)  # type: ignore[no-any-return]
 
 
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x brought towards 0 by lambd, as far as 0. Raises RuntimeError if lambd is negative."""
     if lambd < 0:
         raise RuntimeError(f"softshrink: lambda must be greater or equal to 0, but found to be {lambd}.")
-    return input - where(input.isnan(), input, input.clamp(-lambd, lambd))
+    return kernels.softshrink(input, lambd)  # type: ignore[no-any-return]
 
 
 # -- normalised over an axis -------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.dtypes import check_kind
 from minigrad.core.modes import no_grad
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.kernels import xp
@@ -98,6 +99,7 @@ def embedding_bag(
     tensor([[3.],
             [4.]])
     """
+    check_kind("embedding_bag", "f", weight)
     if mode not in ("sum", "mean", "max"):
         raise ValueError(f"embedding_bag: mode has to be one of sum, mean or max, got {mode!r}")
     if weight.ndim != 2:
@@ -207,8 +209,8 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     tensor([[1, 0, 0],
             [0, 0, 1]])
     """
-    if input.dtype.kind not in "iu":
-        raise RuntimeError(f"one_hot is only applicable to index tensor, got {input.dtype}; convert it with .long()")
+    if input.dtype != "int64":
+        raise RuntimeError(f"one_hot is only applicable to index tensor of type LongTensor, got {input.dtype}; convert it with .long()")
     if input.numel() == 0:
         if num_classes <= 0:
             raise RuntimeError("one_hot: can not infer the number of classes from an empty tensor; pass num_classes")

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.core.dtypes import check_one_dtype
+from minigrad.core.dtypes import check_kind, check_one_dtype
 from minigrad.core.modes import no_grad
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.kernels import xp
 from minigrad.nn.functional.activation import logsigmoid
 from minigrad.nn.functional.linear import pairwise_distance
 from minigrad.ops import loss as kernels
+from minigrad.ops.elementwise import tied
 
 REDUCTIONS = ("none", "mean", "sum")
 
@@ -138,6 +139,7 @@ def smooth_l1_loss(
     """
     _warn_of_broadcasting("smooth_l1_loss", input, target)
     reduction = _reduction("smooth_l1_loss", size_average, reduce, reduction)
+    check_kind("smooth_l1_loss", "f", input, target)
     if beta < 0:
         raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, got {beta}")
     difference = input - target
@@ -162,6 +164,7 @@ def huber_loss(
     """
     _warn_of_broadcasting("huber_loss", input, target)
     reduction = _reduction("huber_loss", None, None, reduction)
+    check_kind("huber_loss", "f", input, target)
     if delta <= 0:
         raise RuntimeError(f"huber_loss does not support non-positive values for delta, got {delta}")
     difference = input - target
@@ -250,6 +253,7 @@ def nll_loss(
     tensor(0.3750)
     """
     reduction = _reduction("nll_loss", size_average, reduce, reduction)
+    check_kind("nll_loss", "f", input)
     _check_classes("nll_loss", input, target, weight)
     picked, weights = _picked("nll_loss", input, target, weight, ignore_index)
     loss = -picked if weights is None else -picked * weights
@@ -298,7 +302,7 @@ def _picked(op: str, log_probabilities: Tensor, target: Tensor, weight: Tensor |
         wrong = int(numbers.min()) if int(numbers.min()) < 0 else int(numbers.max())
         raise IndexError(f"{op}: Target {wrong} is out of bounds: expected 0 <= target < {classes} (or ignore_index={ignore_index})")
     target = make_tensor(numbers)
-    picked = log_probabilities.gather(axis, target.unsqueeze(axis)).squeeze(axis)
+    picked = tied(log_probabilities).gather(axis, target.unsqueeze(axis)).squeeze(axis)
     weights = None if weight is None else weight[target]
     if some_ignored:
         mask = make_tensor(ignored)
@@ -470,6 +474,7 @@ def kl_div(
             stacklevel=2,
         )
     reduction = _reduction("kl_div", size_average, reduce, reduction, (*REDUCTIONS, "batchmean"))
+    check_kind("kl_div", "f", input, target)
     if log_target:
         loss = target.exp() * (target - input)
     else:
@@ -493,6 +498,7 @@ def soft_margin_loss(
     """log(1 + exp(-target * input)) for targets 1 and -1."""
     reduction = _reduction("soft_margin_loss", size_average, reduce, reduction)
     _check_broadcast("soft_margin_loss", input, target)
+    check_kind("soft_margin_loss", "f", input, target)
     return _reduced(-logsigmoid(target * input), reduction)
 
 

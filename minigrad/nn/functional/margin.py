@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.dtypes import check_kind
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.nn.functional.activation import logsigmoid
 from minigrad.nn.functional.linear import pairwise_distance
@@ -55,6 +56,7 @@ def multi_margin_loss(
     tensor(0.3250)
     """
     op = "multi_margin_loss"
+    check_kind(op, "f", input)
     reduction = _reduction(op, size_average, reduce, reduction)
     if p not in (1, 2):
         raise ValueError(f"{op}: only p == 1 and p == 2 supported, got {p}")
@@ -98,6 +100,7 @@ def multilabel_margin_loss(
     tensor(0.8500)
     """
     op = "multilabel_margin_loss"
+    check_kind(op, "f", input)
     reduction = _reduction(op, size_average, reduce, reduction)
     rows = _as_rows(op, input)
     if target.shape != input.shape:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.dtypes import check_kind
 from minigrad.core.inplace import check_writable
 from minigrad.core.modes import no_grad, recording
 from minigrad.core.silence import restore, silence
@@ -253,6 +254,7 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     """
     if input.ndim < 3:
         raise ValueError(f"Expected 3D or higher dimensionality input (got {input.ndim} dimensions)")
+    check_kind("local_response_norm", "fiu", input)
     if input.numel() == 0:
         return input
     channels = input.shape[1]

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy
 
+from minigrad.core.dtypes import check_kind
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.kernels import xp
+from minigrad.ops.elementwise import tied
 from minigrad.ops.pad import constant_pad_nd
 
 __all__ = ["pad"]
@@ -55,6 +57,9 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
             f"pad: mode {mode!r} pads the last 1, 2 or 3 axes of an input with 1 or 2 axes more, but got {len(pairs)} axes to "
             f"pad and input shape {input.shape}"
         )
+    if mode != "circular":
+        check_kind("pad", "fiu", input)
+        input = tied(input)
     for axis, (before, after) in enumerate(pairs, 1):
         if before or after:
             places = PLACES[mode](input, -axis, before, after)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy
 
+from minigrad.core.dtypes import check_kind
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.kernels import xp
 from minigrad.kernels.geometry import Windows, per_axis
@@ -131,7 +132,7 @@ def max_unpool1d(
     """Puts the maxima that max_pool1d found back where its indices say, among zeros.
 
     output_size: the size of what was pooled (with or without its first two axes), because several sizes pool to the same one.
-    Where windows overlapped and an index occurs several times, the last value stays, and it alone gets a gradient.
+    Where windows overlapped and an index occurs several times, the last value stays, but each of them gets the gradient of its element, as in torch.
     Raises RuntimeError for indices that do not fit, ValueError for an output_size that pooling could not have had.
 
     >>> import minigrad
@@ -190,6 +191,7 @@ def _max_unpool(
     output_size: Sequence[int] | None,
 ) -> Tensor:
     _check_input(op, input)
+    check_kind(op, "f", input)
     _check_rank(op, rank, input)
     if not isinstance(indices, Tensor) or indices.dtype != "int64":
         got = indices.dtype if isinstance(indices, Tensor) else type(indices).__name__
@@ -546,6 +548,7 @@ _shares = lru_cache(1024)(Shares)
 
 def _adaptive_size(op: str, rank: int, input: Tensor, output_size: OutputSize) -> tuple[int, ...]:
     _check_input(op, input)
+    check_kind(op, "f", input)
     _check_rank(op, rank, input)
     plane = input.shape[-rank:]
     wanted = list(output_size) if isinstance(output_size, Sequence) else [output_size] * rank

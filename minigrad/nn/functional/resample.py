@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.core.dtypes import check_one_dtype
+from minigrad.core.dtypes import check_kind, check_one_dtype
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.kernels import xp
 from minigrad.kernels.geometry import Windows
@@ -80,9 +80,14 @@ def interpolate(
         return AREA[rank](input, tuple(out_size))
     if input.dtype.kind not in "fu":
         raise NotImplementedError(f"interpolate: expected floats or uint8, got {input.dtype}; convert with x.float()")
+    if input.dtype.kind == "u" and mode in ("linear", "trilinear"):
+        raise NotImplementedError(f"interpolate: mode {mode!r} does not exist for {input.dtype}; convert with x.float()")
     if input.dtype.kind == "u" and not mode.startswith("nearest"):
-        exact = interpolate(input.float(), size, scale_factor, mode, align_corners, recompute_scale_factor)
-        return exact.round().clamp(0, 255).to(input.dtype)  # type: ignore[no-any-return]
+        array = input.array
+        for axis in (1, 0):
+            taps = (_cubic if mode == "bicubic" else _linear)(in_size[axis], out_size[axis], scales[axis], bool(align_corners))
+            array = _bytes_along(array, 2 + axis, _weights(in_size[axis], out_size[axis], taps))
+        return make_tensor(array)
     times = tuple([n_out // n_in for n_in, n_out in zip(in_size, out_size, strict=True)])
     whole = [n_in * k == n_out and scale in (None, k) for n_in, n_out, k, scale in zip(in_size, out_size, times, scales, strict=True)]
     if mode.startswith("nearest") and all(whole):  # each pixel becomes a block: the adjoint of summing blocks
@@ -126,12 +131,27 @@ def _along(x: Tensor, axis: int, matrix: Tensor) -> Tensor:
     return x.movedim(axis, -1).matmul(matrix.t()).movedim(-1, axis)  # type: ignore[no-any-return]
 
 
-def _matrix(n_in: int, n_out: int, taps: Sequence[tuple[Any, Any]], like: Tensor) -> Tensor:
+def _weights(n_in: int, n_out: int, taps: Sequence[tuple[Any, Any]]) -> Any:
     """The matrix (n_out, n_in) that reads input `index` with `weight`, for each of the taps."""
     matrix = np.zeros((n_out, n_in))
     for index, weight in taps:
         np.add.at(matrix, (np.arange(n_out), np.clip(index, 0, n_in - 1)), weight)
-    return make_tensor(xp(like.array).asarray(matrix.astype(like.dtype)))
+    return matrix
+
+
+def _matrix(n_in: int, n_out: int, taps: Sequence[tuple[Any, Any]], like: Tensor) -> Tensor:
+    """These weights as a tensor."""
+    return make_tensor(xp(like.array).asarray(_weights(n_in, n_out, taps).astype(like.dtype)))
+
+
+def _bytes_along(x: Any, axis: int, matrix: Any) -> Any:
+    """The product of a matrix with every line of bytes along an axis, as torch computes it: in whole numbers, and rounded to bytes again."""
+    bits = 0
+    while bits < 22 and int(0.5 + matrix.max() * 2 ** (bits + 1)) < 2**15:  # the weights have 16 bits
+        bits += 1
+    scaled = np.trunc(matrix * 2**bits + np.copysign(0.5, matrix))
+    sums = np.moveaxis(np.moveaxis(x, axis, -1).astype(np.float64) @ scaled.T, -1, axis)
+    return np.clip(np.floor((sums + 2 ** (bits - 1)) / 2**bits), 0, 255).astype(x.dtype)
 
 
 def _nearest(n_in: int, n_out: int, scale: float | None, offset: float) -> list[tuple[Any, Any]]:
@@ -280,6 +300,7 @@ def grid_sample(
             f"grid_sample: expected an image (N, C, *in) and a grid (N, *out, d) with d axes each, 2 or 3, got {input.shape} and {grid.shape}"
         )
     check_one_dtype("grid_sample", input, grid)
+    check_kind("grid_sample", "f", input)
     places = []
     for axis in range(rank):  # the grid names x first, the axes of the image end with x
         n = input.shape[2 + axis]
