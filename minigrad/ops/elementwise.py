@@ -110,13 +110,13 @@ def share(x, y, lost):
 
 
 @elementwise(
-    Domain(kinks=(-1.0, 1.0)), to_float=False,
-    accepts="fiu", oracle=lambda x, min, max: builtins.min(max, x if min is None else builtins.max(min, x)),
+    Domain(kinks=(-1.0, 1.0)), to_float=False, oracle=lambda x, min, max: builtins.min(max, x if min is None else builtins.max(min, x)),
 )  # fmt: skip
 def clamp_between(input, /, min, max):
     """The input, with what lies outside [min, max] moved to its nearer end."""
     if input.dtype.kind == "f":
         return input.clip(min, max)
+    check_kind("clamp", "fiu", input, min, max)
     dtype = result_type(input, *[x for x in (min, max) if x is not None])
     low, high = [None if x is None else number_as("clamp", x, dtype) for x in (min, max)]
     return input.astype(dtype, copy=False).clip(low, high)

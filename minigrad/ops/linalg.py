@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..core.dtypes import check_one_dtype
+from ..core.dtypes import check_kind, check_one_dtype
 from ..core.inplace import in_place
 from ..core.primitive import function, primitive
 from ..kernels import of
@@ -246,6 +246,7 @@ def tensordot(a, b, dims=2):
 def trace(input):
     """The sum of a matrix's diagonal."""
     of_rank("trace", ("input", input, 2))
+    check_kind("trace", "fiu", input)
     return sum(input.diagonal())
 
 

@@ -141,7 +141,8 @@ def index_reduce(input, dim, index, source, reduce, *, include_self=True):
     """
     check_reduction("index_reduce", reduce, ("prod", "mean", "amax", "amin"))
     same_dtype("index_reduce", input, source)
-    check_kind("index_reduce", "fiu", input)
+    if reduce in ("mean", "prod"):
+        check_kind("index_reduce", "fiu", input)
     if input.ndim == 0:
         args = (input.reshape(1), dim, index, source.reshape(1), reduce)
         return index_reduce(*args, include_self=include_self).reshape(())

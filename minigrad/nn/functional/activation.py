@@ -140,6 +140,7 @@ def tanh(input: Tensor) -> Tensor:
 
 def tanhshrink(input: Tensor) -> Tensor:
     """x - tanh(x)."""
+    check_kind("tanhshrink", "fiu", input)
     return input - input.tanh()
 
 
@@ -165,6 +166,7 @@ def _negative(x: Any) -> Any:
 
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """max(0, x) + min(0, alpha (exp(x / alpha) - 1)) (Barron, 2017). Raises RuntimeError if alpha is 0."""
+    check_kind("celu", "f", input)
     if alpha == 0:
         raise RuntimeError("celu: ZeroDivisionError: alpha cannot be 0 for CELU")
     return _applied(lambda x: where(x < 0, alpha * (_negative(x) / alpha).expm1(), x), input, inplace)  # at 0 the curvature is 0, as in torch
