@@ -1,14 +1,21 @@
-"""device: where tensors live. In this version that is the CPU."""
+"""device: where tensors live, on the CPU or on a GPU, and what happens where arrays of both meet."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
+from threading import local
 from typing import Any
 
-TYPES = ("cpu", "cuda", "mps", "xpu", "meta")  # what can be named; tensors can be made on the first only
+import numpy
+
+from ..kernels import driver
+
+TYPES = ("cpu", "cuda", "mps", "xpu", "meta")  # what can be named; tensors can be made on the first two
 
 
 class device:
-    """Where tensors live: "cpu". Others can be named and compared, so that scripts which choose between them run.
+    """Where tensors live: "cpu" or "cuda". Others can be named and compared, so that scripts which choose between them run.
 
     In a ``with`` block it is the default device.
 
@@ -60,39 +67,139 @@ class device:
         return device, (str(self),)
 
     def __enter__(self) -> device:
-        check_device("device", self)
+        here = check_device("device", self)
+        default.outer.append(default.device)
+        default.device = here
         return self
 
     def __exit__(self, *exc: object) -> None:
-        pass
+        default.device = default.outer.pop()
 
 
 CPU = device("cpu")
 
 
-def check_device(op: str, place: Any) -> None:
-    """Refuses a device that is not there."""
-    if place is None or place is CPU:
-        return
+class Default(local):
+    """Where tensors of this thread are made unless another device is named, and before the blocks that it is in."""
+
+    device = CPU
+
+    def __init__(self) -> None:
+        self.outer: list[Any] = []
+
+
+default = Default()
+
+
+def check_device(op: str, place: Any) -> device:
+    """The device of this name, or the default; refuses one that is not there.
+
+    Raises:
+        TypeError: not a name.
+        RuntimeError: there is no such device; it says why.
+    """
+    if place is None:
+        return default.device
+    if place is CPU:
+        return CPU
+    if isinstance(place, int) and not isinstance(place, bool):
+        place = device("cuda", place)
     if not isinstance(place, (str, device)):
         raise TypeError(f"{op}: expected a device such as 'cpu', got {place!r}")
     named = device(place)
-    if named.type != "cpu" or named.index not in (None, 0):
-        raise RuntimeError(f"{op}: device {str(place)!r} is not available: this version of minigrad computes on the CPU only; tensors live on 'cpu'")
+    if named.type == "cpu" and named.index in (None, 0):
+        return CPU
+    if named.type != "cuda":
+        raise RuntimeError(f"{op}: device {str(place)!r} is not available: tensors live on 'cpu' and 'cuda'")
+    usable, reason = driver.status()
+    if not usable:
+        raise RuntimeError(f"{op}: device {str(place)!r} is not available: {reason}; tensors live on 'cpu'")
+    if named.index is None:
+        return on_gpu(driver.current())
+    if named.index >= driver.count():
+        raise RuntimeError(f"{op}: device {str(place)!r} is not available: there are {driver.count()} GPUs, numbered from 0")
+    return named
+
+
+@lru_cache
+def on_gpu(index: int) -> device:
+    """The GPU of this number."""
+    return device("cuda", index)
+
+
+def device_of(array: Any) -> device:
+    """Where an array lies."""
+    return CPU if driver.is_host(array) else on_gpu(driver.index_of(array))
+
+
+def placed(array: Any, where: device) -> Any:
+    """The array on this device: itself if it is there, else a copy."""
+    if where.type == "cpu":
+        return driver.to_host(array)
+    return driver.to_device(array, where.index or 0)
+
+
+def made(where: device, function: str, *args: Any, **named: Any) -> Any:
+    """The array that NumPy's or CuPy's function of this name makes on this device."""
+    if where.type == "cpu":
+        return getattr(numpy, function)(*args, **named)
+    with driver.on(where.index or 0):
+        return getattr(driver.cupy(), function)(*args, **named)
+
+
+def together(op: str, arrays: list[Any], moves: bool = False) -> list[Any]:
+    """The arrays of an operation, one of which is on a GPU, all on that GPU: those of the host may come along if they have no axes.
+
+    With `moves`, the others go where the first one is, whatever their shape.
+
+    Raises:
+        RuntimeError: arrays of several devices meet.
+    """
+    where = device_of(arrays[0]) if moves else next(device_of(a) for a in arrays if hasattr(a, "dtype") and not driver.is_host(a))
+    found = []
+    for a in arrays:
+        if a is None or not hasattr(a, "dtype") or device_of(a) == where:
+            found.append(a)
+        elif moves or driver.is_host(a) and a.ndim == 0:
+            found.append(placed(a, where))
+        else:
+            raise RuntimeError(
+                f"{op}: expected all tensors on the same device, got {where} and {device_of(a)}; move one with x.to({str(where)!r})"
+            )
+    return found
+
+
+def on_host(function: Callable[..., Any], arrays: list[Any], static: tuple[Any, ...]) -> Any:
+    """What a function of the host's arrays gives for these of a GPU, on that GPU again. The host waits for them."""
+    where = next(device_of(a) for a in arrays if hasattr(a, "dtype") and not driver.is_host(a))
+    result = function(host_form(arrays), host_form(static))
+    return tuple([placed(r, where) for r in result]) if isinstance(result, tuple) else placed(result, where)
+
+
+def host_form(x: Any) -> Any:
+    """The argument with arrays of the host in place of others, also inside of lists and tuples."""
+    if type(x) in (list, tuple):
+        return type(x)([host_form(y) for y in x])
+    return driver.to_host(x) if hasattr(x, "__cuda_array_interface__") else x
 
 
 def get_default_device() -> device:
-    """Where tensors are made unless another device is named: the CPU."""
-    return CPU
+    """Where tensors are made unless another device is named.
+
+    >>> import minigrad
+    >>> minigrad.get_default_device()
+    device(type='cpu')
+    """
+    return default.device
 
 
 def set_default_device(device: Any) -> None:
-    """Says where tensors are made; only the CPU (or None, for the default) is there.
+    """Says where this thread makes tensors unless another device is named; None for the CPU.
 
     Raises:
-        RuntimeError: any other device.
+        RuntimeError: the device is not there.
 
     >>> import minigrad
     >>> minigrad.set_default_device("cpu")
     """
-    check_device("set_default_device", device)
+    default.device = CPU if device is None else check_device("set_default_device", device)

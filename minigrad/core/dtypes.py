@@ -153,6 +153,8 @@ def promote(operands: list[Any], to_float: bool) -> list[Any]:
     target = result_type(*operands)
     if to_float and target.kind in "iub":
         target = _default[0]
+    if any([hasattr(x, "__cuda_array_interface__") for x in operands]):  # there numbers stay numbers: they are arguments of kernels
+        return [x.astype(target, copy=False) if hasattr(x, "astype") else np.asarray(x).astype(target)[()] for x in operands]
     return [
         np.asarray(x).astype(target) if isinstance(x, generic) or not hasattr(x, "astype") else x.astype(target, copy=False)
         for x in operands

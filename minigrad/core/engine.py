@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import of
+from ..kernels import of, xp
 from .graph import PART, GradientEdge, Leaf, Node, Watch, start
 from .modes import set_recording, set_task
 from .primitive import Primitive, Rule, inputs_of, pick
@@ -287,7 +287,7 @@ def sole_owner(pending: dict[Node, Any], node: Node) -> bool:
     Whoever else may hold it, a rule that passed its cotangent on, a saved value, a view, a hook, shows in the counts.
     """
     g: Tensor = pending[node]
-    if g.array.base is not None or not g.array.flags.writeable:
+    if g.array.base is not None or type(g.array) is np.ndarray and not g.array.flags.writeable:
         return False
     del g
     return references(pending, node) == SOLE_OWNER
@@ -479,6 +479,7 @@ def starting_points(op: str, outputs: tuple[Any, ...], gradients: Any) -> tuple[
         raise TypeError(f"{op}: the gradients must be a tensor, None or a sequence of these, got {type(gradients).__name__}")
     if len(gradients) != len(outputs):
         raise RuntimeError(f"{op}: got {len(outputs)} tensors and {len(gradients)} gradients; pass one gradient, or None, for each tensor")
+    gradients = [one_elsewhere(x) if g is None else g for x, g in zip(outputs, gradients)]  # noqa: B905
     roots = []
     for i, x in enumerate(outputs):
         node = destination(x)
@@ -487,7 +488,14 @@ def starting_points(op: str, outputs: tuple[Any, ...], gradients: Any) -> tuple[
                 f"{op}: tensor {i} needs no gradient: nothing it was computed from has requires_grad=True, or it was computed under no_grad"
             )
         roots.append(node)
-    return roots, gradients
+    return roots, tuple(gradients)
+
+
+def one_elsewhere(x: Any) -> Any:
+    """The gradient 1 for a tensor of one element that is not on the host; None otherwise."""
+    if isinstance(x, Tensor) and type(x.array) is not np.ndarray and x.array.size == 1:
+        return make_tensor(xp(x.array).ones_like(x.array))
+    return None
 
 
 def destination(x: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .device import device_of
 from .dtypes import bool_, get_default_dtype, int64
 
 PROFILES: dict[str, dict[str, Any]] = {
@@ -90,6 +91,8 @@ def format_tensor(x: Any) -> str:
         body = nested(array, len("tensor("), summarize, style)
     if x.dtype not in (get_default_dtype(), int64, bool_) or (array.size == 0 and x.dtype != get_default_dtype()):
         notes.append(f"dtype=minigrad.{x.dtype}")
+    if array is not x.array:
+        notes.append(f"device='{device_of(x.array)}'")
     if x.grad_fn is not None:
         notes.append(f"grad_fn={x.grad_fn!r}")
     elif x.requires_grad:

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.driver import is_host
+from .device import together
 from .graph import Leaf, Saved, Version, watch
 from .modes import inference, packing, recording, set_inference, set_recording, tracers, tracing
 from .primitive import Primitive, primitive
@@ -73,6 +75,8 @@ def write_directly(operation: InPlace, target: Tensor, before: Tensor, tensors: 
     """Computes into the target's array, for primitives that know how, and records what the graph would have seen."""
     op = operation.op
     arrays = [t.array if isinstance(t, Tensor) else t for t in tensors[1:]]
+    if any([not is_host(a) for a in (target.array, *arrays) if hasattr(a, "dtype")]):
+        arrays = together(operation.__name__, [target.array, *arrays], op.facts.get("moves", False))[1:]
     tracked = recording() and any([needs_grad(t) for t in (before, *tensors[1:]) if isinstance(t, Tensor)])
     result = make_tensor(target.array)
     if tracked:
@@ -112,7 +116,7 @@ def check_writable(name: str, target: Tensor) -> None:
         check_history(name, target)
     if overlaps(target.array):
         raise RuntimeError(f"{name}: several elements share one place in memory (an expanded or unfolded tensor); use a copy (x.clone())")
-    if not target.array.flags.writeable:
+    if isinstance(target.array, np.ndarray) and not target.array.flags.writeable:
         raise RuntimeError(f"{name}: the tensor's array is read-only; use a copy (x.clone())")
 
 

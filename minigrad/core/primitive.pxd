@@ -50,6 +50,7 @@ cdef class Primitive(Operation):
     cpdef call(self, tuple args, tuple static)
     cpdef call_parts(self, tuple args, tuple static, object results, bint needed)
     cpdef compute(self, list arrays, tuple static)
+    cpdef compute_elsewhere(self, list arrays, tuple static)
     @cython.locals(needed=Py_ssize_t, i=Py_ssize_t, arrays_of=object, shapes_of=object)
     cpdef Node record(self, tuple args, tuple static, object out, object aux)
 

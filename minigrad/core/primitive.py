@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING, Any
 
 from numpy import generic, may_share_memory, ndarray
 
+from ..kernels.driver import is_host
+from .device import on_host, together
 from .dtypes import check_kind, float32, float64, promote
 from .graph import PART, Node, Saved, Version, start
 from .modes import packing, recording, tracers, tracing
@@ -295,12 +297,15 @@ class Primitive(Operation):
         out: Tensor
         needed = False
         found = False
+        foreign = False
         arrays = []
         for a in args:
             if isinstance(a, Tensor):
                 x = a
                 needed |= needs_grad(x)
                 found = True
+                if type(x.array) is not ndarray:
+                    foreign = True
                 arrays.append(x.array)
             else:
                 if a is not None and not is_operand(a):
@@ -314,7 +319,7 @@ class Primitive(Operation):
             raise TypeError(f"{self.name}: expected a tensor, got {', '.join([type(a).__name__ for a in args])}")
         warnings = None if self.view else silence()  # a view computes nothing
         try:
-            result = self.compute(arrays, static)
+            result = self.compute_elsewhere(arrays, static) if foreign else self.compute(arrays, static)
         except Exception as error:
             raise explained(self, error, arrays) from error
         finally:
@@ -381,6 +386,15 @@ class Primitive(Operation):
             return self.forward(*arrays, *static)
         n = self.n_positional
         return self.forward(*arrays, *static[:n], **dict(zip(self.static_names[n:], static[n:], strict=True)))
+
+    def compute_elsewhere(self, arrays: list[Any], static: tuple[Any, ...]) -> Any:
+        """As compute, where not all arrays are NumPy's: brings them to one device, or to the host for what no device computes."""
+        if all([a is None or not hasattr(a, "dtype") or is_host(a) for a in arrays]):
+            return self.compute(arrays, static)
+        arrays = together(self.name, arrays, self.facts.get("moves", False))
+        if self.facts.get("on_host"):
+            return on_host(self.compute, arrays, static)
+        return self.compute(arrays, static)
 
     def record(self, args: tuple[Any, ...], static: tuple[Any, ...], out: Any, aux: Any) -> Node:
         """Makes the node of a call: edges to who made the inputs, and what the vjps will ask for."""
@@ -571,6 +585,8 @@ def primitive(function: Any = None, **facts: Any) -> Any:
         accepts: "f" for an operation on floating-point numbers, "fiu" for one on numbers but not on truth values; by default on all.
         tied: under create_graph the gradients depend on the inputs whether they change with them or not, as torch has it for some operations
             that are piecewise linear: a second derivative exists then, and is 0.
+        on_host: no device computes it: arrays of a GPU are brought to the host, and the results back.
+        moves: the other tensors are brought to the device of the first.
         method: False for operations that are no method of Tensor.
         facts: what tests and documentation read, such as domain and laws.
 

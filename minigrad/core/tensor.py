@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy import ndarray
 
-from .device import check_device
+from .device import CPU, check_device, device_of, placed
 from .dtypes import CATEGORY, chosen_dtype, get_default_dtype
 from .graph import Leaf, Saved, Version, source_of, start, watch
 from .graph import RemovableHandle as RemovableHandle
@@ -66,8 +66,9 @@ class Tensor:
     __array_priority__ = 1000  # of two operands NumPy's old rules prefer the tensor
 
     def __init__(self, *data: Any, requires_grad: bool = False, device: Any = None) -> None:
-        check_device("Tensor", device)
         self.array = array_of(data)
+        if device is not None:
+            self.array = placed(self.array, check_device("Tensor", device))
         self._grad = None
         self.node = None
         self.version = INFERENCE if inference() else None
@@ -325,10 +326,15 @@ class Tensor:
 
         Raises:
             RuntimeError: the tensor needs a gradient, which NumPy would not follow (`force=True` detaches).
+            TypeError: the tensor is on a GPU (`force=True` copies).
         """
         if needs_grad(self) and not force:
             raise RuntimeError("numpy: this tensor needs a gradient, which NumPy would lose; use x.detach().numpy()")
-        return self.array
+        if type(self.array) is not ndarray and not force:
+            where = device_of(self.array)
+            if where.type != "cpu":
+                raise TypeError(f"numpy: this tensor is on {where}, where NumPy cannot read it; use x.cpu().numpy()")
+        return placed(self.array, CPU) if force else self.array
 
     def __repr__(self) -> str:
         from .formatting import format_tensor
@@ -343,16 +349,24 @@ class Tensor:
             raise RuntimeError("only leaf tensors can be copied or pickled; use x.detach() (its history would be lost)")
         from .copying import owner_of, place_in
 
-        owner = owner_of(self.array)
         state = dict(vars(self)) if hasattr(self, "__dict__") else {}
+        where = device_of(self.array)
+        if where is not CPU:
+            return rebuild, (type(self), placed(self.array, CPU), self.requires_grad, state, str(where))
+        owner = owner_of(self.array)
         return rebuild, (type(self), owner, self.requires_grad, state, place_in(owner, self.array))
 
     def __deepcopy__(self, memo: dict[Any, Any]) -> Tensor:
         from .copying import deep_copy
 
-        function, (cls, _, requires_grad, state, _) = self.__reduce__()
-        array, version = deep_copy(self.array, memo)
-        out: Tensor = function(cls, array, requires_grad, state)
+        if not self.is_leaf:
+            self.__reduce__()  # which says what is wrong
+        state = dict(vars(self)) if hasattr(self, "__dict__") else {}
+        if device_of(self.array) is CPU:
+            array, version = deep_copy(self.array, memo)
+        else:
+            array, version = self.array.copy(), Version()
+        out: Tensor = rebuild(type(self), array, self.requires_grad, state)
         out.version = version
         if self.grad is not None:
             out.grad = self.grad.__deepcopy__(memo)
@@ -560,6 +574,8 @@ def rebuild(cls: Any, owner: Any, requires_grad: bool, state: dict[str, Any], pl
     """Undoes pickling: of tensors that shared memory, all come with the array that owned it."""
     from .copying import part
 
+    if isinstance(place, str):  # it was on a device
+        owner, place = placed(owner, check_device("pickle", place)), None
     out: Tensor = cls.__new__(cls)
     Tensor.__init__(out, make_tensor(part(owner, place)), requires_grad=requires_grad)
     if state:
@@ -585,10 +601,12 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     >>> minigrad.tensor([[1, 2], [3, 4]]).dtype
     dtype('int64')
     """
-    check_device("tensor", device)
+    where = check_device("tensor", device)
     dtype = chosen_dtype("tensor", dtype)
     if isinstance(data, Tensor):
         data = data.array
+        if type(data) is not ndarray and device_of(data).type != "cpu":  # a copy of what is on a GPU stays there
+            return finished_tensor(placed(data.astype(dtype or data.dtype, copy=True), where if device is not None else device_of(data)), requires_grad)
     elif not isinstance(data, (ndarray, np.generic)):
         data = from_numbers(data, dtype)
     array = np.array(data, dtype=dtype)
@@ -596,6 +614,11 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
         array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype.kind not in CATEGORY:
         raise TypeError(f"tensor: expected numbers, got {array.dtype} (from {type(data).__name__})")
+    return finished_tensor(array if where is CPU else placed(array, where), requires_grad)
+
+
+def finished_tensor(array: Any, requires_grad: bool) -> Tensor:
+    """The tensor around a new array."""
     out: Tensor = make_tensor(array)
     if requires_grad:
         out.requires_grad = True
@@ -615,7 +638,7 @@ def array_of_numbers(data: Any) -> Any:
 def from_numbers(data: Any, dtype: Any) -> Any:
     """An array of nested sequences, which may hold tensors; Python floats become the default float."""
     if isinstance(data, (list, tuple)):
-        data = [x.array if isinstance(x, Tensor) else as_nested(x) for x in data]
+        data = [placed(x.array, CPU) if isinstance(x, Tensor) else as_nested(x) for x in data]
     try:
         array = np.array(data)
     except ValueError as error:
@@ -626,7 +649,7 @@ def from_numbers(data: Any, dtype: Any) -> Any:
 
 
 def as_nested(x: Any) -> Any:
-    return [y.array if isinstance(y, Tensor) else as_nested(y) for y in x] if isinstance(x, (list, tuple)) else x
+    return [placed(y.array, CPU) if isinstance(y, Tensor) else as_nested(y) for y in x] if isinstance(x, (list, tuple)) else x
 
 
 def holds_arrays(x: Any) -> bool:

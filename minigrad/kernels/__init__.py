@@ -6,14 +6,18 @@ from typing import Any
 
 import numpy
 
-from . import cpu, reference
+from . import cpu, driver, reference
 from .namespace import xp
 
-__all__ = ["cpu", "of", "reference", "xp"]
+__all__ = ["cpu", "driver", "of", "reference", "xp"]
 
 
 def of(array: Any) -> Any:
-    """The kernels for this array: the CPU's; those that its type brings along; else the reference kernels, which run on every kind of array."""
+    """The kernels for this array: the CPU's, those that its type brings along, or CUDA's."""
     if type(array) is not numpy.ndarray and hasattr(array, "kernels"):
         return array.kernels
-    return cpu if xp(array) is numpy else reference
+    if xp(array) is numpy:
+        return cpu
+    from . import cuda
+
+    return cuda

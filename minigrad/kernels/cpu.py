@@ -113,7 +113,7 @@ def max_pool(x: Array, windows: Windows) -> tuple[Array, Array]:
     return reference.max_pool(x, windows)
 
 
-def pool_scatter(g: Array, indices: Array, in_size: Ints) -> Array:
+def pool_scatter(g: Array, indices: Array, in_size: Ints, windows: Windows | None = None) -> Array:
     """Adds each value to the element of the plane that its index names."""
     if takes(g, len(in_size)):
         return compiled.pool_scatter(packed(g), packed(indices), in_size)

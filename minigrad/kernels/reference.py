@@ -172,8 +172,11 @@ def max_pool(x: Array, windows: Windows) -> tuple[Array, Array]:
 
 
 @in_wide_floats
-def pool_scatter(g: Array, indices: Array, in_size: Ints) -> Array:
-    """Adds each value to the element of the plane that its index names. The backward pass of max_pool."""
+def pool_scatter(g: Array, indices: Array, in_size: Ints, windows: Windows | None = None) -> Array:
+    """Adds each value to the element of the plane that its index names. The backward pass of max_pool.
+
+    With windows, each index lies in its own window: kernels that gather need to look no further.
+    """
     module = xp(g)
     planes = prod(g.shape[:2])
     out = module.zeros((planes, prod(in_size)), g.dtype)

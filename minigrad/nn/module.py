@@ -565,7 +565,7 @@ def _target(*args: Any, device: Any = None, dtype: Any = None, non_blocking: boo
     """The device and the dtype that the arguments of to() ask for."""
     for arg in args:
         if isinstance(arg, Tensor):
-            dtype = arg.dtype
+            device, dtype = arg.device, arg.dtype
         elif isinstance(arg, (np.dtype, type)):
             dtype = arg
         elif arg is not None and not isinstance(arg, bool):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 from typing import Any
 
-from ..core.device import CPU, TYPES, check_device
+from ..core.device import CPU, TYPES, check_device, device_of, placed
 from ..core.device import device as Device
 from ..core.dtypes import bool_, chosen_dtype, float16, float32, float64, int8, int16, int32, int64, uint8
 from ..core.inplace import in_place
@@ -37,6 +37,17 @@ def _(draw):
     return (draw.array(draw.shape()), draw.choice(float64, float32)), {}
 
 
+@primitive(method=False, tested_by="cuda/test_tensor.py")
+def move(input, /, where, source):
+    """The input on another device than its source."""
+    return placed(input, where)
+
+
+@move.vjp("input")
+def _(g, where, source):
+    return move(g, source, where)
+
+
 @function
 def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, memory_format=None):
     """This tensor with another dtype, on another device, in another memory format, or like another tensor; itself if nothing changes.
@@ -48,20 +59,25 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
     >>> x.to("cpu") is x
     True
     """
+    target = None
     if not args and dtype is None and device is None and memory_format is None and not copy:
         raise TypeError("to: expected a dtype, a device, a memory format or a tensor")
     for i, a in enumerate(args):
         if isinstance(a, Tensor) and i == 0:
-            dtype = a.dtype
+            dtype, target = a.dtype, a.device
         elif isinstance(a, Device) or isinstance(a, str) and a.partition(":")[0] in TYPES:
             device = a
         elif isinstance(a, bool):  # whether to wait, and whether to copy: here nothing waits
             copy = copy or a and i == len(args) - 1 and i > 0 and isinstance(args[i - 1], bool)
         elif a is not None:
             dtype = a
-    check_device("to", device)
+    here = self.device
+    where = check_device("to", device) if device is not None else target or here
     dtype = chosen_dtype("to", dtype, self.dtype)
-    out = cast(self, dtype) if dtype != self.dtype else self.clone() if copy else self
+    out = self
+    if where != here:
+        out, copy = move(self, where, here), False
+    out = cast(out, dtype) if dtype != self.dtype else out.clone() if copy else out
     return out if memory_format in (None, "preserve_format") else TABLE["contiguous"](out, memory_format)
 
 
@@ -141,14 +157,12 @@ def cpu(self, memory_format=None):
 
 @function
 def cuda(self, device=None, non_blocking=False, memory_format=None):
-    """Refuses: this version computes on the CPU only. `x.to(device)`, with a device chosen by `cuda.is_available()`, runs everywhere.
+    """This tensor in the memory of a GPU: itself, if it is there already.
 
     Raises:
-        RuntimeError: always.
+        RuntimeError: no GPU is available. `x.to(device)`, with a device chosen by `cuda.is_available()`, runs everywhere.
     """
-    raise RuntimeError(
-        "cuda: no GPU is available: this version of minigrad computes on the CPU only; choose the device by minigrad.cuda.is_available() and use x.to(device)"
-    )
+    return to(self, "cuda" if device is None else device, memory_format=memory_format)
 
 
 @function
@@ -218,7 +232,8 @@ def is_conj(input):
 @function
 def get_device(input):
     """The number of the GPU that the tensor is on: -1 on the CPU."""
-    return -1
+    where = input.device
+    return -1 if where.type == "cpu" else where.index
 
 
 @function
@@ -243,19 +258,20 @@ def is_tensor(obj):
 
 
 resolve_conj = resolve_neg = conj_physical = conj
-for name in ("is_cuda", "is_mps", "is_meta", "is_sparse", "is_quantized", "is_nested"):
-    register(name, property(lambda self: False, doc="Always False: tensors are dense and live on the CPU."))
-register("is_cpu", property(lambda self: True, doc="Always True: tensors live on the CPU."))
+for name in ("is_mps", "is_meta", "is_sparse", "is_quantized", "is_nested"):
+    register(name, property(lambda self: False, doc="Always False: tensors are dense and live on the CPU or a GPU."))
+register("is_cpu", property(lambda self: self.device is CPU, doc="Whether the tensor lives on the CPU."))
+register("is_cuda", property(lambda self: self.device is not CPU, doc="Whether the tensor lives on a GPU."))
 register("names", property(lambda self: (None,) * self.ndim, doc="The names of the axes: they have none."))
 register("ndimension", lambda self: self.ndim)
 register("nelement", numel)
-register("device", property(lambda self: CPU, doc="Where the tensor lives."))
+register("device", property(lambda self: device_of(self.array), doc="Where the tensor lives."))
 
 
 # --- whole-tensor writes ----------------------------------------------------------------------------------------------
 
 
-@primitive(method=False, laws="linear")
+@primitive(method=False, laws="linear", moves=True)
 def copy(input, src, /, non_blocking=False):
     """The source, broadcast to the input's shape and cast to its dtype: what copy_ writes."""
     return xp(input).broadcast_to(src, input.shape).astype(input.dtype)

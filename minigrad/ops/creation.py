@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..core.device import check_device
+from ..core.device import CPU, check_device, device_of, made, placed
 from ..core.dtypes import chosen_dtype, get_default_dtype, int64, result_type
 from ..core.interchange import from_dlpack
 from ..core.primitive import function
@@ -21,8 +21,13 @@ __all__ = [
 
 
 def finished(op, array, device=None, requires_grad=False):
-    """The tensor around a new array."""
-    check_device(op, device)
+    """The tensor around a new array of the host, or around its copy on the device."""
+    where = check_device(op, device)
+    return around(array if where is CPU else placed(array, where), requires_grad)
+
+
+def around(array, requires_grad):
+    """The tensor around a new array, where that is."""
     out = make_tensor(array)
     if requires_grad:
         out.requires_grad = True
@@ -49,6 +54,14 @@ def number_as(op, number, dtype):
         RuntimeError: it is too large for the dtype.
     """
     value = as_array(number)
+    if isinstance(value, np.ndarray) or not hasattr(value, "__cuda_array_interface__"):
+        return number_of_host(op, number, value, dtype)
+    if value.ndim:
+        raise RuntimeError(f"{op}: expected a number or a 0-d tensor, got shape {value.shape}")
+    return value.astype(dtype)  # unchecked: the host would have to wait for it
+
+
+def number_of_host(op, number, value, dtype):
     if getattr(value, "ndim", 0):
         raise RuntimeError(f"{op}: expected a number or a 0-d tensor, got shape {value.shape}")
     if getattr(value, "dtype", None) is None and not isinstance(value, (int, float)):
@@ -65,6 +78,11 @@ def number_as(op, number, dtype):
     return out
 
 
+def new(op, shape, dtype, device, requires_grad):
+    """The tensor around the array that NumPy's or CuPy's function of the operation's name makes."""
+    return around(made(check_device(op, device), op, shape, chosen_dtype(op, dtype, get_default_dtype())), requires_grad)
+
+
 @function(method=False)
 def zeros(*size, dtype=None, device=None, requires_grad=False):
     """A tensor of zeros of this shape.
@@ -73,32 +91,35 @@ def zeros(*size, dtype=None, device=None, requires_grad=False):
     >>> minigrad.zeros(2, 3).shape
     (2, 3)
     """
-    return finished("zeros", np.zeros(as_shape("zeros", size), chosen_dtype("zeros", dtype, get_default_dtype())), device, requires_grad)
+    return new("zeros", as_shape("zeros", size), dtype, device, requires_grad)
 
 
 @function(method=False)
 def ones(*size, dtype=None, device=None, requires_grad=False):
     """A tensor of ones of this shape."""
-    return finished("ones", np.ones(as_shape("ones", size), chosen_dtype("ones", dtype, get_default_dtype())), device, requires_grad)
+    return new("ones", as_shape("ones", size), dtype, device, requires_grad)
 
 
 @function(method=False)
 def empty(*size, dtype=None, device=None, requires_grad=False, memory_format=None):
     """A tensor of this shape whose elements are whatever was in memory."""
-    return finished("empty", np.empty(as_shape("empty", size), chosen_dtype("empty", dtype, get_default_dtype())), device, requires_grad)
+    return new("empty", as_shape("empty", size), dtype, device, requires_grad)
 
 
 @function(method=False)
 def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
     """A tensor of this shape with every element equal to `fill_value`."""
     value = number_as("full", fill_value, chosen_dtype("full", dtype, result_type(as_array(fill_value))))
-    return finished("full", np.full(as_shape("full", (size,)), value), device, requires_grad)
+    where = device_of(value) if device is None and device_of(value) is not CPU else check_device("full", device)
+    out = made(where, "empty", as_shape("full", (size,)), value.dtype)
+    out[...] = value
+    return around(out, requires_grad)
 
 
 @function(method=False)
 def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
     """A matrix with ones on the diagonal."""
-    return finished("eye", np.eye(n, m, dtype=chosen_dtype("eye", dtype, get_default_dtype())), device, requires_grad)
+    return around(made(check_device("eye", device), "eye", n, m, dtype=chosen_dtype("eye", dtype, get_default_dtype())), requires_grad)
 
 
 @function(method=False)
@@ -196,8 +217,8 @@ def like(op, input, fill, dtype, device, requires_grad):
     """A tensor of the input's shape, dtype and device, made by NumPy's or CuPy's function of this name."""
     if not isinstance(input, Tensor):
         raise TypeError(f"{op}: expected a tensor, got {type(input).__name__}")
-    array = getattr(xp(input.array), fill)(input.array.shape, chosen_dtype(op, dtype, input.array.dtype))
-    return finished(op, array, device, requires_grad)
+    where = device_of(input.array) if device is None else check_device(op, device)
+    return around(made(where, fill, input.array.shape, chosen_dtype(op, dtype, input.array.dtype)), requires_grad)
 
 
 @function(method=False)
@@ -223,37 +244,37 @@ def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False
     """The input's shape and dtype, with every element equal to `fill_value`."""
     out = like("full_like", input, "empty", dtype, device, False)
     out.array[...] = number_as("full_like", fill_value, out.dtype)
-    return finished("full_like", out.array, None, requires_grad)
+    return around(out.array, requires_grad)
 
 
 @function
 def new_zeros(self, *size, dtype=None, device=None, requires_grad=False):
     """Zeros of a shape, with this tensor's dtype."""
-    return zeros(*size, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
+    return zeros(*size, dtype=dtype or self.dtype, device=self.device if device is None else device, requires_grad=requires_grad)
 
 
 @function
 def new_ones(self, *size, dtype=None, device=None, requires_grad=False):
     """Ones of a shape, with this tensor's dtype."""
-    return ones(*size, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
+    return ones(*size, dtype=dtype or self.dtype, device=self.device if device is None else device, requires_grad=requires_grad)
 
 
 @function
 def new_empty(self, *size, dtype=None, device=None, requires_grad=False):
     """An unfilled tensor of a shape, with this tensor's dtype."""
-    return empty(*size, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
+    return empty(*size, dtype=dtype or self.dtype, device=self.device if device is None else device, requires_grad=requires_grad)
 
 
 @function
 def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False):
     """A tensor of a shape, filled with one value, with this tensor's dtype."""
-    return full(size, fill_value, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
+    return full(size, fill_value, dtype=dtype or self.dtype, device=self.device if device is None else device, requires_grad=requires_grad)
 
 
 @function
 def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False):
     """A tensor with a copy of `data`, with this tensor's dtype."""
-    return tensor(data, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
+    return tensor(data, dtype=dtype or self.dtype, device=self.device if device is None else device, requires_grad=requires_grad)
 
 
 @function(method=False)
@@ -289,13 +310,15 @@ def plain_array(op, array):
 @function(method=False)
 def as_tensor(data, dtype=None, device=None):
     """`data` as a tensor, without copying where it is a tensor or an array of the wanted dtype already."""
-    check_device("as_tensor", device)
-    if isinstance(data, Tensor):
-        return data if dtype is None else data.to(chosen_dtype("as_tensor", dtype))
+    where = check_device("as_tensor", device)
     if isinstance(data, np.ndarray):
-        out = make_tensor(plain_array("as_tensor", data))
-        return out if dtype is None else out.to(chosen_dtype("as_tensor", dtype))
-    return tensor(data, dtype=dtype)
+        data = make_tensor(plain_array("as_tensor", data))
+        where = CPU if device is None and where is CPU else where
+    elif not isinstance(data, Tensor):
+        return tensor(data, dtype=dtype, device=device)
+    elif device is None:
+        where = data.device
+    return data.to(where, data.dtype if dtype is None else chosen_dtype("as_tensor", dtype))
 
 
 @function(method=False)
@@ -312,13 +335,12 @@ def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
     Raises:
         ValueError: `copy=False`, but the object's memory cannot be shared.
     """
-    check_device("asarray", device)
     source = obj
     if isinstance(obj, (bytearray, memoryview, bytes)):
         source = frombuffer(obj, dtype=chosen_dtype("asarray", dtype, get_default_dtype()))
     elif hasattr(obj, "__dlpack__") and not isinstance(obj, (Tensor, np.ndarray)):
         source = from_dlpack(obj)
-    out = as_tensor(source, dtype)
+    out = as_tensor(source, dtype, device)
     shared = out is source or isinstance(source, np.ndarray) and np.may_share_memory(out.array, source)
     if copy is False and not shared:
         raise ValueError(f"asarray: the memory of this {type(obj).__name__} cannot be shared as {out.dtype}; leave copy=False out")
@@ -348,7 +370,7 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False):
         array = np.frombuffer(buffer, chosen_dtype("frombuffer", dtype), count, offset)
     except (ValueError, TypeError) as error:
         raise ValueError(f"frombuffer: {error} (count {count}, offset {offset})") from None
-    return finished("frombuffer", array, None, requires_grad)
+    return around(array, requires_grad)
 
 
 @function(method=False)

@@ -82,7 +82,7 @@ Eigh = named("Eigh", "eigenvalues", "eigenvectors")
 # --- inverses and systems of equations --------------------------------------------------------------------------------
 
 
-@primitive(method=False)
+@primitive(method=False, on_host=True)
 def inv(A, /):
     """The inverse of square matrices.
 
@@ -110,7 +110,7 @@ def _(draw):
     return (well_conditioned(draw, draw.choice(1, 2, 3), draw.choice((), (2,))),), {}
 
 
-@primitive(method=False)
+@primitive(method=False, on_host=True)
 def solve_matrices(A, B, /):
     """The matrices X with A @ X = B, the axes before the last two being broadcast."""
     check_one_dtype("linalg.solve", A, B)
@@ -177,7 +177,7 @@ def solve_triangular(input, B, *, upper, left=True, unitriangular=False):
     return solve_matrices(triangle, B) if left else mT(solve_matrices(mT(triangle), mT(B)))
 
 
-@primitive(method=False)
+@primitive(method=False, on_host=True)
 def pseudo_inverse(A, /, atol, rtol, hermitian):
     """The pseudo-inverse: singular values not above max(atol, rtol * the largest) count as 0."""
     matrices("linalg.pinv", A, square=hermitian)
@@ -266,7 +266,7 @@ def lstsq(input, b, rcond=None, *, driver=None):
 # --- determinants -----------------------------------------------------------------------------------------------------
 
 
-@primitive
+@primitive(on_host=True)
 def det(A, /):
     """The determinant of square matrices.
 
@@ -282,7 +282,7 @@ def det(A, /):
 def _(g, out, A):
     n = A.shape[-1]
     g = g.unsqueeze(-1).unsqueeze(-1)
-    if n == 0 or bool((np.linalg.matrix_rank(A.array) == n).all()):
+    if n == 0 or bool((np.linalg.matrix_rank(to_host(A.array)) == n).all()):
         return g * out.unsqueeze(-1).unsqueeze(-1) * mT(inv(A))
     return g * cofactors(A)
 
@@ -292,9 +292,9 @@ def cofactors(A):
     n = A.shape[-1]
     if n == 1:
         return A * 0.0 + 1.0
-    others = np.array([[j for j in range(n) if j != i] for i in range(n)])
+    others = placed(np.array([[j for j in range(n) if j != i] for i in range(n)]), A.device)
     minors = get(A, (..., others[:, None, :, None], others[None, :, None, :]))
-    return det(minors) * make_tensor((1.0 - 2.0 * (np.indices((n, n)).sum(0) % 2)).astype(A.dtype))
+    return det(minors) * make_tensor(placed((1.0 - 2.0 * (np.indices((n, n)).sum(0) % 2)).astype(A.dtype), A.device))
 
 
 @det.cases
@@ -303,7 +303,7 @@ def _(draw):
     return (draw.array((*draw.choice((), (2,)), n, n)),), {}
 
 
-@primitive(method=False, aux=1)
+@primitive(method=False, on_host=True, aux=1)
 def log_abs_det(A, /):
     """log |det(A)| of square matrices, and the determinant's sign."""
     matrices("linalg.slogdet", A, square=True)
@@ -338,7 +338,7 @@ def logdet(input):
 # --- decompositions ---------------------------------------------------------------------------------------------------
 
 
-@primitive(method=False, tested_by="ops/test_decompositions.py")
+@primitive(method=False, on_host=True, tested_by="ops/test_decompositions.py")
 def lower_cholesky(A, /):
     """The lower triangular L with L @ L.mT = A, for symmetric positive definite matrices, of which the lower triangle is read."""
     matrices("linalg.cholesky", A, square=True)
@@ -367,7 +367,7 @@ def cholesky(input, upper=False):
     return cholesky_factor(input, upper=upper)
 
 
-@primitive(method=False, parts=True)
+@primitive(method=False, on_host=True, parts=True)
 def orthogonal_triangular(A, /, mode):
     """A = Q @ R with orthonormal columns in Q and an upper triangular R."""
     matrices("linalg.qr", A)
@@ -432,7 +432,7 @@ def orthogonal(A, mode="reduced"):
     return QR(orthogonal_triangular(A, mode))
 
 
-@primitive(method=False, parts=True, tested_by="ops/test_decompositions.py")
+@primitive(method=False, on_host=True, parts=True, tested_by="ops/test_decompositions.py")
 def symmetric_eigen(A, /, UPLO):
     """The eigenvalues, in ascending order, and the eigenvectors of symmetric matrices."""
     matrices("linalg.eigh", A, square=True)
@@ -480,7 +480,7 @@ def check_triangle(op, UPLO):
     return str(UPLO).upper()
 
 
-@primitive(method=False, parts=True)
+@primitive(method=False, on_host=True, parts=True)
 def thin_svd(A, /):
     """A = U @ diag(S) @ Vh, with as many singular values, in descending order, as the shorter side is long."""
     matrices("linalg.svd", A)

@@ -182,7 +182,14 @@ def choose(condition, input, other, /):
     """The input where the condition holds, the other elsewhere."""
     target = result_type(input, other)
     m = xp(condition)
-    return m.where(condition, m.asarray(input, target), m.asarray(other, target))
+    return m.where(condition, of_dtype(m, input, target), of_dtype(m, other, target))
+
+
+def of_dtype(m, x, dtype):
+    """An array or a number in this dtype; on a GPU a number stays one, an argument of a kernel rather than a copy to the device."""
+    if m is np:
+        return np.asarray(x, dtype)
+    return x.astype(dtype, copy=False) if hasattr(x, "astype") else np.asarray(x).astype(dtype)[()]
 
 
 @choose.vjp("input")

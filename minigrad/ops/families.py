@@ -3,11 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
+from ..core.device import CPU
 from ..core.inplace import in_place
 from ..core.primitive import PROMOTE, PROMOTE_TO_FLOAT, primitive
 from ..core.tensor import TABLE, Tensor, register
+
+
+def of_host(f: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of tensors that no other device computes: tensors of a GPU are brought to the host, and the results back. The host waits."""
+
+    @wraps(f)
+    def call(*args: Any, **named: Any) -> Any:
+        where = CPU
+        for x in (*args, *named.values()):
+            for one in x if isinstance(x, (tuple, list)) else (x,):
+                if isinstance(one, Tensor) and one.device is not CPU:
+                    where = one.device
+        if where is CPU:
+            return f(*args, **named)
+        return moved(f(*[moved(x, CPU) for x in args], **{name: moved(x, CPU) for name, x in named.items()}), where)
+
+    return call
+
+
+def moved(x: Any, where: Any) -> Any:
+    """Tensors, also those in tuples and lists, on this device; anything else as it is."""
+    if isinstance(x, Tensor):
+        return TABLE["to"](x, where)
+    if isinstance(x, (tuple, list)):
+        parts = [moved(y, where) for y in x]
+        return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
+    return x
 
 
 class Domain:

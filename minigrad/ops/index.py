@@ -84,7 +84,7 @@ def add_to(out, key, source):
     elif isinstance(out, np.ndarray):
         np.add.at(out, key, np.broadcast_to(source, selected_shape(out.shape, key)))  # NumPy 2.4 crashes where it does not fit
     else:
-        out.scatter_add(key, source)
+        of(out).add_at(out, key, source)
 
 
 @put_at.vjp("input")

@@ -23,13 +23,13 @@ def max_pool(input, /, windows):
 
 @max_pool.vjp("input")
 def _(g, aux, windows):
-    return pool_scatter(g, aux, windows.in_size)
+    return pool_scatter(g, aux, windows.in_size, windows)
 
 
 @primitive(method=False, laws="linear")
-def pool_scatter(input, indices, /, in_size):
-    """(N, C, *out) to (N, C, *in): adds each value to the element that its index names."""
-    return of(input).pool_scatter(input, indices, in_size)
+def pool_scatter(input, indices, /, in_size, windows=None):
+    """(N, C, *out) to (N, C, *in): adds each value to the element that its index names; given the windows, one of those in its window."""
+    return of(input).pool_scatter(input, indices, in_size, windows)
 
 
 @pool_scatter.vjp("input")

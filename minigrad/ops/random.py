@@ -12,7 +12,9 @@ from ..core.inplace import check_writable, finish
 from ..core.modes import recording
 from ..core.primitive import function
 from ..core.tensor import Tensor, make_tensor, register
-from .creation import as_shape, finished
+from ..kernels import driver, xp
+from .creation import around, as_shape, finished
+from .families import of_host
 from .layout import strided
 
 __all__ = [
@@ -33,13 +35,13 @@ class Generator:
     """
 
     def __init__(self, device="cpu"):
-        check_device("Generator", device)
+        self._device = check_device("Generator", device)
         self.manual_seed(0x5EED)
 
     @property
     def device(self):
-        """Where it draws: on the CPU."""
-        return CPU
+        """Where it draws."""
+        return self._device
 
     def manual_seed(self, seed):
         """Starts again from a seed, an integer from -2**63 to 2**64 - 1, and returns the generator."""
@@ -51,6 +53,10 @@ class Generator:
         self._seed = seed % 2**64
         self._numbers = None
         return self
+
+    def key(self):
+        """A key for a counter-based generator, drawn from this one: the host draws it, whatever device then computes with it."""
+        return int(self.numbers.integers(2**64, dtype=np.uint64))
 
     @property
     def numbers(self):
@@ -100,16 +106,31 @@ class Generator:
 
     def clone_state(self):
         """Another generator in the same state."""
-        return Generator().set_state(self.get_state())
+        return Generator(self._device).set_state(self.get_state())
 
 
 STATE_WORDS = 14
 default_generator = Generator()
 
 
+OF_GPUS = {}
+
+
+def generator_of(device):
+    """The default generator of a device."""
+    if device.type == "cpu":
+        return default_generator
+    if device not in OF_GPUS:
+        OF_GPUS[device] = Generator(device).manual_seed(default_generator.initial_seed())
+    return OF_GPUS[device]
+
+
 def manual_seed(seed):
-    """Seeds the default generator, from which everything random here is drawn, and returns it."""
-    return default_generator.manual_seed(seed)
+    """Seeds the default generators of all devices, from which everything random here is drawn, and returns the CPU's."""
+    default_generator.manual_seed(seed)
+    for generator in OF_GPUS.values():
+        generator.manual_seed(seed)
+    return default_generator
 
 
 def seed():
@@ -152,11 +173,13 @@ def fork_rng(devices=None, enabled=True):
 
 
 def numbers(generator):
-    if generator is None:
-        return default_generator.numbers
+    return default_generator.numbers if generator is None else checked(generator).numbers
+
+
+def checked(generator):
     if not isinstance(generator, Generator):
         raise TypeError(f"generator: expected a minigrad.Generator, got {type(generator).__name__}")
-    return generator.numbers
+    return generator
 
 
 def draw_float(op, draw, shape, dtype):
@@ -190,28 +213,44 @@ def rand(*size, generator=None, dtype=None, device=None, requires_grad=False):
     dtype = chosen_dtype("rand", dtype, get_default_dtype())
     if dtype.kind != "f":
         raise RuntimeError(f"rand: expected a floating-point dtype, got {dtype}")
-    return finished("rand", uniform(generator)(as_shape("rand", size), dtype).astype(dtype, copy=False), device, requires_grad)
+    where = check_device("rand", device)
+    if where is not CPU:
+        return around(drawn_there("uniform", generator, where, as_shape("rand", size), dtype), requires_grad)
+    return around(uniform(generator)(as_shape("rand", size), dtype).astype(dtype, copy=False), requires_grad)
+
+
+def drawn_there(kernel, generator, where, shape, dtype):
+    """Random numbers that a GPU draws, its kernel being called "uniform" or "normal"; the key comes from a generator."""
+    from ..kernels import cuda
+
+    generator = generator_of(where) if generator is None else checked(generator)
+    with driver.on(where.index):
+        return getattr(cuda, kernel)(shape, np.dtype(dtype), generator.key())
 
 
 @function(method=False)
 def randn(*size, generator=None, dtype=None, device=None, requires_grad=False):
     """Numbers from the normal distribution of mean 0 and variance 1."""
-    array = draw_float("randn", numbers(generator).standard_normal, as_shape("randn", size), dtype)
-    return finished("randn", array, device, requires_grad)
+    where = check_device("randn", device)
+    if where is not CPU:
+        array = draw_float("randn", lambda shape, kind: drawn_there("normal", generator, where, shape, kind), as_shape("randn", size), dtype)
+    else:
+        array = draw_float("randn", numbers(generator).standard_normal, as_shape("randn", size), dtype)
+    return around(array, requires_grad)
 
 
 @function(method=False)
 def rand_like(input, *, dtype=None, device=None, requires_grad=False, generator=None, memory_format=None):
     """Numbers uniform in [0, 1), of the input's shape and dtype."""
     shape, dtype = like(input, dtype)
-    return rand(shape, dtype=dtype, device=device, requires_grad=requires_grad, generator=generator)
+    return rand(shape, dtype=dtype, device=input.device if device is None else device, requires_grad=requires_grad, generator=generator)
 
 
 @function(method=False)
 def randn_like(input, *, dtype=None, device=None, requires_grad=False, generator=None, memory_format=None):
     """Normal numbers of the input's shape and dtype."""
     shape, dtype = like(input, dtype)
-    return randn(shape, dtype=dtype, device=device, requires_grad=requires_grad, generator=generator)
+    return randn(shape, dtype=dtype, device=input.device if device is None else device, requires_grad=requires_grad, generator=generator)
 
 
 @function(method=False)
@@ -231,7 +270,7 @@ def randint_like(input, low, high=None, *, dtype=None, device=None, requires_gra
     """Integers from `low` (0 if left out) up to but without `high`, of the input's shape and dtype."""
     shape, dtype = like(input, dtype)
     low, high = (0, low) if high is None else (low, high)
-    return randint(low, high, shape, dtype=dtype, device=device, requires_grad=requires_grad, generator=generator)
+    return randint(low, high, shape, dtype=dtype, device=input.device if device is None else device, requires_grad=requires_grad, generator=generator)
 
 
 def draw_integers(op, n, shape, low, high, dtype):
@@ -263,7 +302,11 @@ def randperm(n, *, generator=None, dtype=None, device=None, requires_grad=False)
 
 
 def check_chances(op, chances):
-    if not np.all((chances >= 0) & (chances <= 1)):
+    if driver.is_host(chances) or isinstance(chances, (int, float)):
+        fit = bool(np.all((np.asarray(chances) >= 0) & (np.asarray(chances) <= 1)))
+    else:
+        fit = bool(((chances >= 0) & (chances <= 1)).all())
+    if not fit:
         raise RuntimeError(f"{op}: probabilities must lie between 0 and 1")
 
 
@@ -272,9 +315,12 @@ def bernoulli(input, p=None, *, generator=None):
     """1 with the probability that each element says (or with probability p everywhere), else 0."""
     if p is None and input.dtype.kind != "f":
         raise RuntimeError(f"bernoulli: expected probabilities as floating-point numbers, got {input.dtype}")
-    chances = np.asarray(input.array if p is None else getattr(p, "array", p))
+    chances = input.array if p is None else getattr(p, "array", p)
     check_chances("bernoulli", chances)
-    return make_tensor((numbers(generator).random(input.shape) < chances).astype(input.dtype))
+    place = input.device
+    source = numbers(generator) if place is CPU else DeviceNumbers(generator, place)
+    drawn = source.random(input.shape) < chances
+    return make_tensor((np.asarray(drawn) if driver.is_host(drawn) else drawn).astype(input.dtype))
 
 
 @function(method=False)
@@ -297,6 +343,7 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, layout=N
 
 
 @function(method=False)
+@of_host
 def poisson(input, generator=None):
     """Numbers of events that happen at these rates on average.
 
@@ -310,6 +357,7 @@ def poisson(input, generator=None):
 
 
 @function(method=False)
+@of_host
 def binomial(count, prob, generator=None):
     """How many of so many trials succeed, each with this probability."""
     check_chances("binomial", prob.array)
@@ -319,6 +367,7 @@ def binomial(count, prob, generator=None):
 
 
 @function
+@of_host
 def multinomial(input, num_samples, replacement=False, *, generator=None):
     """Indices drawn with probabilities proportional to the input, a vector or the rows of a matrix."""
     if input.ndim not in (1, 2) or input.dtype.kind != "f":
@@ -340,6 +389,22 @@ def multinomial(input, num_samples, replacement=False, *, generator=None):
 PIECE = 1 << 20  # elements, which are drawn at once where a whole large tensor's numbers would need several times its memory
 
 
+class DeviceNumbers:
+    """NumPy's generator for a tensor of a GPU: what most fillers ask for is drawn there, the rest on the host."""
+
+    def __init__(self, generator, where):
+        self.generator, self.where = generator, where
+
+    def random(self, shape):
+        return drawn_there("uniform", self.generator, self.where, shape, np.float64)
+
+    def standard_normal(self, shape):
+        return drawn_there("normal", self.generator, self.where, shape, np.float64)
+
+    def __getattr__(self, name):
+        return getattr((generator_of(self.where) if self.generator is None else checked(self.generator)).numbers, name)
+
+
 def filler(sample, floats):
     """Registers a Tensor method that overwrites the tensor with random numbers; its name and words are those of the function that draws them."""
     name = sample.__name__
@@ -347,8 +412,9 @@ def filler(sample, floats):
     def fill(self, *args, generator=None, **named):
         if floats and self.dtype.kind != "f":
             raise RuntimeError(f"{name}: expected a floating-point tensor, got {self.dtype}")
-        n = numbers(generator)
-        if floats and self.array.size > PIECE and self.array.flags.c_contiguous and not recording():
+        place = self.device
+        n = numbers(generator) if place is CPU else DeviceNumbers(generator, place)
+        if place is CPU and floats and self.array.size > PIECE and self.array.flags.c_contiguous and not recording():
             check_writable(name, self)
             flat = self.array.reshape(-1)
             for start in range(0, flat.size, PIECE):
@@ -357,7 +423,7 @@ def filler(sample, floats):
             finish(name, self, make_tensor(self.array))
             return self
         values = sample(n, self, *args, **named)
-        return self.copy_(make_tensor(np.asarray(values).astype(self.dtype, copy=False)))
+        return self.copy_(make_tensor((np.asarray(values) if driver.is_host(values) else values).astype(self.dtype, copy=False)))
 
     fill.__name__ = fill.__qualname__ = name
     fill.__doc__ = sample.__doc__
@@ -384,7 +450,7 @@ def uniform_(n, x, *args, **named):
         raise RuntimeError(f"uniform_: expected from <= to, got {low} and {high}")
     values = (n.random(x.shape) * (high - low) + low).astype(x.dtype)
     last = np.nextafter(x.dtype.type(high), x.dtype.type(low))  # rounding must not reach the end, which is out
-    return np.minimum(values, last) if low < high else values
+    return xp(values).minimum(values, last) if low < high else values
 
 
 def normal_(n, x, mean=0.0, std=1.0):
@@ -396,7 +462,8 @@ def normal_(n, x, mean=0.0, std=1.0):
 def log_normal_(n, x, mean=1.0, std=2.0):
     """Fills this tensor with numbers whose logarithms are normal, of this mean and standard deviation."""
     check_scale("log_normal_", "a standard deviation", std, True)
-    return np.exp(n.standard_normal(x.shape) * std + mean)
+    values = n.standard_normal(x.shape) * std + mean
+    return xp(values).exp(values)
 
 
 def cauchy_(n, x, median=0.0, sigma=1.0):
@@ -420,7 +487,7 @@ def geometric_(n, x, p):
 
 def bernoulli_(n, x, p=0.5):
     """Fills this tensor with 1 with probability p, a number or a tensor, else 0."""
-    chances = np.asarray(getattr(p, "array", p))
+    chances = getattr(p, "array", p)
     check_chances("bernoulli_", chances)
     return n.random(x.shape) < chances
 

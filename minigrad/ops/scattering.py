@@ -19,7 +19,7 @@ from .shape import check_dim
 __all__ = ["index_reduce", "scatter_reduce"]
 
 
-@primitive(method=False)
+@primitive(method=False, on_host=True)
 def multiply_at(input, source, /, key):
     """The input with the elements at a key multiplied by the source, as often as a place appears in it."""
     out = input.copy()
@@ -37,6 +37,7 @@ def _(g, out, input, source, key):
 
 def products_of_others(input, source, key):
     """For each element of the input and of the source the product of all others that meet it: zeros are welcome."""
+    key = host_form(key)
     places = np.arange(input.array.size).reshape(input.shape)[key].reshape(-1)
     order = places.argsort(kind="stable")
     first = np.searchsorted(places[order], places[order])
@@ -48,7 +49,7 @@ def products_of_others(input, source, key):
     return products[:, 0].reshape(input.shape), get(products, (places, rank + 1)).reshape(source.shape)
 
 
-@primitive(method=False)
+@primitive(method=False, on_host=True)
 def extreme_at(input, source, /, key, largest):
     """The input with the largest (or smallest) of what stands at a key and the sources that meet it. Those that tie share the gradient."""
     out = input.copy()

@@ -174,7 +174,8 @@ def expand(input, /, size):
         if n < 0 or i >= extra and input.shape[i - extra] not in (1, n):
             raise RuntimeError(f"expand: a tensor of shape {input.shape} cannot be expanded to {tuple(size)}")
     out = xp(input).broadcast_to(input, full)
-    out.flags.writeable = input.flags.writeable  # in-place writes look for overlaps themselves
+    if isinstance(out, np.ndarray):
+        out.flags.writeable = input.flags.writeable  # in-place writes look for overlaps themselves
     return out
 
 

@@ -362,7 +362,7 @@ def renorm(input, p, dim, maxnorm):
 # --- running sums -----------------------------------------------------------------------------------------------------
 
 
-@primitive
+@primitive(on_host=True)
 def logcumsumexp(input, /, dim):
     """log(cumsum(exp(input))) along an axis, without overflow."""
     if input.dtype.kind != "f":
@@ -400,7 +400,7 @@ def linear_recurrence(input, factor, /):
 @linear_recurrence.vjp("input", "factor")
 def _(g, out, factor):
     back = flip(linear_recurrence(flip(g, (-1,)), flip(roll(factor, -1, -1), (-1,))), (-1,))
-    first = make_tensor(np.arange(out.shape[-1]) == 0)
+    first = make_tensor(xp(out.array).arange(out.shape[-1]) == 0)
     return back, back * where(first, 0.0, roll(out, 1, -1))
 
 

@@ -17,7 +17,7 @@ from hypothesis import reject
 
 from minigrad.core.engine import backward, grad
 from minigrad.core.tensor import TABLE, Tensor, make_tensor
-from minigrad.kernels import reference
+from minigrad.kernels import reference, xp
 from minigrad.testing.numeric import compare, slopes, undecided
 from minigrad.testing.report import GradientError
 from minigrad.testing.strategies import Array, Call, Draw, DrawFunction, calls, cotangents
@@ -111,7 +111,7 @@ def pull_back(
         if out.requires_grad
     ]
     if not pairs:
-        return [make_tensor(np.zeros(x.shape, x.dtype)) for x in xs]
+        return [make_tensor(xp(x.array).zeros(x.shape, x.dtype)) for x in xs]
     roots, starts = zip(*pairs, strict=True)
     return list(grad(roots, xs, starts, create_graph=create_graph, allow_unused=True, materialize_grads=True))
 

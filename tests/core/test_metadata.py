@@ -118,7 +118,7 @@ def test_conversions_that_copy_and_those_that_are_refused() -> None:
         with pytest.raises(TypeError, match=r"to: expected a d(type|evice)"):
             call()
     for call in (x.cuda, lambda: x.to("cuda"), lambda: minigrad.zeros(1, device="cuda:1"), lambda: minigrad.tensor(1.0, device=minigrad.device("mps"))):
-        with pytest.raises(RuntimeError, match="this version of minigrad computes on the CPU only"):
+        with pytest.raises(RuntimeError, match=r"device .* is not available: .*tensors live on"):
             call()
     with pytest.raises(ValueError, match=r"type: expected the name of a type such as 'minigrad.FloatTensor', got 'Tensor'"):
         x.type("Tensor")

@@ -118,7 +118,7 @@ class ndarray:
     @property
     def flags(self) -> Any:
         flags = self.host.flags
-        return SimpleNamespace(c_contiguous=flags.c_contiguous, f_contiguous=flags.f_contiguous, owndata=self.base is None)
+        return SimpleNamespace(c_contiguous=flags.c_contiguous, f_contiguous=flags.f_contiguous, forc=flags.forc, fnc=flags.fnc, owndata=self.base is None)
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@
 // nothing was written to, and pairs of accesses between which no barrier stands. What is not modelled: warps in lockstep, the order in which
 // writes become visible without a barrier, and time.
 #pragma once
-#include <cmath>
+#include <math.h>
 #include <csetjmp>
 #include <csignal>
 #include <cstdarg>

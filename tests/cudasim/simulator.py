@@ -23,7 +23,7 @@ COMPILER = shutil.which("g++")
 CACHE = Path(os.environ.get("MINIGRAD_CUDASIM_CACHE") or Path(tempfile.gettempdir()) / f"minigrad-cudasim-{os.getuid()}")
 FLAGS = ["-std=c++17", "-fPIC", "-w", "-fvisibility=hidden", "-fno-gnu-unique", "-U_FORTIFY_SOURCE", "-ffp-contract=off", f"-I{HERE}"]
 MODES = {"fast": ["-O2", "-fno-math-errno"], "check": ["-O1", "-fno-math-errno", "-fsanitize=thread", "-DCUSIM_CHECK"]}
-KERNEL = re.compile(r"__global__\s+(?:__launch_bounds__\s*\([^)]*\)\s*)?void\s+(?:__launch_bounds__\s*\([^)]*\)\s*)?(\w+)\s*\(")
+KERNEL = re.compile(r"__global__\s+void\s+(\w+)\s*\(")
 DYNAMIC = re.compile(r"extern\s+__shared__\s+(?:__align__\s*\(\s*\d+\s*\)\s*)?([\w ]+?)\s+(\w+)\s*\[\s*\]\s*;")
 SHARED = re.compile(r"__shared__\s+(?:__align__\s*\(\s*\d+\s*\)\s*)?([\w: <>]+?)\s+(\w+)\s*((?:\[[^;]*\])*)\s*;")
 PAGE = mmap.PAGESIZE
@@ -76,7 +76,7 @@ class Module:
     def build(source: str, flags: list[str], library: Path, names: Path) -> None:
         assert COMPILER is not None
         defines = [f for f in flags if f.startswith("-D")]
-        expanded = run([COMPILER, "-E", "-x", "c++", "-DCUSIM", *defines, "-"], source)
+        expanded = run([COMPILER, "-E", "-x", "c++", "-DCUSIM", "-D__launch_bounds__(...)=", *defines, "-"], source)
         kernels = KERNEL.findall(expanded)
         exports = "".join([f"CUSIM_KERNEL({name})\n" for name in kernels])
         with tempfile.TemporaryDirectory(dir=CACHE) as folder:
@@ -162,11 +162,14 @@ class Kernel:
             guarded[key].back()
 
     def pointer(self, i: int, argument: Any, parameter: Parameter, guarded: dict[Any, Guarded], written: set[Any]) -> Any:
-        if argument is None:
+        if isinstance(argument, np.uint64) and argument == 0:  # CuPy has no argument for a null pointer but its 8 bytes
             return ctypes.c_uint64(0)
         if not isinstance(argument, np.ndarray):
             raise TypeError(f"{self.name}, argument {i}: expected an array for a pointer, got {argument!r}")
-        if argument.dtype.itemsize != parameter.pointed_size or KINDS.get(argument.dtype.kind) != parameter.pointed_kind and argument.dtype != np.float16:
+        alike = argument.dtype.itemsize == parameter.pointed_size and KINDS.get(argument.dtype.kind) == parameter.pointed_kind
+        if parameter.pointed_kind == 3:  # a vector such as int4, or half a float
+            alike = parameter.pointed_size == 2 and argument.dtype == np.float16 or argument.itemsize == 4 and argument.nbytes % parameter.pointed_size == 0
+        if not alike:
             raise TypeError(f"{self.name}, argument {i}: an array of {argument.dtype} for a pointer to {parameter.pointed_size} bytes of another type")
         if not argument.flags.c_contiguous:
             raise TypeError(f"{self.name}, argument {i}: the array is not contiguous, which a bare pointer does not tell the kernel")

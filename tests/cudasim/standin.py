@@ -27,7 +27,7 @@ class RawKernel:
         if not isinstance(args, tuple):
             raise TypeError("Argument 'args' has incorrect type (expected tuple)")
         counts.launched(self.name)
-        plain = [None if a is None else unwrap(a) for a in args]
+        plain = [unwrap(a) for a in args]
         module = simulator.compiled(self.code, self.options, settings.mode)
         module.kernel(self.name)(grid, block, plain, shared_mem, settings.seed)
 

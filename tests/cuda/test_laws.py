@@ -1,0 +1,64 @@
+"""Every operation gives on the device what it gives on the host: values, gradients, second derivatives. Simulated, not run on a GPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minigrad.core.tensor import Tensor, make_tensor
+from minigrad.kernels import driver
+from minigrad.testing.operations import EPSILON_32, assert_near, empty_may_raise, leaves, pull_back
+from minigrad.testing.strategies import Call, calls, cotangents
+
+from ..test_laws import OPERATIONS
+
+
+def moved(x: Any, move: Any) -> Any:
+    """The argument with its arrays moved, also those that are parts of a key."""
+    if type(x) in (tuple, list):
+        return type(x)([moved(y, move) for y in x])
+    return move(x) if isinstance(x, np.ndarray) else x
+
+
+def results(call: Call, weights: list[Any], again: list[Any], move: Any) -> list[Any]:
+    """The arrays of the outputs, the gradients and the gradients of the gradients, on the host."""
+    op = call.op
+    n = len(call.args) if op.variadic else op.n_tensors
+    xs = [make_tensor(move(a)).requires_grad_() for a in call.inputs]
+    args = [make_tensor(move(a)) if i < n and isinstance(a, np.ndarray) else moved(a, move) for i, a in enumerate(call.args)]
+    for place, x in zip(call.places, xs, strict=True):
+        args[place] = x
+    with empty_may_raise(call):
+        out = op(*args, **{name: moved(value, move) for name, value in call.named.items()})
+    outs = out if isinstance(out, tuple) else (out,)
+    kept = [out for out in outs[: len(outs) - op.aux] if out.dtype.kind == "f"]
+    first = pull_back(kept, [move(w) for w in weights], xs, create_graph=True)
+    found: list[Tensor] = [*outs, *first]
+    if again and any(g.requires_grad for g in first):
+        found += pull_back(first, [move(w) for w in again], xs)
+    return [driver.to_host(t.array) for t in found]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_device_gives_what_the_host_gives(name: str, device: str) -> None:
+    op = OPERATIONS[name]
+
+    @settings(max_examples=max(2, settings().max_examples // 3))
+    @given(data=st.data())
+    def check(data: Any) -> None:
+        call = data.draw(calls(op, np.float32))
+        with empty_may_raise(call):
+            outs = call.differentiable(*leaves(call.inputs))
+        weights = list(data.draw(cotangents([out.array for out in outs], False)))
+        again = list(data.draw(cotangents(call.inputs, False)))
+        host = results(call, weights, again, lambda a: a)
+        device = results(call, weights, again, lambda a: driver.to_device(a, 0))
+        assert_near(f"{name} on the device", device, host, EPSILON_32)
+        assert [a.dtype for a in device] == [a.dtype for a in host]
+
+    check()
