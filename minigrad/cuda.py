@@ -81,7 +81,8 @@ def set_device(device: Any) -> None:
     Raises:
         RuntimeError: there is none.
     """
-    driver.cupy().cuda.runtime.setDevice(number("set_device", device))
+    index = number("set_device", device)
+    driver.cupy().cuda.runtime.setDevice(index)
 
 
 def get_device_name(device: Any = None) -> str:
@@ -90,7 +91,7 @@ def get_device_name(device: Any = None) -> str:
     Raises:
         RuntimeError: there is none.
     """
-    return get_device_properties(device)["name"].decode()  # type: ignore[no-any-return]
+    return get_device_properties(number("get_device_name", device))["name"].decode()  # type: ignore[no-any-return]
 
 
 def get_device_properties(device: Any = None) -> Any:
@@ -99,7 +100,8 @@ def get_device_properties(device: Any = None) -> Any:
     Raises:
         RuntimeError: there is none.
     """
-    return driver.cupy().cuda.runtime.getDeviceProperties(number("get_device_properties", device))
+    index = number("get_device_properties", device)
+    return driver.cupy().cuda.runtime.getDeviceProperties(index)
 
 
 def get_device_capability(device: Any = None) -> tuple[int, int]:

@@ -8,7 +8,7 @@ sums are made in float32. Each sum has one order, so that the same input gives t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -42,19 +42,19 @@ WORKSPACE = 1 << 26  # elements of the parts of sums
 # --- how kernels are started ------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=None)
+@cache
 def source(name: str) -> str:
     """The text of a source file, after what they have in common."""
     return (SOURCES / "common.h").read_text() + (SOURCES / f"{name}.cu").read_text()
 
 
-@lru_cache(maxsize=None)
+@cache
 def module(text: str, kind: str) -> Any:
     """A source text compiled for arrays of this dtype."""
     return cupy().RawModule(code=text, options=(*OPTIONS, *DEFINES[kind]))
 
 
-@lru_cache(maxsize=None)
+@cache
 def kernel(file: str, name: str, kind: str) -> Any:
     """A kernel of a file, for arrays of this dtype."""
     return module(source(file), kind).get_function(name)
@@ -102,7 +102,7 @@ def takes(x: Array, windows: Windows, *others: Array) -> bool:
     return windows.rank <= 3 and all([fits(a) for a in (x, *others)]) and prod(windows.out_size) > 0
 
 
-@lru_cache(maxsize=None)
+@cache
 def processors(index: int) -> int:
     """How many multiprocessors a GPU has: as many blocks run at once, or a few times that."""
     return int(cupy().cuda.Device(index).attributes["MultiProcessorCount"])

@@ -11,7 +11,6 @@ from ..core.dtypes import chosen_dtype, get_default_dtype, int64, result_type
 from ..core.interchange import from_dlpack
 from ..core.primitive import function
 from ..core.tensor import Tensor, as_array, make_tensor, tensor
-from ..kernels import xp
 
 __all__ = [
     "arange", "as_tensor", "asarray", "empty", "empty_like", "empty_strided", "eye", "from_dlpack", "from_numpy", "frombuffer", "full",

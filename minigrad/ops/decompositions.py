@@ -11,9 +11,11 @@ from operator import itemgetter
 
 import numpy as np
 
+from ..core.device import placed
 from ..core.dtypes import check_one_dtype
 from ..core.primitive import function, primitive
 from ..core.tensor import as_array, make_tensor
+from ..kernels.driver import to_host
 from .convert import copy
 from .creation import zeros
 from .elementwise import where

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..core.device import device_of
 from ..core.dtypes import check_kind, int64
 from ..core.inplace import check_writable, in_place
 from ..core.modes import recording
 from ..core.primitive import function, primitive
 from ..core.tensor import TABLE, Tensor, make_tensor, needs_grad
 from ..kernels import of, xp
+from ..kernels.driver import is_host
 from .creation import full, number_as, zeros
 from .elementwise import where
 from .families import ValuesAndIndices
-from .keys import own, parse, selected_shape
+from .keys import beside, is_array, own, parse, selected_shape
 from .shape import check_dim, expand, movedim
 
 __all__ = [
@@ -28,7 +30,7 @@ __all__ = [
 def basic(key):
     """Is it made of integers, slices, None and ... only, so that the result is a view?"""
     parts = key if isinstance(key, tuple) else (key,)
-    return not any([isinstance(k, (np.ndarray, bool)) or hasattr(k, "__cuda_array_interface__") for k in parts])
+    return not any([isinstance(k, bool) or is_array(k) for k in parts])
 
 
 def simple(key):
@@ -101,7 +103,7 @@ def _(draw):
 
 def getitem(self, key):
     """self[key]: a view where the key is made of integers, slices, None and ..., a copy otherwise."""
-    quick = numpy_key(key)
+    quick = numpy_key(self, key)
     if quick is not NOTHING:
         try:
             return get(self, quick)
@@ -117,9 +119,11 @@ def getitem(self, key):
 NOTHING = object()
 
 
-def numpy_key(key):
+def numpy_key(self, key):
     """The key, if NumPy reads it as torch does: a simple one, or a tensor of indices; NOTHING otherwise."""
     if type(key) is Tensor and key.array.dtype.kind == "i" and key.array.ndim:
+        if type(key.array) is not np.ndarray or type(self.array) is not np.ndarray:
+            return NOTHING
         return key.array.copy() if recording() else key.array  # a graph has its own copy
     return key if simple(key) else NOTHING
 
@@ -127,12 +131,19 @@ def numpy_key(key):
 def parsed(op, x, key):
     """The key as NumPy keys; what is wrong with it is said with the operation's name."""
     try:
-        return parse(key, x.array.shape)
+        first, second = parse(key, x.array.shape)
+        return (first, second) if type(x.array) is np.ndarray and not has_foreign(first, second) else (beside(op, first, x.array), beside(op, second, x.array))
     except (IndexError, ValueError, TypeError) as error:
         raise type(error)(f"{op}: {error} (shape {tuple(x.shape)}, key {key!r:.80})") from None
 
 
-@primitive(method=False, laws="linear")
+def has_foreign(first, second):
+    """Are there arrays of a GPU in a key?"""
+    parts = [*(first if isinstance(first, tuple) else (first,)), *(second if isinstance(second, tuple) else (second,))]
+    return any([is_array(p) and type(p) is not np.ndarray for p in parts])
+
+
+@primitive(method=False, laws="linear", moves=True)
 def setitem(input, value, /, key):
     """The input with the elements at a key replaced by the value."""
     out = input.copy()
@@ -227,6 +238,8 @@ def grid(index, dim, shape):
 def index_array(op, index, input, dim):
     """The index of gather and scatter, checked."""
     index = index.array if isinstance(index, Tensor) else index
+    if device_of(index) != input.device:
+        raise RuntimeError(f"{op}: expected all tensors on the same device, got {input.device} and an index on {device_of(index)}")
     if index.dtype.kind not in "iu":
         raise RuntimeError(f"{op}: expected an index of integers, got {index.dtype}")
     if index.size == 0:
@@ -234,7 +247,7 @@ def index_array(op, index, input, dim):
     if max(index.ndim, 1) != max(input.ndim, 1):
         raise RuntimeError(f"{op}: index of shape {index.shape} must have as many dimensions as the input, of shape {input.shape}")
     n = input.shape[dim] if input.ndim else 1
-    if index.size and (index.min() < 0 or index.max() >= n):
+    if index.size and is_host(index) and (index.min() < 0 or index.max() >= n):
         raise IndexError(f"{op}: an index is out of range for dimension {dim} of length {n}: found {index.min()} to {index.max()}")
     for d in range(input.ndim):
         if d != dim and index.shape[d] > input.shape[d]:
@@ -269,7 +282,7 @@ def take_along_dim(input, indices, dim=None):
     shape[dim] = indices.shape[dim]
     wide = list(shape)
     wide[dim] = n = input.shape[dim]
-    if indices.array.size and indices.array.min() < -n:
+    if indices.array.size and is_host(indices.array) and indices.array.min() < -n:
         raise IndexError(f"take_along_dim: an index is out of range for dimension {dim} of length {n}: found {indices.array.min()}")
     indices = where(indices < 0, indices + n, indices)
     return gather(expand(input, tuple(wide)), dim, expand(indices, tuple(shape)))
@@ -375,7 +388,7 @@ def places_along(op, index, n, negative=False):
     index = index.array if isinstance(index, Tensor) else np.asarray(index)
     if index.dtype.kind not in "iu" or index.ndim > 1:
         raise IndexError(f"{op}: expected a vector of integers as index, got {index.dtype} of shape {index.shape}")
-    if index.size and (index.min() < (-n if negative else 0) or index.max() >= n):
+    if index.size and is_host(index) and (index.min() < (-n if negative else 0) or index.max() >= n):
         raise IndexError(f"{op}: an index is out of range for a dimension of length {n}: found {index.min()} to {index.max()}")
     return own(index.reshape(-1)) if recording() else index.reshape(-1)
 
@@ -399,7 +412,8 @@ def index_fill(input, dim, index, value):
     if input.ndim == 0:
         return index_fill(input.reshape(1), dim, index, value).reshape(())
     dim = check_dim("index_fill", dim, input.ndim)
-    places = np.unique(places_along("index_fill", index, input.shape[dim]))  # each once: the value's gradient counts them
+    places = places_along("index_fill", index, input.shape[dim])
+    places = xp(places).unique(places)  # each once: the value's gradient counts them
     return setitem(input, value, (slice(None),) * dim + (places,))
 
 
@@ -481,7 +495,7 @@ def diagonal_scatter(input, src, offset=0, dim1=0, dim2=1):
     wanted = input.diagonal(offset, dim1, dim2).shape
     if src.shape != wanted:
         raise RuntimeError(f"diagonal_scatter: expected a source of shape {wanted}, that of the diagonal, got {src.shape}")
-    n = np.arange(wanted[-1])
+    n = xp(input.array).arange(wanted[-1])
     matrices = movedim(input, (dim1, dim2), (-2, -1))
     return movedim(setitem(matrices, src, (..., n + max(-offset, 0), n + max(offset, 0))), (-2, -1), (dim1, dim2))
 

@@ -10,10 +10,33 @@ from typing import Any
 
 import numpy as np
 
+from ..core.device import CPU, device_of, host_form, placed
 from ..core.dtypes import int64
 from ..core.tensor import Tensor
+from ..kernels import xp
+from ..kernels.driver import is_host
 
 WHOLE = slice(None)
+
+
+def is_array(p: Any) -> bool:
+    """Is it an array, of the host or of a GPU?"""
+    return isinstance(p, np.ndarray) or hasattr(p, "__cuda_array_interface__")
+
+
+def beside(op: str, key: Any, array: Any) -> Any:
+    """The key with its arrays where the array is, to which those of the host are brought.
+
+    Raises:
+        RuntimeError: the array is on the host and the key on a GPU.
+    """
+    if type(key) is tuple:
+        return tuple([beside(op, p, array) for p in key])
+    if not is_array(key) or is_host(key) and is_host(array):
+        return key
+    if not is_host(key) and device_of(key) != device_of(array):
+        raise RuntimeError(f"{op}: expected indices on the CPU or on the tensor's device {device_of(array)}, got {device_of(key)}; move them with index.cpu()")
+    return placed(key, device_of(array))
 
 
 def parse(key: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
@@ -32,7 +55,7 @@ def parse(key: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
         parts[dots[0] : dots[0] + 1] = [WHOLE] * (len(shape) - used)
         parts = [p for p in parts if p is not Ellipsis]
     check(parts, shape)
-    arrays = [p for p in parts if isinstance(p, np.ndarray)]
+    arrays = [p for p in parts if is_array(p)]
     truths = [p for p in parts if isinstance(p, bool)]
     if truths or arrays and any([isinstance(p, int) for p in parts]):
         return taken_apart(parts)
@@ -45,7 +68,7 @@ def taken_apart(parts: list[Any]) -> tuple[Any, Any]:
     basic: list[Any] = []
     arrays: list[Any] = []
     for p in parts:
-        if isinstance(p, np.ndarray):
+        if is_array(p):
             basic += [WHOLE] * axes_used(p)
             arrays.append(p)
         elif isinstance(p, bool):
@@ -55,7 +78,7 @@ def taken_apart(parts: list[Any]) -> tuple[Any, Any]:
             basic.append(p)
             if not isinstance(p, int):
                 arrays.append(WHOLE)
-    check_together([a for a in arrays if isinstance(a, np.ndarray)])
+    check_together([a for a in arrays if is_array(a)])
     return tuple(basic), tuple(arrays)
 
 
@@ -65,7 +88,7 @@ def check(parts: list[Any], shape: tuple[int, ...]) -> None:
     for p in parts:
         if isinstance(p, slice):
             check_slice(p)
-        elif isinstance(p, np.ndarray):
+        elif is_array(p):
             check_array(p, shape[axis : axis + axes_used(p)], axis)
         elif isinstance(p, int) and not isinstance(p, bool) and not -shape[axis] <= p < shape[axis]:
             raise IndexError(f"index {p} is out of range for dimension {axis} of length {shape[axis]}")
@@ -89,7 +112,7 @@ def as_part(p: Any) -> Any:
         p = p.array
     elif isinstance(p, (list, tuple, range)):
         p = as_indices(p)
-    if isinstance(p, (np.ndarray, np.generic)):
+    if is_array(p) or isinstance(p, np.generic):
         if p.dtype.kind not in "biu":
             raise IndexError(f"tensors used as indices must hold integers or truth values, got {p.dtype}")
         if p.ndim == 0:
@@ -106,7 +129,7 @@ def as_part(p: Any) -> Any:
 def as_indices(values: Any) -> Any:
     """The array of a list of indices, which may hold tensors."""
     try:
-        array = np.asarray([v.array if isinstance(v, Tensor) else as_indices(v) if isinstance(v, (list, tuple)) else v for v in values])
+        array = np.asarray([placed(v.array, CPU) if isinstance(v, Tensor) else as_indices(v) if isinstance(v, (list, tuple)) else v for v in values])
     except ValueError as error:
         raise IndexError(f"lists used as indices must hold sequences of equal lengths: {error}") from None
     return array.astype(int64) if array.size == 0 else array
@@ -116,7 +139,7 @@ def axes_used(p: Any) -> int:
     """How many axes of the tensor a part is about."""
     if p is None or p is Ellipsis or isinstance(p, bool):
         return 0
-    return p.ndim if isinstance(p, np.ndarray) and p.dtype.kind == "b" else 1
+    return p.ndim if is_array(p) and p.dtype.kind == "b" else 1
 
 
 def check_slice(p: slice) -> None:
@@ -131,13 +154,13 @@ def check_array(p: Any, lengths: tuple[int, ...], axis: int) -> None:
     if p.dtype.kind == "b":
         if p.shape != lengths:
             raise IndexError(f"a mask of shape {p.shape} does not fit dimensions {axis} to {axis + p.ndim - 1}, of lengths {lengths}")
-    elif p.size and (p.min() < -lengths[0] or p.max() >= lengths[0]):
+    elif p.size and is_host(p) and (p.min() < -lengths[0] or p.max() >= lengths[0]):
         raise IndexError(f"an index is out of range for dimension {axis} of length {lengths[0]}: found {p.min()} to {p.max()}")
 
 
 def check_together(arrays: list[Any]) -> None:
     """Arrays of indices are broadcast together; a mask counts as the vector of its places."""
-    found = [(int(np.count_nonzero(a)),) if a.dtype.kind == "b" else a.shape for a in arrays if isinstance(a, np.ndarray)]
+    found = [(int(xp(a).count_nonzero(a)),) if a.dtype.kind == "b" else a.shape for a in arrays]
     if len(found) > 1:
         try:
             np.broadcast_shapes(*found)
@@ -147,11 +170,11 @@ def check_together(arrays: list[Any]) -> None:
 
 def selected_shape(shape: tuple[int, ...], key: Any) -> tuple[int, ...]:
     """The shape of an array of this shape at a NumPy key."""
-    return np.broadcast_to(np.False_, shape)[key].shape
+    return np.broadcast_to(np.False_, shape)[host_form(key)].shape
 
 
 def own(key: Any) -> Any:
     """The key with copies of its arrays: what a graph keeps must not change with what the caller does to them."""
-    if isinstance(key, np.ndarray):
+    if is_array(key):
         return key.copy()
     return tuple([own(p) for p in key]) if isinstance(key, tuple) else key

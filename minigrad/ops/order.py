@@ -9,7 +9,7 @@ import numpy as np
 from ..core.dtypes import check_kind, int32, int64
 from ..core.primitive import function
 from ..core.tensor import Tensor, as_array, make_tensor
-from .families import ValuesAndIndices
+from .families import ValuesAndIndices, of_host
 from .index import argsort, gather, sort
 from .reduce import amax, amin
 from .shape import check_dim, movedim
@@ -32,6 +32,7 @@ def as_asked(values, inverse, counts, return_inverse, return_counts):
 
 
 @function
+@of_host
 def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
     """The distinct elements, or along an axis the distinct slices, in ascending order.
 
@@ -57,6 +58,7 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
 
 
 @function
+@of_host
 def unique_consecutive(input, return_inverse=False, return_counts=False, dim=None):
     """The elements, or along an axis the slices, without those equal to the one before.
 
@@ -76,6 +78,7 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
 
 
 @function(method=False)
+@of_host
 def isin(elements, test_elements, *, assume_unique=False, invert=False):
     """Whether each element is among the test elements (with `invert`: is not)."""
     if not isinstance(elements, Tensor) and not isinstance(test_elements, Tensor):
@@ -107,6 +110,7 @@ def kthvalue(input, k, dim=-1, keepdim=False):
 
 
 @function
+@of_host
 def mode(input, dim=-1, keepdim=False):
     """The most frequent element along an axis (the smallest of several), and where it stood last: (values, indices)."""
     dim = check_dim("mode", dim, input.ndim)
@@ -131,6 +135,7 @@ def msort(input):
 
 
 @function(method=False)
+@of_host
 def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=None, sorter=None):
     """Where the input would have to be put in for the sequence to stay in ascending order.
 
@@ -181,6 +186,7 @@ def bucketize(input, boundaries, *, out_int32=False, right=False):
 
 
 @function(method=False)
+@of_host
 def unravel_index(indices, shape):
     """The indices into the flattened array of a shape as one index for each axis.
 
@@ -225,12 +231,14 @@ def running(op, input, dim, accumulate):
 
 
 @function
+@of_host
 def cummax(input, dim):
     """The largest element up to each one along an axis, and where it stands: (values, indices)."""
     return running("cummax", input, dim, np.maximum.accumulate)
 
 
 @function
+@of_host
 def cummin(input, dim):
     """The smallest element up to each one along an axis, and where it stands: (values, indices)."""
     return running("cummin", input, dim, np.minimum.accumulate)

@@ -10,6 +10,7 @@ from ..core.dtypes import result_type
 from ..core.primitive import function, primitive
 from ..kernels import xp
 from .creation import zeros
+from .families import of_host
 from .index import get
 from .joining import cat, split, stack, tensor_split
 from .shape import check_dim, check_dims, meshgrid, place_diagonal, reshape
@@ -198,6 +199,7 @@ def cartesian_prod(*tensors):
 
 
 @function
+@of_host
 def combinations(input, r=2, with_replacement=False):
     """All choices of r elements of a vector, one row each, as itertools.combinations.
 

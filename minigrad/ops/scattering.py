@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..core.device import host_form
 from ..core.dtypes import check_kind
 from ..core.inplace import in_place
 from ..core.primitive import function, primitive
@@ -11,6 +12,7 @@ from ..core.tensor import make_tensor
 from .arithmetic import div
 from .creation import ones_like
 from .elementwise import where
+from .families import of_host
 from .index import add_at, get, places_along, same_dtype, scatter_parts, setitem
 from .joining import cat
 from .reduce import all, product_of_others
@@ -35,6 +37,7 @@ def _(g, out, input, source, key):
     return g * others, get(g, key) * of_source
 
 
+@of_host
 def products_of_others(input, source, key):
     """For each element of the input and of the source the product of all others that meet it: zeros are welcome."""
     key = host_form(key)

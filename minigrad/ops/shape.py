@@ -12,7 +12,7 @@ from ..core.primitive import function, primitive
 from ..core.tensor import TABLE, Tensor, register
 from ..kernels import of, xp
 from .creation import arange
-from .families import known_as
+from .families import known_as, of_host
 
 __all__ = [
     "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_tensors", "broadcast_to", "diag", "diagonal",
@@ -570,6 +570,7 @@ def of_each(change, tensors):
 
 
 @function
+@of_host
 def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
     """Each element along an axis so many times, one after the other; of `repeats` alone, the places that this would take.
 

@@ -16,7 +16,7 @@ from .compare import isnan, logical_xor
 from .creation import zeros
 from .elementwise import clamp, clone, floor, where
 from .elementwise import round as round_to_even
-from .families import ValuesAndIndices
+from .families import ValuesAndIndices, of_host
 from .index import argsort, gather, get, sort
 from .joining import cat, roll
 from .linalg import matmul
@@ -55,6 +55,7 @@ def nanmean(input, dim=None, keepdim=False, *, dtype=None):
 
 
 @function
+@of_host
 def nanmedian(input, dim=None, keepdim=False):
     """The middle element (the lower one of two) of those that are not NaN; along an axis as (values, indices)."""
     if dim is None:
@@ -115,6 +116,7 @@ def quantiles(op, input, q, dim, keepdim, interpolation, ignore_nan):
 
 
 @function
+@of_host
 def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
     """The q-quantiles along an axis, or of all elements; NaN if there is one among them.
 
@@ -131,6 +133,7 @@ def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
 
 
 @function
+@of_host
 def nanquantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
     """The q-quantiles, along an axis or of all, of the elements that are not NaN: see quantile."""
     return quantiles("nanquantile", input, q, dim, keepdim, interpolation, True)
@@ -140,6 +143,7 @@ def nanquantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
 
 
 @function
+@of_host
 def bincount(input, weights=None, minlength=0):
     """How often each of 0, 1, 2, ... occurs in a vector, or the sums of the weights that stand where it does.
 
@@ -160,6 +164,7 @@ def bincount(input, weights=None, minlength=0):
 
 
 @function
+@of_host
 def histc(input, bins=100, min=0, max=0):
     """How many elements fall into each of so many equal parts of [min, max], by default of the input's own range; others are left out."""
     if input.dtype.kind != "f":

@@ -178,7 +178,7 @@ def test_devices() -> None:
     for call, kind in (
         (lambda: minigrad.device("gpu"), RuntimeError), (lambda: minigrad.device("cuda:x"), RuntimeError), (lambda: minigrad.device("cuda:1", 1), RuntimeError),
         (lambda: minigrad.device(3), TypeError), (lambda: minigrad.set_default_device("cuda"), RuntimeError), (lambda: second.__enter__(), RuntimeError),
-        (lambda: minigrad.zeros(1, device=3), TypeError),
+        (lambda: minigrad.zeros(1, device=3), RuntimeError), (lambda: minigrad.zeros(1, device=3.5), TypeError),
     ):  # fmt: skip
         with pytest.raises(kind, match="device"):
             call()

@@ -10,7 +10,7 @@ import json
 import operator
 import re
 import weakref
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,14 +24,14 @@ SCATTERED = {np.dtype(t) for t in ("int32", "float16", "float32", "float64", "co
 WAITING = {"nonzero", "flatnonzero", "argwhere", "unique", "allclose", "array_equal", "isin", "bincount", "extract", "count_nonzero"} - {"count_nonzero"}
 
 
-@lru_cache(maxsize=None)
+@cache
 def signature(text: str) -> inspect.Signature | None:
     """The signature that such a text describes."""
     text = re.sub(r"\b(_ndarray_base|int|Py_ssize_t|bint) (?=\w)", "", text).replace("<no value>", "None")
     text = re.sub(r"<[^>]*>", "None", text)
     scope: dict[str, Any] = {}
     try:
-        exec(f"def function{text}: pass", {}, scope)  # noqa: S102
+        exec(f"def function{text}: pass", {}, scope)
     except (SyntaxError, NameError):
         return None
     return inspect.signature(scope["function"])
@@ -265,7 +265,7 @@ def operators(name: str) -> None:
     setattr(ndarray, f"__i{name}__", write)
 
 
-for _name in "add sub mul truediv floordiv mod pow matmul lt le gt ge eq ne and or xor lshift rshift".split():
+for _name in ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lt", "le", "gt", "ge", "eq", "ne", "and", "or", "xor", "lshift", "rshift"]:
     operators(_name)
 ndarray.__neg__ = lambda self: wrap(-self.host, (), "neg")  # type: ignore[attr-defined]
 ndarray.__abs__ = lambda self: wrap(abs(self.host), (), "abs")  # type: ignore[attr-defined]
@@ -368,8 +368,7 @@ def array(obj: Any, dtype: Any = None, copy: bool | None = True, order: str = "K
     if found.dtype.kind not in "biufc":
         raise ValueError(f"Unsupported dtype {found.dtype}")
     counts.to_device.append(found.nbytes)
-    out = wrap(found)
-    return out
+    return wrap(found)
 
 
 def asarray(a: Any, dtype: Any = None, order: Any = None, *, blocking: bool = False, copy: Any = None) -> Any:
@@ -391,7 +390,7 @@ def asnumpy(a: Any, stream: Any = None, order: str = "C", out: Any = None, *, bl
 OWN: dict[str, Any] = {"array": array, "asarray": asarray, "asanyarray": asarray, "ascontiguousarray": ascontiguousarray, "asnumpy": asnumpy, "ndarray": ndarray}
 
 
-@lru_cache(maxsize=None)
+@cache
 def by_name(name: str) -> Any:
     """What `cupy.<name>` is; AttributeError for what the real one does not have."""
     if name in OWN:

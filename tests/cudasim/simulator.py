@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ def in_plain_cpp(source: str) -> str:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def compiled(source: str, options: tuple[str, ...], mode: str) -> Module:
     return Module(source, options, mode)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.tensor import Tensor, make_tensor
+from minigrad.kernels import xp
 from minigrad.nn.functional.dropout import dropout
 from minigrad.nn.functional.linear import linear
 from minigrad.ops.elementwise import where
@@ -46,7 +47,7 @@ def scaled_dot_product_attention(
     factor = 1 / math.sqrt(query.shape[-1]) if scale is None and query.shape[-1] else scale or 0.0
     weights: Any = (query * factor).matmul(key.transpose(-2, -1))
     if is_causal:
-        attn_mask = make_tensor(np.tri(query.shape[-2], key.shape[-2], dtype=bool))
+        attn_mask = make_tensor(xp(query.array).tri(query.shape[-2], key.shape[-2], dtype=bool))
     if attn_mask is None:
         weights = weights.softmax(-1)
     elif attn_mask.dtype.kind == "b":
@@ -305,7 +306,7 @@ def _joint_mask(attn_mask: Tensor | None, key_padding_mask: Tensor | None, q: Te
 
 def _as_addend(name: str, mask: Tensor, q: Tensor) -> Any:
     if mask.dtype.kind == "b":
-        return make_tensor(np.where(mask.array, -np.inf, 0).astype(q.dtype))
+        return make_tensor(xp(mask.array).where(mask.array, -np.inf, 0).astype(q.dtype))
     if mask.dtype.kind != "f":
         raise AssertionError(
             f"multi_head_attention_forward: only bool and floating types of {name} are supported, got {mask.dtype}"

@@ -10,10 +10,12 @@ import numpy as np
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.nn.functional.loss import _reduction
 from minigrad.ops.alignment import LOG_ZERO, alignments
+from minigrad.ops.families import of_host
 
 Array = np.ndarray[Any, Any]
 
 
+@of_host
 def ctc_loss(
     log_probs: Tensor,
     targets: Tensor,

@@ -11,6 +11,7 @@ from minigrad.core.modes import no_grad
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.kernels import xp
 from minigrad.ops.creation import arange
+from minigrad.ops.families import of_host
 
 
 def embedding(
@@ -73,6 +74,7 @@ def _shrink_rows(weight: Tensor, used: Tensor, max_norm: float, norm_type: float
         weight[rows] = weight[rows] * (norms > max_norm).to(weight.dtype).mul(max_norm / (norms + 1e-7) - 1).add(1)
 
 
+@of_host
 def embedding_bag(
     input: Tensor,
     weight: Tensor,
@@ -222,4 +224,4 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
         num_classes = largest + 1
     elif num_classes < 1 or largest >= num_classes:
         raise RuntimeError(f"one_hot: class values must be smaller than num_classes={num_classes}, got {largest}")
-    return (input.unsqueeze(-1) == arange(num_classes)).long()
+    return (input.unsqueeze(-1) == arange(num_classes, device=input.device)).long()

@@ -10,6 +10,7 @@ import numpy as np
 
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.kernels.geometry import per_axis
+from minigrad.ops.families import of_host
 from minigrad.ops.pool import pool_gather
 from minigrad.ops.random import rand
 
@@ -17,6 +18,7 @@ Size = int | Sequence[int]
 Ratio = float | Sequence[float]
 
 
+@of_host
 def fractional_max_pool2d(
     input: Tensor,
     kernel_size: Size,
@@ -40,6 +42,7 @@ def fractional_max_pool2d(
     )
 
 
+@of_host
 def fractional_max_pool3d(
     input: Tensor,
     kernel_size: Size,

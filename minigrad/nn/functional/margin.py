@@ -12,6 +12,7 @@ from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.nn.functional.activation import logsigmoid
 from minigrad.nn.functional.linear import pairwise_distance
 from minigrad.nn.functional.loss import _reduced, _reduction
+from minigrad.ops.families import of_host
 
 
 def _as_rows(op: str, input: Tensor) -> Tensor:
@@ -36,6 +37,7 @@ def _check_labels(op: str, target: Tensor, least: int, classes: int) -> None:
         )
 
 
+@of_host
 def multi_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -83,6 +85,7 @@ def multi_margin_loss(
     return _reduced((slack.masked_fill(right, 0).sum(1) / classes).reshape(target.shape), reduction)
 
 
+@of_host
 def multilabel_margin_loss(
     input: Tensor,
     target: Tensor,

@@ -276,7 +276,7 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
         raise ValueError(f"affine_grid: size {tuple(size)} needs theta of shape {(size[0], rank, rank + 1)}, got {theta.shape}")
     axes = [np.linspace(-1, 1, n) * (1 if align_corners else (n - 1) / n) if n > 1 else np.zeros(1) for n in size[2:]]
     places = np.stack([*reversed(np.meshgrid(*axes, indexing="ij")), np.ones(tuple(size[2:]))], axis=-1)
-    rows = tensor(places.reshape(-1, rank + 1), dtype=theta.dtype)
+    rows = tensor(places.reshape(-1, rank + 1), dtype=theta.dtype, device=theta.device)
     return rows.matmul(theta.transpose(1, 2)).reshape(size[0], *size[2:], rank)  # type: ignore[no-any-return]
 
 

@@ -1,0 +1,282 @@
+"""The CUDA kernels against the reference, over the geometries of the laws, on both forms of the simulator. Simulated, not run on a GPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minigrad.kernels import driver, fused, reference
+from minigrad.kernels.geometry import Windows
+from minigrad.testing.strategies import Draw
+
+from ..cudasim import standin
+
+pytestmark = pytest.mark.gpu
+KINDS = ("float32", "float32", "float64", "float16")
+TOLERANCE = {"float64": 1e-12, "float32": 2e-5, "float16": 5e-3}
+
+
+@pytest.fixture(params=["fast", "check"])
+def cuda(request: pytest.FixtureRequest, device: str) -> Any:
+    """The kernels, in one form of the simulator."""
+    from minigrad.kernels import cuda
+
+    before = standin.settings.mode
+    standin.settings.mode = request.param
+    yield cuda
+    standin.settings.mode = before
+
+
+def there(x: Any) -> Any:
+    return driver.to_device(x, 0) if isinstance(x, np.ndarray) else x
+
+
+def compare(what: str, got: Any, expected: Any, exact: bool) -> None:
+    """Compares the results of a kernel with the reference's, to the bit or to the precision of their dtype."""
+    pairs = zip(got, expected, strict=True) if isinstance(expected, tuple) else [(got, expected)]
+    for a, b in pairs:
+        a = driver.to_host(a)
+        assert (a.shape, a.dtype) == (b.shape, b.dtype), what
+        if exact:
+            np.testing.assert_array_equal(a, b, err_msg=what)
+        else:
+            tolerance = TOLERANCE[b.dtype.name]
+            size = float(np.abs(b[np.isfinite(b)].astype("float64")).max(initial=1.0))
+            np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * size, err_msg=what)
+
+
+def run(cuda: Any, name: str, *arguments: Any, exact: bool = False, expected: Any = None) -> None:
+    """Runs a kernel and compares it."""
+    standin.settings.seed += 1  # another order of threads and blocks
+    got = getattr(cuda, name)(*[there(a) for a in arguments])
+    compare(name, got, getattr(reference, name)(*arguments) if expected is None else expected, exact)
+
+
+def numbers(draw: Any, kind: str, *shape: int, whole: bool = False) -> Any:
+    """Numbers from -3 to 3, whole ones or halves and quarters too."""
+    generator = np.random.default_rng(draw(st.integers(0, 2**16)))
+    x = generator.integers(-3, 4, shape) if whole else generator.integers(-24, 25, shape) / 8
+    return x.astype(kind)
+
+
+@st.composite
+def windows(draw: Any, most_taps: int = 3) -> Windows:
+    """Windows of one to three axes, with stride, dilation, padding on both sides, and groups."""
+    source = Draw(draw)
+    rank = source.choice(2, 1, 3)
+    lengths, kernel, stride, dilation, padding = [], [], [], [], []
+    for _ in range(rank):
+        k, s, d = source.choice(*range(1, most_taps + 1)), source.choice(1, 2, 3), source.choice(1, 2)
+        before, after = source.choice(0, 1, 2), source.choice(0, 1, 2)
+        lengths.append(max(1, d * (k - 1) + 1 - before - after) + draw(st.integers(0, 5)))
+        kernel.append(k), stride.append(s), dilation.append(d), padding.append((before, after))
+    return Windows(tuple(lengths), tuple(kernel), tuple(stride), tuple(dilation), tuple(padding), groups=source.choice(1, 2, 3))
+
+
+def prop(function: Any) -> Any:
+    """A property of a kernel that is checked on drawn data: on few in the quick profile, on as many as the profile says in others."""
+    return settings(max_examples=settings().max_examples if settings().max_examples > 12 else 6)(function)
+
+
+def test_convolution_is_exact_on_whole_numbers(cuda: Any) -> None:
+    @prop
+    @given(data=st.data())
+    def check(data: Any) -> None:
+        draw = data.draw
+        w = draw(windows())
+        kind = draw(st.sampled_from(KINDS))
+        channels, filters = draw(st.sampled_from([(1, 1), (2, 3), (1, 2), (3, 1), (1, 9), (5, 33), (2, 70), (33, 2)]))
+        n = draw(st.integers(1, 3))
+        x = numbers(draw, kind, n, channels * w.groups, *w.in_size, whole=True)
+        f = numbers(draw, kind, filters * w.groups, channels, *w.kernel, whole=True)
+        g = numbers(draw, kind, n, filters * w.groups, *w.out_size, whole=True)
+        bias = numbers(draw, kind, filters * w.groups, whole=True) if draw(st.booleans()) else None
+        run(cuda, "conv", x, f, bias, w, exact=True)
+        run(cuda, "conv_input", g, f, None if bias is None else numbers(draw, kind, channels * w.groups, whole=True), w, exact=True)
+        run(cuda, "conv_weight", x, g, w, exact=True)
+
+    check()
+
+
+@pytest.mark.parametrize(("channels", "filters"), [(32, 128), (130, 40)])
+def test_convolution_of_many_channels_cuts_its_sums_into_parts(cuda: Any, channels: int, filters: int) -> None:
+    w = Windows((7, 6), (3, 3), (1, 1), (1, 1), ((1, 1), (1, 1)))
+    generator = np.random.default_rng(0)
+    x, f, g = (generator.integers(-3, 4, shape).astype("float32") for shape in ((2, channels, 7, 6), (filters, channels, 3, 3), (2, filters, 7, 6)))
+    run(cuda, "conv", x, f, generator.integers(-3, 4, filters).astype("float32"), w, exact=True)
+    run(cuda, "conv_input", g, f, None, w, exact=True)
+    run(cuda, "conv_weight", x, g, w, exact=True)
+
+
+def test_pooling(cuda: Any) -> None:
+    @prop
+    @given(data=st.data())
+    def check(data: Any) -> None:
+        draw = data.draw
+        w = draw(windows())
+        w = Windows(w.in_size, w.kernel, w.stride, w.dilation, w.padding)
+        kind = draw(st.sampled_from(KINDS))
+        n, c = draw(st.integers(1, 3)), draw(st.integers(1, 2))
+        x = numbers(draw, kind, n, c, *w.in_size, whole=True)
+        g = numbers(draw, kind, n, c, *w.out_size, whole=True)
+        run(cuda, "sum_pool", x, w, exact=True)
+        run(cuda, "sum_pool_input", g, w, exact=True)
+        values, indices = reference.max_pool(x, w)
+        if indices.min() < 0:
+            return  # windows all in the padding, which no public operation makes
+        run(cuda, "max_pool", x, w, exact=True)
+        run(cuda, "pool_scatter", g, indices, w.in_size, exact=True)
+        run(cuda, "pool_scatter", g, indices, w.in_size, w, exact=True)
+        run(cuda, "max_unpool", values, indices, w.in_size, exact=True)
+        run(cuda, "pool_gather", x, indices, exact=True)
+        run(cuda, "unpool_gather", x, indices, exact=True)
+
+    check()
+
+
+def test_a_nan_is_the_largest_of_its_window(cuda: Any) -> None:
+    x = np.array([[[1.0, np.nan, 3.0, 2.0]]], "float32")
+    run(cuda, "max_pool", x, Windows((4,), (2,), (1,), (1,), ((0, 0),)), exact=True)
+
+
+def test_normalisation(cuda: Any) -> None:
+    @prop
+    @given(data=st.data())
+    def check(data: Any) -> None:
+        draw = data.draw
+        kind = draw(st.sampled_from(("float32", "float64")))
+        groups, per_group = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+        shape = (draw(st.integers(1, 4)), groups * per_group, *draw(st.sampled_from([(), (5,), (3, 40), (2, 3, 2), (1500,)])))
+        x, g = numbers(draw, kind, *shape) + draw(st.sampled_from([0, 100])), numbers(draw, kind, *shape)
+        x = x.astype(kind)
+        weight, bias = (numbers(draw, kind, shape[1]) if draw(st.booleans()) else None for _ in range(2))
+        eps = 1e-3
+        expected = fused.batch_norm(x, weight, bias, eps)
+        run(cuda, "batch_norm", x, weight, bias, eps)
+        run(cuda, "batch_norm_input", g, x, weight, *expected[1:], eps)
+        expected = fused.group_norm(x, weight, bias, groups, eps)
+        run(cuda, "group_norm", x, weight, bias, groups, eps)
+        run(cuda, "group_norm_input", g, x, weight, *expected[1:], groups, eps)
+        last = draw(st.integers(1, len(shape) - 1))
+        centred = draw(st.booleans())
+        weight, bias = (numbers(draw, kind, *shape[len(shape) - last :]) if draw(st.booleans()) else None for _ in range(2))
+        x = (x - 100 * (x.mean() > 50)).astype(kind)
+        expected = fused.row_norm(x, weight, bias, last, centred, eps)
+        run(cuda, "row_norm", x, weight, bias, last, centred, eps)
+        run(cuda, "row_norm_input", g, x, weight, *expected[1:], last, centred, eps)
+        scale = numbers(draw, kind, shape[1])
+        run(cuda, "scale_channels", x, scale, None)
+        run(cuda, "scale_channels", x, scale, scale)
+
+    check()
+
+
+def test_softmax_and_cross_entropy(cuda: Any) -> None:
+    @prop
+    @given(data=st.data())
+    def check(data: Any) -> None:
+        draw = data.draw
+        kind = draw(st.sampled_from(("float32", "float64")))
+        shape = (draw(st.integers(1, 4)), draw(st.sampled_from([1, 3, 40, 300])), *draw(st.sampled_from([(), (3,), (2, 2)])))
+        x, g = numbers(draw, kind, *shape), numbers(draw, kind, *shape)
+        for logarithm in (False, True):
+            axis = draw(st.integers(0, len(shape) - 1))
+            y = reference.softmax(x, axis, logarithm)
+            run(cuda, "softmax", x, axis, logarithm)
+            run(cuda, "softmax_input", g, y, axis, logarithm)
+        target = np.abs(numbers(draw, "int64", shape[0], *shape[2:])) % shape[1]
+        ignored = draw(st.sampled_from([-100, 0]))
+        weight = np.abs(numbers(draw, kind, shape[1])) if draw(st.booleans()) else None
+        loss, largest, log_sum = reference.cross_entropy(x, target, weight, ignored)
+        run(cuda, "cross_entropy", x, target, weight, ignored)
+        slopes = numbers(draw, kind, *target.shape)
+        run(cuda, "cross_entropy_input", slopes, x, target, weight, ignored, largest, log_sum)
+
+    check()
+
+
+def test_a_target_that_is_no_class_gives_nan(cuda: Any) -> None:
+    x = np.zeros((3, 4), "float32")
+    loss, largest, log_sum = cuda.cross_entropy(there(x), there(np.array([1, 4, -1])), None, -100)
+    np.testing.assert_array_equal(np.isnan(driver.to_host(loss)), [False, True, True])
+    slopes = cuda.cross_entropy_input(there(np.ones(3, "float32")), there(x), there(np.array([1, 4, -1])), None, -100, largest, log_sum)
+    np.testing.assert_array_equal(np.isnan(driver.to_host(slopes)).all(1), [False, True, True])
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_functions_of_each_element(cuda: Any, kind: str) -> None:
+    x = (np.arange(-40, 41) / 8).astype(kind)
+    z = np.roll(x, 7)
+    parameters = {"hardtanh": (-1.0, 2.0), "hardtanh_input": (-1.0, 2.0), "softplus": (2.0, 5.0), "softplus_input": (2.0, 5.0)}
+    for name in fused.UNARY:
+        at = np.abs(x) + np.array(1, kind) if name == "log" else x
+        run(cuda, "unary", name, at, *parameters.get(name, (0.5, 0.0)))
+    for name in fused.BINARY:
+        right = np.abs(z) + np.array(1, kind) if name == "div" else z
+        run(cuda, "binary", name, x, right, *parameters.get(name, (0.5, 0.0)))
+        run(cuda, "binary", name, np.array(3.0, kind), right, *parameters.get(name, (0.5, 0.0)))
+    special = np.array([np.nan, np.inf, -np.inf, 0.0], kind)
+    for name in ("relu", "leaky_relu", "elu", "sigmoid", "softplus", "silu"):
+        with np.errstate(all="ignore"):
+            expected = fused.unary(name, special, *parameters.get(name, (0.5, 0.0)))
+        run(cuda, "unary", name, special, *parameters.get(name, (0.5, 0.0)), expected=expected)
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64", "float16"])
+def test_dropout_drops_what_it_drops_on_the_cpu(cuda: Any, kind: str) -> None:
+    for size in (1, 63, 64, 1000):
+        x = np.arange(1, size + 1).astype(kind)
+        for p in (0.0, 0.5, 0.75):
+            run(cuda, "dropout", x, 0xFEDCBA9876543210, p, exact=True)
+
+
+def test_random_numbers_have_their_distributions(cuda: Any) -> None:
+    for kind in ("float32", "float64", "float16"):
+        u = driver.to_host(cuda.uniform((4099,), np.dtype(kind), 12345)).astype("float64")
+        assert u.min() >= 0 and u.max() < 1 and abs(u.mean() - 0.5) < 0.02 and abs(u.var() - 1 / 12) < 0.005
+        n = driver.to_host(cuda.normal((4099,), np.dtype(kind), 12345)).astype("float64")
+        assert abs(n.mean()) < 0.06 and abs(n.var() - 1) < 0.08 and abs((n**4).mean() - 3) < 0.5
+        np.testing.assert_array_equal(driver.to_host(cuda.normal((4099,), np.dtype(kind), 12345)), n.astype(kind))
+        assert (driver.to_host(cuda.normal((4099,), np.dtype(kind), 12346)) != n.astype(kind)).mean() > 0.9
+
+
+def test_adding_at_places_keeps_the_order(cuda: Any) -> None:
+    generator = np.random.default_rng(0)
+    for kind in ("float32", "float64", "int64", "int32"):
+        for key in (generator.integers(0, 5, 40), (generator.integers(0, 5, 40), generator.integers(0, 3, 40)), (slice(None), np.array([0, 0, 2]))):
+            out = generator.integers(-5, 5, (5, 3)).astype(kind)
+            source = generator.integers(-5, 5, out[key].shape).astype(kind)
+            expected = out.copy()
+            np.add.at(expected, key, source)
+            got = there(out)
+            cuda.add_at(got, tuple(there(k) for k in key) if isinstance(key, tuple) else there(key), there(source))
+            np.testing.assert_array_equal(driver.to_host(got), expected)
+
+
+def test_a_formula_updates_many_arrays_in_one_launch(cuda: Any) -> None:
+    from minigrad.kernels.formula import clamp, masked_fill, maximum, sign, sqrt
+
+    def formula(x: Any, g: Any, moment: Any) -> tuple[Any, Any]:
+        moment = 0.9 * moment + 0.1 * g * g
+        step = clamp(g / (sqrt(moment) + 1e-3), -2.0, 2.0) + maximum(sign(g), 0.0)
+        return masked_fill(step, x > 1, 0.5), moment
+
+    generator = np.random.default_rng(0)
+    for kind in ("float32", "float64"):
+        rows = [tuple(generator.integers(-8, 9, size).astype(kind) / 4 for _ in range(2)) + (np.ones(size, kind),) for size in (1, 5, 1024, 2500)]
+
+
+        there_rows = [tuple(there(x) for x in row) for row in rows]
+        counts = standin.counts
+        before = counts.kernels.get("update", 0)
+        cuda.update(formula, there_rows)
+        assert counts.kernels.get("update", 0) == before + 1
+        reference.update(formula, rows)
+        for row, got in zip(rows, there_rows, strict=True):
+            for a, b in zip(row, got, strict=True):
+                np.testing.assert_allclose(driver.to_host(b), a, rtol=TOLERANCE[kind], atol=TOLERANCE[kind])
+    assert cuda.sum_of_squares([there(np.array([3.0, 4.0], "float32")), there(np.array([12.0]))]) == 169.0
