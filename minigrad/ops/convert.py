@@ -162,7 +162,7 @@ def cuda(self, device=None, non_blocking=False, memory_format=None):
     Raises:
         RuntimeError: no GPU is available. `x.to(device)`, with a device chosen by `cuda.is_available()`, runs everywhere.
     """
-    return to(self, "cuda" if device is None else device, memory_format=memory_format)
+    return to(self, device="cuda" if device is None else device, memory_format=memory_format)
 
 
 @function

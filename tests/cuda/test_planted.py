@@ -34,7 +34,7 @@ BUGS = {
     "no barrier after the tiles are filled": Bug("conv", "__syncthreads();  // FILL", "", "conv", "uninitialised|race", True),
     "no barrier before the tiles are filled again": Bug("conv", "__syncthreads();  // REUSE", "", "conv", "race|uninitialised", False),
     "a tile is read beyond its end": Bug("conv", "&left[buffer][k][my_row * TR + i]", "&left[buffer][k + 1][my_row * TR + i]", "conv", "out of bounds|uninitialised|race", False),
-    "a vector is read where none begins": Bug("conv", "&right[buffer][k][my_column * 4", "&right[buffer][k][my_column * 4 + 1", "conv", "misaligned|out of bounds", False),
+    "a vector is read where none begins": Bug("conv", "&right[buffer][k][my_column * 4", "&right[buffer][k][my_column * 4 + 1", "conv", "misaligned", False),
     "columns beyond the last are written": Bug("conv", "if (at >= columns) continue;", "", "conv", "out of bounds", True),
     "rows beyond the last are written": Bug("conv", "if (r >= rows) continue;", "", "conv", "out of bounds|race", True),
     "padding is read": Bug("conv", "const bool inside = within && (unsigned)(d + tap.y) < (unsigned)in_d && (unsigned)(h + tap.z) < (unsigned)in_h &&", "const bool inside = within &&", "conv", "out of bounds", False),
@@ -42,7 +42,7 @@ BUGS = {
     "several threads add to one place": Bug("pool", "if (indices[first + at] == me) sum += wide(g[first + at]);", "dx[first + at] = narrow(wide(dx[first + at]) + 1);", "pool", "race|out of bounds", False),
     "one slot for the sums of all warps": Bug("common", "if (threadIdx.x % 32 == 0) slots[threadIdx.x / 32] = value;\n    __syncthreads();\n    S total", "if (threadIdx.x % 32 == 0) slots[0] = value;\n    __syncthreads();\n    S total", "norm", "race|uninitialised", True),
     "no barrier between two sums in the same slots": Bug("common", "__syncthreads();\n    if (threadIdx.x % 32 == 0) slots[threadIdx.x / 32] = value;\n    __syncthreads();\n    S total", "if (threadIdx.x % 32 == 0) slots[threadIdx.x / 32] = value;\n    __syncthreads();\n    S total", "norm", "race", False),
-    "a barrier that not all threads reach": Bug("norm", "squares = block_sum(squares, slots);\n    const A variance", "if (threadIdx.x < 32) __syncthreads();\n    squares = block_sum(squares, slots);\n    const A variance", "norm", "barrier", True),
+    "a barrier that not all threads reach": Bug("norm", "squares = block_sum(squares, slots);\n    const A variance", "if (threadIdx.x < 32) __syncthreads();\n    squares = block_sum(squares, slots);\n    const A variance", "norm", "barrier|race", True),
     "an exchange that not all lanes take part in": Bug("norm", "const A mean = sum / length;", "if (threadIdx.x % 2) sum = __shfl_xor_sync(0xffffffffu, sum, 1);\n    const A mean = sum / length;", "norm", "barrier", True),
 }  # fmt: skip
 

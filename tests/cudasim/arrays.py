@@ -73,7 +73,7 @@ def wrap(result: Any, sources: tuple[Any, ...] = (), name: str = "") -> Any:
                 out.base = source.base if source.base is not None else source
                 break
         else:
-            if name:
+            if name and name not in ("empty", "empty_like"):  # memory alone
                 counts.launched(name)
             out.own()
         return out

@@ -42,7 +42,7 @@ namespace cusim {
 
 enum State : unsigned char { READY, AT_BARRIER, IN_WARP, DONE };
 constexpr size_t STACK = 128 * 1024, SHARED = 1 << 20, GAP = 256;
-constexpr unsigned MOST_THREADS = 1024, MOST_SLOTS = 64, MOST_BUFFERS = 64, MANY = 0xffffffffu;
+constexpr unsigned MOST_THREADS = 1024, MOST_SLOTS = 64, MOST_BUFFERS = 1024, MANY = 0xffffffffu;
 
 struct Fiber { void* top; char* stack; State state; uint3 index; };
 struct Warp { uint64_t given[32], found[32]; uint32_t arrived, mask; };
@@ -399,6 +399,10 @@ template <class T> T __ldg(const T* pointer) { return *pointer; }
 template <class T> T min(T a, T b) { return b < a ? b : a; }
 template <class T> T max(T a, T b) { return a < b ? b : a; }
 static inline unsigned __umulhi(unsigned a, unsigned b) { return (unsigned)((uint64_t)a * b >> 32); }
+static inline float cospif(float x) { return (float)cos(M_PI * x); }
+static inline float sinpif(float x) { return (float)sin(M_PI * x); }
+static inline double cospi(double x) { return cos(M_PI * x); }
+static inline double sinpi(double x) { return sin(M_PI * x); }
 static inline float rsqrtf(float x) { return 1 / sqrtf(x); }
 static inline double rsqrt(double x) { return 1 / sqrt(x); }
 
@@ -411,6 +415,11 @@ static inline double rsqrt(double x) { return 1 / sqrt(x); }
 HOOKS(1) HOOKS(2) HOOKS(4) HOOKS(8) HOOKS(16)
 extern "C" UNCHECKED void __tsan_read_range(void* p, size_t n) { cusim::access(p, n, false); }
 extern "C" UNCHECKED void __tsan_write_range(void* p, size_t n) { cusim::access(p, n, true); }
+extern "C" UNCHECKED void __ubsan_handle_type_mismatch_v1(void*, uintptr_t address) {
+    if (!cusim::inside) return;
+    cusim::say("misaligned: a vector of several elements at address %#zx", (size_t)address);
+    cusim::leave();
+}
 extern "C" void __tsan_func_entry(void*) {}
 extern "C" void __tsan_func_exit() {}
 extern "C" void __tsan_init() {}
@@ -421,6 +430,7 @@ EXPORTED const char* cusim_message() { return cusim::message; }
 EXPORTED uint64_t cusim_accesses() { return cusim::accesses; }
 EXPORTED void cusim_buffers(int n, const uintptr_t* starts, const uintptr_t* ends, const unsigned* grains) {
     for (unsigned i = 0; i < cusim::n_buffers; i++) free(cusim::buffers[i].touched);
+    if (n > (int)cusim::MOST_BUFFERS) abort();
     cusim::n_buffers = n;
     for (int i = 0; i < n; i++) {
         size_t grains_in_it = (ends[i] - starts[i]) / grains[i] + 1;

@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 COMPILER = shutil.which("g++")
 CACHE = Path(os.environ.get("MINIGRAD_CUDASIM_CACHE") or Path(tempfile.gettempdir()) / f"minigrad-cudasim-{os.getuid()}")
 FLAGS = ["-std=c++17", "-fPIC", "-w", "-fvisibility=hidden", "-fno-gnu-unique", "-U_FORTIFY_SOURCE", "-ffp-contract=off", f"-I{HERE}"]
-MODES = {"fast": ["-O2", "-fno-math-errno"], "check": ["-O1", "-fno-math-errno", "-fsanitize=thread", "-DCUSIM_CHECK"]}
+MODES = {"fast": ["-O2", "-fno-math-errno"], "check": ["-O1", "-fno-math-errno", "-fsanitize=thread", "-fsanitize=alignment", "-DCUSIM_CHECK"]}
 KERNEL = re.compile(r"__global__\s+void\s+(\w+)\s*\(")
 DYNAMIC = re.compile(r"extern\s+__shared__\s+(?:__align__\s*\(\s*\d+\s*\)\s*)?([\w ]+?)\s+(\w+)\s*\[\s*\]\s*;")
 SHARED = re.compile(r"__shared__\s+(?:__align__\s*\(\s*\d+\s*\)\s*)?([\w: <>]+?)\s+(\w+)\s*((?:\[[^;]*\])*)\s*;")
@@ -127,7 +127,7 @@ class Kernel:
     def __init__(self, module: Module, name: str) -> None:
         self.module, self.name = module, name
         self.function: Callable[..., int] = module.library[f"{name}_start"]
-        found = (Parameter * 64)()
+        found = (Parameter * 4096)()
         self.parameters = found[: module.library[f"{name}_parameters"](found)]
 
     def __call__(self, grid: Sequence[int], block: Sequence[int], arguments: Sequence[Any], shared_mem: int = 0, seed: int = 1) -> None:

@@ -221,15 +221,15 @@ extern "C" __global__ void add_parts(const A* parts, const T* bias, T* y, int si
     }
 }
 
-#define TILES(ROWS, COLUMNS, TR, TC)                                                                                                             \
-    extern "C" __global__ void __launch_bounds__((ROWS / TR) * (COLUMNS / TC)) gather_##ROWS##x##COLUMNS(GATHER_PARAMETERS) {                     \
+#define TILES(ROWS, COLUMNS, TR, TC, BLOCKS)                                                                                                             \
+    extern "C" __global__ void __launch_bounds__((ROWS / TR) * (COLUMNS / TC), BLOCKS) gather_##ROWS##x##COLUMNS(GATHER_PARAMETERS) {                     \
         __shared__ __align__(16) A left[2][DEPTH][ROWS];                                                                                         \
         __shared__ __align__(16) A right[2][DEPTH][COLUMNS];                                                                                     \
         gather<ROWS, COLUMNS, TR, TC>(left, right, x, packed, table, bias, y, parts, groups, rows, padded_rows, padded_depth, images, image_step, \
                                       group_step, in_d, in_h, in_w, part_d, part_h, part_w, step_d, step_h, step_w, start_d, start_h, start_w,    \
                                       pace_d, pace_h, pace_w, out_d, out_h, out_w, splits);                                                       \
     }                                                                                                                                            \
-    extern "C" __global__ void __launch_bounds__((ROWS / TR) * (COLUMNS / TC)) weight_##ROWS##x##COLUMNS(WEIGHT_PARAMETERS) {                     \
+    extern "C" __global__ void __launch_bounds__((ROWS / TR) * (COLUMNS / TC), BLOCKS) weight_##ROWS##x##COLUMNS(WEIGHT_PARAMETERS) {                     \
         __shared__ __align__(16) A left[2][DEPTH][ROWS];                                                                                         \
         __shared__ __align__(16) A right[2][DEPTH][COLUMNS];                                                                                     \
         __shared__ __align__(16) int4 places[2][DEPTH];                                                                                          \
@@ -239,11 +239,11 @@ extern "C" __global__ void add_parts(const A* parts, const T* bias, T* y, int si
     }
 
 #ifdef DOUBLE
-TILES(32, 64, 4, 4)
+TILES(32, 64, 4, 4, 5)
 #else
-TILES(32, 64, 4, 4)
-TILES(64, 128, 8, 8)
-TILES(128, 128, 8, 8)
+TILES(32, 64, 4, 4, 6)
+TILES(64, 128, 8, 8, 3)
+TILES(128, 128, 8, 8, 1)
 #endif
 
 // --- one input channel a group: nothing to multiply matrices for ---------------------------------------------------------------------------

@@ -50,9 +50,9 @@ extern "C" __global__ void normal(float* y, int size, uint64 key) {
     EACH(counter, (size + 3) / 4) {
         const Words words = philox(counter, key);
         for (int k = 0; k < 4 && counter * 4 + k < size; k += 2) {
-            const float radius = sqrtf(-2.0f * logf(((words.v[k] >> 8) + 1) * (1.0f / 16777216.0f))), angle = 6.283185307179586f * ((words.v[k + 1] >> 8) * (1.0f / 16777216.0f));
-            y[counter * 4 + k] = radius * cosf(angle);
-            if (counter * 4 + k + 1 < size) y[counter * 4 + k + 1] = radius * sinf(angle);
+            const float radius = sqrtf(-2.0f * logf(((words.v[k] >> 8) + 1) * (1.0f / 16777216.0f))), angle = (words.v[k + 1] >> 8) * (2.0f / 16777216.0f);
+            y[counter * 4 + k] = radius * cospif(angle);
+            if (counter * 4 + k + 1 < size) y[counter * 4 + k + 1] = radius * sinpif(angle);
         }
     }
 }
@@ -60,8 +60,8 @@ extern "C" __global__ void normal(float* y, int size, uint64 key) {
 extern "C" __global__ void normal_double(double* y, int size, uint64 key) {
     EACH(counter, (size + 1) / 2) {
         const Words words = philox(counter, key);
-        const double radius = sqrt(-2.0 * log(1.0 - fraction(words.v[0], words.v[1]))), angle = 6.283185307179586 * fraction(words.v[2], words.v[3]);
-        y[counter * 2] = radius * cos(angle);
-        if (counter * 2 + 1 < size) y[counter * 2 + 1] = radius * sin(angle);
+        const double radius = sqrt(-2.0 * log(1.0 - fraction(words.v[0], words.v[1]))), angle = 2.0 * fraction(words.v[2], words.v[3]);
+        y[counter * 2] = radius * cospi(angle);
+        if (counter * 2 + 1 < size) y[counter * 2 + 1] = radius * sinpi(angle);
     }
 }
