@@ -79,7 +79,11 @@ def dcgan_step(device: str, model: Any) -> Callable[[], Any]:
     return step
 
 
-def unet_step(device: str, model: Any) -> Callable[[], Any]:
+def clipped_unet_step(device: str, model: Any) -> Callable[[], Any]:
+    return unet_step(device, model, 1.0)
+
+
+def unet_step(device: str, model: Any, most: float | None = None) -> Callable[[], Any]:
     optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     x, y = minigrad.randn(2, 1, 8, 8).to(device), (minigrad.arange(128).reshape(2, 8, 8) % 3).to(device)
 
@@ -87,13 +91,15 @@ def unet_step(device: str, model: Any) -> Callable[[], Any]:
         optimizer.zero_grad()
         loss = F.cross_entropy(model(x), y)
         loss.backward()
+        if most is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), most)
         optimizer.step()
         return loss.detach()
 
     return step
 
 
-NETWORKS = {"lenet": (LeNet5, lenet_step, 60), "dcgan": (DCGAN, dcgan_step, 150), "unet": (UNet, unet_step, 80)}
+NETWORKS = {"lenet": (LeNet5, lenet_step, 60), "dcgan": (DCGAN, dcgan_step, 150), "unet": (UNet, unet_step, 80), "unet, gradients clipped": (UNet, clipped_unet_step, 130)}
 
 
 @pytest.mark.parametrize("name", NETWORKS)

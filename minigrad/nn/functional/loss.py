@@ -12,6 +12,7 @@ from minigrad.core.dtypes import check_kind, check_one_dtype
 from minigrad.core.modes import no_grad
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.kernels import xp
+from minigrad.kernels.driver import is_host
 from minigrad.nn.functional.activation import logsigmoid
 from minigrad.nn.functional.linear import pairwise_distance
 from minigrad.ops import loss as kernels
@@ -370,6 +371,8 @@ def _cross_entropy_of_classes(input: Tensor, target: Tensor, weight: Tensor | No
     if weight is not None:
         counts = weight.array[xp(skipped).where(skipped, 0, target.array)] * ~skipped
         return loss.sum() / make_tensor(counts.sum(dtype=input.dtype))
+    if not is_host(skipped):  # its number stays on the device, for which nobody waits
+        return loss.sum() / make_tensor((~skipped).sum(dtype=input.dtype))
     return loss.sum() / float(skipped.size - skipped.sum()) if skipped.any() else loss.mean()
 
 

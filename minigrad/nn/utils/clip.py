@@ -10,7 +10,8 @@ import numpy as np
 
 from minigrad import kernels
 from minigrad.core.modes import no_grad
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, make_tensor
+from minigrad.kernels.driver import is_host
 from minigrad.kernels.formula import Formula, clamp
 from minigrad.nn.checks import expect
 from minigrad.ops.creation import tensor
@@ -59,7 +60,11 @@ def get_total_norm(
         return tensor(0.0)
     if norm_type == 2:
         # Summed in float64: the square of a float32 above 1.8e19 is no float32.
-        total = math.sqrt(kernels.of(tensors[0].array).sum_of_squares([one.array for one in tensors]))
+        arrays = [one.array for one in tensors]
+        if not is_host(arrays[0]) and not error_if_nonfinite:  # the norm stays on the device, for which nobody waits
+            norm = kernels.of(arrays[0]).total_of_squares(arrays) ** 0.5
+            return make_tensor(norm.astype(np.result_type(*[one.dtype for one in tensors])))
+        total = math.sqrt(kernels.of(arrays[0]).sum_of_squares(arrays))
     else:
         with no_grad():
             norms = [one.detach().double().norm(norm_type).item() for one in tensors]
@@ -79,6 +84,12 @@ def clip_grads_with_norm_(
 
     foreach: there is one implementation, so this changes nothing.
     """
+    if not is_host(total_norm.array):
+        scale = (float(max_norm) / (total_norm.array + 1e-6)).clip(None, 1.0)
+        for one in dict.fromkeys(_gradients(parameters)):
+            one.array *= scale.astype(one.dtype)
+            one.written()
+        return
     factor = float(max_norm) / (float(total_norm) + 1e-6)
     if not factor >= 1:  # a NaN norm makes the gradients NaN, as in torch, rather than leave them as they are
         _update(_gradients(parameters), lambda g: (g * factor,))
