@@ -102,7 +102,8 @@ def train(model: nn.Module, digits: TensorDataset, options: argparse.Namespace) 
         seen, correct, total = 0, 0, 0.0
         bar = tqdm(loader, desc=f"epoch {epoch:2d}/{options.epochs}", unit="batch", disable=options.quiet)
         for images, labels in bar:
-            scores = model(distort(images) if options.distort else images)
+            images, labels = (distort(images) if options.distort else images).to(options.device), labels.to(options.device)
+            scores = model(images)
             loss = F.cross_entropy(scores, labels)
             optimizer.zero_grad()
             loss.backward()
@@ -120,8 +121,9 @@ def train(model: nn.Module, digits: TensorDataset, options: argparse.Namespace) 
 def predict(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
     """The digit that the model sees in each picture."""
     model.eval()
+    device = next(model.parameters()).device
     with torch.no_grad():
-        return torch.cat([model(batch).argmax(1) for batch in images.split(250)])
+        return torch.cat([model(batch.to(device)).argmax(1).cpu() for batch in images.split(250)])
 
 
 def accuracy_of(predicted: torch.Tensor, labels: torch.Tensor) -> float:
@@ -214,20 +216,24 @@ def main() -> None:
     parser.add_argument("--train-size", type=at_least_one, metavar="N", help="train on the first N digits only")
     parser.add_argument("--no-distort", dest="distort", action="store_false", help="train on the digits as they are")
     parser.add_argument("--data", type=Path, default=DATA / "mnist5k.npz", metavar="FILE", help="the digits, an .npz")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where to compute")
     options = parser.options(torch)
+    if options.device == "cuda" and not torch.cuda.is_available():
+        fail("argument --device: there is no GPU that can be used" + (f": {torch.cuda.why_not()}" if hasattr(torch.cuda, "why_not") else ""))
 
     digits, test_images, test_labels = read_digits(options.data)
     if options.train_size is not None:
         if options.train_size > len(digits):
             fail(f"argument --train-size: there are {len(digits)} digits to train on, not {options.train_size}")
         digits = TensorDataset(*digits[: options.train_size])
-    model = NETWORKS[options.model](options.dropout)
+    model = NETWORKS[options.model](options.dropout).to(options.device)
     train(model, digits, options)
 
     predicted = predict(model, test_images)
     weights = options.out / f"{options.model}.weights"
     save_and_verify(model, NETWORKS[options.model](options.dropout), weights, test_images, predicted)
     print(f"weights in {weights}, read back and verified")
+    model.cpu()
     if options.plot:
         name = {"lenet5": "LeNet-5"}.get(options.model, options.model)
         draw(model, name, test_images, test_labels, predicted, options.out / f"{options.model}.png")

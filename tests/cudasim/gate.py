@@ -100,8 +100,8 @@ def main() -> int:
             changed = [k for k in {**found, **before} if found.get(k) != before.get(k)]
             wrong.append(f"{architecture}: registers or shared memory changed (--write records them): {', '.join(changed[:10])}")
         record[architecture] = found
-    if chosen.write:
-        RECORD.write_text(json.dumps(record, indent=0, sort_keys=True) + "\n")
+        if chosen.write:
+            RECORD.write_text(json.dumps(record, indent=0, sort_keys=True) + "\n")
     print("\n".join(wrong) or "no spills, no stacks; compiled, not run on a GPU")
     return bool(wrong)
 
