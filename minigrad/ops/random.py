@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -113,10 +114,10 @@ STATE_WORDS = 14
 default_generator = Generator()
 
 
-OF_GPUS = {}
+OF_GPUS: dict[Any, Any] = {}
 
 
-def generator_of(device):
+def generator_of(device: Any) -> Any:
     """The default generator of a device."""
     if device.type == "cpu":
         return default_generator
