@@ -6,11 +6,15 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from minigrad.kernels import driver
 
 from ..cudasim import simulator
 from ..cudasim.standin import installed
+
+
+QUICK = settings().max_examples <= 12  # the profile of everyday: the simulator may take about a minute there; `.ci/run` has more
 
 
 @pytest.fixture(scope="session")

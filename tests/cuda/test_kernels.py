@@ -14,9 +14,11 @@ from minigrad.kernels.geometry import Windows
 from minigrad.testing.strategies import Draw
 
 from ..cudasim import standin
+from .conftest import QUICK
 
 pytestmark = pytest.mark.gpu
-KINDS = ("float32", "float32", "float64", "float16")
+KINDS = ("float32",) if QUICK else ("float32", "float32", "float64", "float16")
+WIDE_KINDS = ("float32",) if QUICK else ("float32", "float64")
 TOLERANCE = {"float64": 1e-12, "float32": 2e-5, "float16": 5e-3}
 
 
@@ -79,7 +81,7 @@ def windows(draw: Any, most_taps: int = 3) -> Windows:
 
 def prop(function: Any) -> Any:
     """A property of a kernel that is checked on drawn data: on few in the quick profile, on as many as the profile says in others."""
-    return settings(max_examples=settings().max_examples if settings().max_examples > 12 else 6)(function)
+    return settings(max_examples=6 if QUICK else settings().max_examples)(function)
 
 
 def test_convolution_is_exact_on_whole_numbers(cuda: Any) -> None:
@@ -148,7 +150,7 @@ def test_normalisation(cuda: Any) -> None:
     @given(data=st.data())
     def check(data: Any) -> None:
         draw = data.draw
-        kind = draw(st.sampled_from(("float32", "float64")))
+        kind = draw(st.sampled_from(WIDE_KINDS))
         groups, per_group = draw(st.integers(1, 3)), draw(st.integers(1, 3))
         shape = (draw(st.integers(1, 4)), groups * per_group, *draw(st.sampled_from([(), (5,), (3, 40), (2, 3, 2), (1500,)])))
         x, g = numbers(draw, kind, *shape) + draw(st.sampled_from([0, 100])), numbers(draw, kind, *shape)
@@ -180,7 +182,7 @@ def test_softmax_and_cross_entropy(cuda: Any) -> None:
     @given(data=st.data())
     def check(data: Any) -> None:
         draw = data.draw
-        kind = draw(st.sampled_from(("float32", "float64")))
+        kind = draw(st.sampled_from(WIDE_KINDS))
         shape = (draw(st.integers(1, 4)), draw(st.sampled_from([1, 3, 40, 300])), *draw(st.sampled_from([(), (3,), (2, 2)])))
         x, g = numbers(draw, kind, *shape), numbers(draw, kind, *shape)
         for logarithm in (False, True):
@@ -207,7 +209,7 @@ def test_a_target_that_is_no_class_gives_nan(cuda: Any) -> None:
     np.testing.assert_array_equal(np.isnan(driver.to_host(slopes)).all(1), [False, True, True])
 
 
-@pytest.mark.parametrize("kind", ["float32", "float64"])
+@pytest.mark.parametrize("kind", WIDE_KINDS)
 def test_functions_of_each_element(cuda: Any, kind: str) -> None:
     x = (np.arange(-40, 41) / 8).astype(kind)
     z = np.roll(x, 7)
@@ -226,7 +228,7 @@ def test_functions_of_each_element(cuda: Any, kind: str) -> None:
         run(cuda, "unary", name, special, *parameters.get(name, (0.5, 0.0)), expected=expected)
 
 
-@pytest.mark.parametrize("kind", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("kind", dict.fromkeys(KINDS))
 def test_dropout_drops_what_it_drops_on_the_cpu(cuda: Any, kind: str) -> None:
     for size in (1, 63, 64, 1000):
         x = np.arange(1, size + 1).astype(kind)
@@ -246,7 +248,7 @@ def test_random_numbers_have_their_distributions(cuda: Any) -> None:
 
 def test_adding_at_places_keeps_the_order(cuda: Any) -> None:
     generator = np.random.default_rng(0)
-    for kind in ("float32", "float64", "int64", "int32"):
+    for kind in (*WIDE_KINDS, "int64", "int32"):
         for key in (generator.integers(0, 5, 40), (generator.integers(0, 5, 40), generator.integers(0, 3, 40)), (slice(None), np.array([0, 0, 2]))):
             out = generator.integers(-5, 5, (5, 3)).astype(kind)
             source = generator.integers(-5, 5, out[key].shape).astype(kind)
@@ -266,7 +268,7 @@ def test_a_formula_updates_many_arrays_in_one_launch(cuda: Any) -> None:
         return masked_fill(step, x > 1, 0.5), moment
 
     generator = np.random.default_rng(0)
-    for kind in ("float32", "float64"):
+    for kind in WIDE_KINDS:
         rows = [tuple(generator.integers(-8, 9, size).astype(kind) / 4 for _ in range(2)) + (np.ones(size, kind),) for size in (1, 5, 1024, 2500)]
 
 

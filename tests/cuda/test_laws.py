@@ -15,6 +15,7 @@ from minigrad.testing.operations import EPSILON_32, assert_near, empty_may_raise
 from minigrad.testing.strategies import Call, calls, cotangents
 
 from ..test_laws import OPERATIONS
+from .conftest import QUICK
 
 
 def moved(x: Any, move: Any) -> Any:
@@ -48,7 +49,7 @@ def results(call: Call, weights: list[Any], again: list[Any], move: Any) -> list
 def test_device_gives_what_the_host_gives(name: str, device: str) -> None:
     op = OPERATIONS[name]
 
-    @settings(max_examples=max(2, settings().max_examples // 3))
+    @settings(max_examples=2 if QUICK else settings().max_examples // 4)
     @given(data=st.data())
     def check(data: Any) -> None:
         call = data.draw(calls(op, np.float32))

@@ -95,8 +95,10 @@ def main() -> int:
                         wrong.append(f"{architecture}: {kernel} for {kind}: {numbers['stack']} bytes of stack, {numbers['spills']} of spills")
         most = max(found, key=lambda k: found[k][0])
         print(f"{architecture}: {len(found)} kernels compiled, at most {found[most][0]} registers ({most})", flush=True)
-        if not chosen.write and found != record.get(architecture):
-            before = record.get(architecture, {})
+        if not chosen.write and architecture not in record:
+            print(f"{architecture}: registers are not recorded; --write --only {architecture} does that")
+        elif not chosen.write and found != record[architecture]:
+            before = record[architecture]
             changed = [k for k in {**found, **before} if found.get(k) != before.get(k)]
             wrong.append(f"{architecture}: registers or shared memory changed (--write records them): {', '.join(changed[:10])}")
         record[architecture] = found
