@@ -1,6 +1,6 @@
 """Writes docs/roofline.md: what the counts of bytes and operations let expect of the CUDA kernels. Nothing in it was measured.
 
-    python -m bench.roofline
+python -m bench.roofline
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ def time(gpu: Gpu, flops: float, moved: float) -> float:
 
 
 def row(name: str, images: int, channels: int, filters: int, side: int, kernel: int, stride: int, groups: int) -> str:
-    windows = Windows((side, side), (kernel, kernel), (stride, stride), (1, 1), ((kernel // 2, kernel // 2),) * 2, groups)
+    windows = Windows(
+        (side, side), (kernel, kernel), (stride, stride), (1, 1), ((kernel // 2, kernel // 2),) * 2, groups
+    )
     places, depth = images * prod(windows.out_size), channels // groups * kernel * kernel
     flops = 2.0 * places * filters * depth
     moved = 4.0 * (images * channels * side * side + filters * depth + places * filters)
@@ -64,7 +66,10 @@ def row(name: str, images: int, channels: int, filters: int, side: int, kernel: 
         rows = filters // groups
         lengths = cuda.tile_of("float32", rows)
         tiles = -(-places // lengths[1]) * -(-rows // lengths[0]) * groups
-        tile, parts = f"{lengths[0]}x{lengths[1]}", cuda.splits_of(tiles, -(-depth // cuda.DEPTH), 8, GPUS[0].processors)
+        tile, parts = (
+            f"{lengths[0]}x{lengths[1]}",
+            cuda.splits_of(tiles, -(-depth // cuda.DEPTH), 8, GPUS[0].processors),
+        )
     times = [time(gpu, flops, moved) * 1e3 for gpu in GPUS]
     bound = "operations" if flops / (SHARE * GPUS[0].flops) > moved / GPUS[0].bytes else "memory"
     return f"| {name} | {flops / 1e9:.2f} | {moved / 1e6:.1f} | {tile} | {parts} | {times[0]:.3f} | {times[1]:.3f} | {bound} |\n"

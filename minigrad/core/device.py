@@ -44,7 +44,10 @@ class device:
         if kind not in TYPES:
             raise RuntimeError(f"device: expected one of {', '.join(TYPES)}, got {type!r}")
         if colon and (index is not None or not number.isdecimal()):
-            raise RuntimeError(f"device: expected a type and one index, such as 'cuda:1', got {type!r}" + (f" and {index}" if index is not None else ""))
+            raise RuntimeError(
+                f"device: expected a type and one index, such as 'cuda:1', got {type!r}"
+                + (f" and {index}" if index is not None else "")
+            )
         object.__setattr__(self, "type", kind)
         object.__setattr__(self, "index", int(number) if colon else index)
 
@@ -117,7 +120,9 @@ def check_device(op: str, place: Any) -> device:
     if named.index is None:
         return on_gpu(driver.current())
     if named.index >= driver.count():
-        raise RuntimeError(f"{op}: device {str(place)!r} is not available: there are {driver.count()} GPUs, numbered from 0")
+        raise RuntimeError(
+            f"{op}: device {str(place)!r} is not available: there are {driver.count()} GPUs, numbered from 0"
+        )
     return named
 
 
@@ -155,7 +160,11 @@ def together(op: str, arrays: list[Any], moves: bool = False) -> list[Any]:
     Raises:
         RuntimeError: arrays of several devices meet.
     """
-    where = device_of(arrays[0]) if moves else next(device_of(a) for a in arrays if hasattr(a, "dtype") and not driver.is_host(a))
+    where = (
+        device_of(arrays[0])
+        if moves
+        else next(device_of(a) for a in arrays if hasattr(a, "dtype") and not driver.is_host(a))
+    )
     found = []
     for a in arrays:
         if a is None or not hasattr(a, "dtype") or device_of(a) == where:

@@ -10,9 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.driver import cupy
+from .device import check_device, placed
 from .dtypes import result_type
 from .primitive import Primitive
 from .tensor import TABLE, Tensor, as_array, make_tensor, needs_grad
+
+CUDA = 2  # in the DLPack protocol, a GPU's memory
 
 OPERATIONS = {  # where NumPy calls it otherwise
     "absolute": "abs", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin", "arcsinh": "asinh", "arctan": "atan", "arctan2": "atan2",
@@ -83,6 +87,8 @@ def to_dlpack(x: Tensor, **named: Any) -> Any:
     """The capsule of the DLPack protocol, through which other libraries read this memory without copying it."""
     if needs_grad(x):
         raise BufferError("__dlpack__: this tensor needs a gradient, which other libraries would lose; use x.detach()")
+    if type(x.array) is not np.ndarray:
+        return x.array.__dlpack__(**named)
     if named.get("stream") is not None:
         raise BufferError(f"__dlpack__: tensors on the CPU have no streams, got stream={named['stream']!r}")
     return x.array.__dlpack__(**{name: value for name, value in named.items() if name != "stream"})
@@ -111,6 +117,8 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
         ext_tensor = Capsule(ext_tensor)
     if not hasattr(ext_tensor, "__dlpack__"):
         raise TypeError(f"from_dlpack: expected an object with __dlpack__, got {type(ext_tensor).__name__}; minigrad.as_tensor takes arrays and lists")
+    if not isinstance(ext_tensor, Capsule) and hasattr(ext_tensor, "__dlpack_device__") and ext_tensor.__dlpack_device__()[0] == CUDA:
+        return make_tensor(placed(cupy().from_dlpack(ext_tensor), check_device("from_dlpack", "cuda" if device is None else device)))
     if device is not None and str(device).split(":")[0] != "cpu":
         raise RuntimeError(f"from_dlpack: device {str(device)!r} is not available; tensors live on 'cpu'")
     try:

@@ -13,8 +13,9 @@ from minigrad.kernels import driver
 from ..cudasim import simulator
 from ..cudasim.standin import installed
 
-
-QUICK = settings().max_examples <= 12  # the profile of everyday: the simulator may take about a minute there; `.ci/run` has more
+QUICK = (
+    settings().max_examples <= 12
+)  # the profile of everyday: the simulator may take about a minute there; `.ci/run` has more
 
 
 @pytest.fixture(scope="session")

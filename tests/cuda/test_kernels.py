@@ -76,7 +76,9 @@ def windows(draw: Any, most_taps: int = 3) -> Windows:
         before, after = source.choice(0, 1, 2), source.choice(0, 1, 2)
         lengths.append(max(1, d * (k - 1) + 1 - before - after) + draw(st.integers(0, 5)))
         kernel.append(k), stride.append(s), dilation.append(d), padding.append((before, after))
-    return Windows(tuple(lengths), tuple(kernel), tuple(stride), tuple(dilation), tuple(padding), groups=source.choice(1, 2, 3))
+    return Windows(
+        tuple(lengths), tuple(kernel), tuple(stride), tuple(dilation), tuple(padding), groups=source.choice(1, 2, 3)
+    )
 
 
 def prop(function: Any) -> Any:
@@ -98,7 +100,15 @@ def test_convolution_is_exact_on_whole_numbers(cuda: Any) -> None:
         g = numbers(draw, kind, n, filters * w.groups, *w.out_size, whole=True)
         bias = numbers(draw, kind, filters * w.groups, whole=True) if draw(st.booleans()) else None
         run(cuda, "conv", x, f, bias, w, exact=True)
-        run(cuda, "conv_input", g, f, None if bias is None else numbers(draw, kind, channels * w.groups, whole=True), w, exact=True)
+        run(
+            cuda,
+            "conv_input",
+            g,
+            f,
+            None if bias is None else numbers(draw, kind, channels * w.groups, whole=True),
+            w,
+            exact=True,
+        )
         run(cuda, "conv_weight", x, g, w, exact=True)
 
     check()
@@ -108,7 +118,10 @@ def test_convolution_is_exact_on_whole_numbers(cuda: Any) -> None:
 def test_convolution_of_many_channels_cuts_its_sums_into_parts(cuda: Any, channels: int, filters: int) -> None:
     w = Windows((7, 6), (3, 3), (1, 1), (1, 1), ((1, 1), (1, 1)))
     generator = np.random.default_rng(0)
-    x, f, g = (generator.integers(-3, 4, shape).astype("float32") for shape in ((2, channels, 7, 6), (filters, channels, 3, 3), (2, filters, 7, 6)))
+    x, f, g = (
+        generator.integers(-3, 4, shape).astype("float32")
+        for shape in ((2, channels, 7, 6), (filters, channels, 3, 3), (2, filters, 7, 6))
+    )
     run(cuda, "conv", x, f, generator.integers(-3, 4, filters).astype("float32"), w, exact=True)
     run(cuda, "conv_input", g, f, None, w, exact=True)
     run(cuda, "conv_weight", x, g, w, exact=True)
@@ -152,7 +165,11 @@ def test_normalisation(cuda: Any) -> None:
         draw = data.draw
         kind = draw(st.sampled_from(WIDE_KINDS))
         groups, per_group = draw(st.integers(1, 3)), draw(st.integers(1, 3))
-        shape = (draw(st.integers(1, 4)), groups * per_group, *draw(st.sampled_from([(), (5,), (3, 40), (2, 3, 2), (1500,)])))
+        shape = (
+            draw(st.integers(1, 4)),
+            groups * per_group,
+            *draw(st.sampled_from([(), (5,), (3, 40), (2, 3, 2), (1500,)])),
+        )
         x, g = numbers(draw, kind, *shape) + draw(st.sampled_from([0, 100])), numbers(draw, kind, *shape)
         x = x.astype(kind)
         weight, bias = (numbers(draw, kind, shape[1]) if draw(st.booleans()) else None for _ in range(2))
@@ -165,7 +182,9 @@ def test_normalisation(cuda: Any) -> None:
         run(cuda, "group_norm_input", g, x, weight, *expected[1:], groups, eps)
         last = draw(st.integers(1, len(shape) - 1))
         centred = draw(st.booleans())
-        weight, bias = (numbers(draw, kind, *shape[len(shape) - last :]) if draw(st.booleans()) else None for _ in range(2))
+        weight, bias = (
+            numbers(draw, kind, *shape[len(shape) - last :]) if draw(st.booleans()) else None for _ in range(2)
+        )
         x = (x - 100 * (x.mean() > 50)).astype(kind)
         expected = fused.row_norm(x, weight, bias, last, centred, eps)
         run(cuda, "row_norm", x, weight, bias, last, centred, eps)
@@ -183,7 +202,11 @@ def test_softmax_and_cross_entropy(cuda: Any) -> None:
     def check(data: Any) -> None:
         draw = data.draw
         kind = draw(st.sampled_from(WIDE_KINDS))
-        shape = (draw(st.integers(1, 4)), draw(st.sampled_from([1, 3, 40, 300])), *draw(st.sampled_from([(), (3,), (2, 2)])))
+        shape = (
+            draw(st.integers(1, 4)),
+            draw(st.sampled_from([1, 3, 40, 300])),
+            *draw(st.sampled_from([(), (3,), (2, 2)])),
+        )
         x, g = numbers(draw, kind, *shape), numbers(draw, kind, *shape)
         for logarithm in (False, True):
             axis = draw(st.integers(0, len(shape) - 1))
@@ -205,7 +228,9 @@ def test_a_target_that_is_no_class_gives_nan(cuda: Any) -> None:
     x = np.zeros((3, 4), "float32")
     loss, largest, log_sum = cuda.cross_entropy(there(x), there(np.array([1, 4, -1])), None, -100)
     np.testing.assert_array_equal(np.isnan(driver.to_host(loss)), [False, True, True])
-    slopes = cuda.cross_entropy_input(there(np.ones(3, "float32")), there(x), there(np.array([1, 4, -1])), None, -100, largest, log_sum)
+    slopes = cuda.cross_entropy_input(
+        there(np.ones(3, "float32")), there(x), there(np.array([1, 4, -1])), None, -100, largest, log_sum
+    )
     np.testing.assert_array_equal(np.isnan(driver.to_host(slopes)).all(1), [False, True, True])
 
 
@@ -213,7 +238,12 @@ def test_a_target_that_is_no_class_gives_nan(cuda: Any) -> None:
 def test_functions_of_each_element(cuda: Any, kind: str) -> None:
     x = (np.arange(-40, 41) / 8).astype(kind)
     z = np.roll(x, 7)
-    parameters = {"hardtanh": (-1.0, 2.0), "hardtanh_input": (-1.0, 2.0), "softplus": (2.0, 5.0), "softplus_input": (2.0, 5.0)}
+    parameters = {
+        "hardtanh": (-1.0, 2.0),
+        "hardtanh_input": (-1.0, 2.0),
+        "softplus": (2.0, 5.0),
+        "softplus_input": (2.0, 5.0),
+    }
     for name in fused.UNARY:
         at = np.abs(x) + np.array(1, kind) if name == "log" else x
         run(cuda, "unary", name, at, *parameters.get(name, (0.5, 0.0)))
@@ -249,7 +279,11 @@ def test_random_numbers_have_their_distributions(cuda: Any) -> None:
 def test_adding_at_places_keeps_the_order(cuda: Any) -> None:
     generator = np.random.default_rng(0)
     for kind in (*WIDE_KINDS, "int64", "int32"):
-        for key in (generator.integers(0, 5, 40), (generator.integers(0, 5, 40), generator.integers(0, 3, 40)), (slice(None), np.array([0, 0, 2]))):
+        for key in (
+            generator.integers(0, 5, 40),
+            (generator.integers(0, 5, 40), generator.integers(0, 3, 40)),
+            (slice(None), np.array([0, 0, 2])),
+        ):
             out = generator.integers(-5, 5, (5, 3)).astype(kind)
             source = generator.integers(-5, 5, out[key].shape).astype(kind)
             expected = out.copy()
@@ -269,8 +303,10 @@ def test_a_formula_updates_many_arrays_in_one_launch(cuda: Any) -> None:
 
     generator = np.random.default_rng(0)
     for kind in WIDE_KINDS:
-        rows = [tuple(generator.integers(-8, 9, size).astype(kind) / 4 for _ in range(2)) + (np.ones(size, kind),) for size in (1, 5, 1024, 2500)]
-
+        rows = [
+            tuple(generator.integers(-8, 9, size).astype(kind) / 4 for _ in range(2)) + (np.ones(size, kind),)
+            for size in (1, 5, 1024, 2500)
+        ]
 
         there_rows = [tuple(there(x) for x in row) for row in rows]
         counts = standin.counts

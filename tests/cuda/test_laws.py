@@ -30,7 +30,9 @@ def results(call: Call, weights: list[Any], again: list[Any], move: Any) -> list
     op = call.op
     n = len(call.args) if op.variadic else op.n_tensors
     xs = [make_tensor(move(a)).requires_grad_() for a in call.inputs]
-    args = [make_tensor(move(a)) if i < n and isinstance(a, np.ndarray) else moved(a, move) for i, a in enumerate(call.args)]
+    args = [
+        make_tensor(move(a)) if i < n and isinstance(a, np.ndarray) else moved(a, move) for i, a in enumerate(call.args)
+    ]
     for place, x in zip(call.places, xs, strict=True):
         args[place] = x
     with empty_may_raise(call):

@@ -54,15 +54,23 @@ def shown(cuda: Any, name: str) -> None:
     generator = np.random.default_rng(0)
     there = lambda x: driver.to_device(x, 0)  # noqa: E731
     if name == "conv":
-        x, w, bias = (generator.integers(-3, 4, shape).astype("float32") for shape in ((3, 5, 9, 8), (70, 5, 3, 3), (70,)))
+        x, w, bias = (
+            generator.integers(-3, 4, shape).astype("float32") for shape in ((3, 5, 9, 8), (70, 5, 3, 3), (70,))
+        )
         got, expected = cuda.conv(there(x), there(w), there(bias), WINDOWS), reference.conv(x, w, bias, WINDOWS)
     elif name == "pool":
         x, g = (generator.integers(-3, 4, (2, 3, 9, 8)).astype("float32") for _ in range(2))
         _, indices = reference.max_pool(x, WINDOWS)
-        got, expected = cuda.pool_scatter(there(g), there(indices), (9, 8), WINDOWS), reference.pool_scatter(g, indices, (9, 8))
+        got, expected = (
+            cuda.pool_scatter(there(g), there(indices), (9, 8), WINDOWS),
+            reference.pool_scatter(g, indices, (9, 8)),
+        )
     else:
         x = generator.integers(-3, 4, (4, 300)).astype("float32")
-        got, expected = cuda.row_norm(there(x), None, None, 1, True, 1e-3)[0], reference.row_norm(x, None, None, 1, True, 1e-3)[0]
+        got, expected = (
+            cuda.row_norm(there(x), None, None, 1, True, 1e-3)[0],
+            reference.row_norm(x, None, None, 1, True, 1e-3)[0],
+        )
     np.testing.assert_allclose(driver.to_host(got), expected, rtol=1e-5, atol=1e-5)
 
 

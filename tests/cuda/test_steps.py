@@ -23,9 +23,15 @@ class DCGAN(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.generator = nn.Sequential(
-            nn.ConvTranspose2d(6, 8, 4, 1, 0, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.ConvTranspose2d(8, 1, 4, 2, 1, bias=False), nn.Tanh()
+            nn.ConvTranspose2d(6, 8, 4, 1, 0, bias=False),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.ConvTranspose2d(8, 1, 4, 2, 1, bias=False),
+            nn.Tanh(),
         )
-        self.discriminator = nn.Sequential(nn.Conv2d(1, 8, 4, 2, 1, bias=False), nn.LeakyReLU(0.2), nn.Conv2d(8, 1, 4, 1, 0, bias=False), nn.Flatten(0))
+        self.discriminator = nn.Sequential(
+            nn.Conv2d(1, 8, 4, 2, 1, bias=False), nn.LeakyReLU(0.2), nn.Conv2d(8, 1, 4, 1, 0, bias=False), nn.Flatten(0)
+        )
 
 
 class UNet(nn.Module):
@@ -99,7 +105,12 @@ def unet_step(device: str, model: Any, most: float | None = None) -> Callable[[]
     return step
 
 
-NETWORKS = {"lenet": (LeNet5, lenet_step, 60), "dcgan": (DCGAN, dcgan_step, 150), "unet": (UNet, unet_step, 80), "unet, gradients clipped": (UNet, clipped_unet_step, 130)}
+NETWORKS = {
+    "lenet": (LeNet5, lenet_step, 60),
+    "dcgan": (DCGAN, dcgan_step, 150),
+    "unet": (UNet, unet_step, 80),
+    "unet, gradients clipped": (UNet, clipped_unet_step, 130),
+}
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -84,15 +84,33 @@ def test_tensors_are_made_on_a_device(name: str) -> None:
 
 def test_what_is_like_a_tensor_is_where_that_is() -> None:
     x = minigrad.ones(2, 3, device="cuda")
-    for y in (minigrad.zeros_like(x), minigrad.rand_like(x), minigrad.randn_like(x), minigrad.full_like(x, 3), x.new_zeros(2), x.new_tensor([1]), x.clone(), copy.deepcopy(x)):
+    for y in (
+        minigrad.zeros_like(x),
+        minigrad.rand_like(x),
+        minigrad.randn_like(x),
+        minigrad.full_like(x, 3),
+        x.new_zeros(2),
+        x.new_tensor([1]),
+        x.clone(),
+        copy.deepcopy(x),
+    ):
         assert y.is_cuda
     assert minigrad.zeros_like(x, device="cpu").is_cpu and minigrad.tensor(x).is_cuda
 
 
 def test_devices_that_meet_are_an_error_that_says_what_to_do() -> None:
     x, y = minigrad.ones(3, device="cuda"), minigrad.ones(3)
-    for call in (lambda: x + y, lambda: y * x, lambda: minigrad.cat([x, y]), lambda: minigrad.where(x > 0, y, x), lambda: x.reshape(1, 3) @ y):
-        with pytest.raises(RuntimeError, match=r"expected all tensors on the same device, got cuda:0 and cpu; move one with x.to\('cuda:0'\)"):
+    for call in (
+        lambda: x + y,
+        lambda: y * x,
+        lambda: minigrad.cat([x, y]),
+        lambda: minigrad.where(x > 0, y, x),
+        lambda: x.reshape(1, 3) @ y,
+    ):
+        with pytest.raises(
+            RuntimeError,
+            match=r"expected all tensors on the same device, got cuda:0 and cpu; move one with x.to\('cuda:0'\)",
+        ):
             call()
     with pytest.raises(RuntimeError, match="gather: expected all tensors on the same device"):
         x.gather(0, minigrad.tensor([0]))
@@ -112,7 +130,16 @@ def test_devices_that_meet_are_an_error_that_says_what_to_do() -> None:
 def test_indices_of_the_host_may_select_on_the_device() -> None:
     x = minigrad.arange(12.0).reshape(3, 4)
     y = x.cuda()
-    for key in (minigrad.tensor([2, 0]), (slice(None), minigrad.tensor([1, 1])), [0, 2], np.array([1]), x > 5, (1, minigrad.tensor([0, 3])), 1, (..., None, 2)):
+    for key in (
+        minigrad.tensor([2, 0]),
+        (slice(None), minigrad.tensor([1, 1])),
+        [0, 2],
+        np.array([1]),
+        x > 5,
+        (1, minigrad.tensor([0, 3])),
+        1,
+        (..., None, 2),
+    ):
         same(y[key], x[key])
     same(y[minigrad.tensor([2, 0], device="cuda")], x[[2, 0]])
     same(y[y > 5], x[x > 5])
@@ -133,7 +160,9 @@ def test_modules_and_their_state() -> None:
     minigrad.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(32, 3))
     twin = copy.deepcopy(model).cuda()
-    assert all(p.is_cuda and p.is_leaf and p.requires_grad for p in twin.parameters()) and all(b.is_cuda for b in twin.buffers())
+    assert all(p.is_cuda and p.is_leaf and p.requires_grad for p in twin.parameters()) and all(
+        b.is_cuda for b in twin.buffers()
+    )
     x = minigrad.randn(2, 1, 6, 6)
     np.testing.assert_allclose(twin(x.cuda()).detach().cpu().numpy(), model(x).detach().numpy(), rtol=1e-5, atol=1e-6)
     file = io.BytesIO()
@@ -150,7 +179,14 @@ def test_modules_and_their_state() -> None:
     assert all(p.is_cpu for p in twin.cpu().parameters()) and next(model.to(device="cuda").parameters()).is_cuda
 
 
-@pytest.mark.parametrize("make", [lambda p: optim.SGD(p, lr=0.1, momentum=0.9), lambda p: optim.Adam(p, lr=0.01), lambda p: optim.RMSprop(p, lr=0.01)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: optim.SGD(p, lr=0.1, momentum=0.9),
+        lambda p: optim.Adam(p, lr=0.01),
+        lambda p: optim.RMSprop(p, lr=0.01),
+    ],
+)
 def test_optimisers_step_as_on_the_cpu(make: Callable[..., Any]) -> None:
     minigrad.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 1))
@@ -195,7 +231,10 @@ def test_what_scripts_ask_of_the_device() -> None:
     cuda.synchronize()
     before = cuda.memory_allocated()
     x = minigrad.zeros(1000, device="cuda")
-    assert cuda.memory_allocated() >= before + 4000 and cuda.memory_stats()["allocated_bytes.all.current"] == cuda.memory_allocated()
+    assert (
+        cuda.memory_allocated() >= before + 4000
+        and cuda.memory_stats()["allocated_bytes.all.current"] == cuda.memory_allocated()
+    )
     del x
     cuda.empty_cache()
     free, total = cuda.mem_get_info()
@@ -221,7 +260,9 @@ def test_the_environment_can_forbid_the_device(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("MINIGRAD_DEVICE", "cpu")
     driver.status.cache_clear()
     assert not minigrad.cuda.is_available() and "MINIGRAD_DEVICE" in minigrad.cuda.why_not()
-    with pytest.raises(RuntimeError, match="ones: device 'cuda' is not available: the environment variable MINIGRAD_DEVICE is 'cpu'"):
+    with pytest.raises(
+        RuntimeError, match="ones: device 'cuda' is not available: the environment variable MINIGRAD_DEVICE is 'cpu'"
+    ):
         minigrad.ones(1, device="cuda")
     monkeypatch.delenv("MINIGRAD_DEVICE")
     driver.status.cache_clear()

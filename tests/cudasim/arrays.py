@@ -20,8 +20,21 @@ import numpy as np
 from .counts import counts
 
 NAMES = json.loads(Path(__file__).with_name("cupy_names.json").read_text())
-SCATTERED = {np.dtype(t) for t in ("int32", "float16", "float32", "float64", "complex64", "complex128", "uint32", "uint64")}
-WAITING = {"nonzero", "flatnonzero", "argwhere", "unique", "allclose", "array_equal", "isin", "bincount", "extract", "count_nonzero"} - {"count_nonzero"}
+SCATTERED = {
+    np.dtype(t) for t in ("int32", "float16", "float32", "float64", "complex64", "complex128", "uint32", "uint64")
+}
+WAITING = {
+    "nonzero",
+    "flatnonzero",
+    "argwhere",
+    "unique",
+    "allclose",
+    "array_equal",
+    "isin",
+    "bincount",
+    "extract",
+    "count_nonzero",
+} - {"count_nonzero"}
 
 
 @cache
@@ -69,7 +82,12 @@ def wrap(result: Any, sources: tuple[Any, ...] = (), name: str = "") -> Any:
         out.host = found
         out.base = None
         for source in sources:
-            if isinstance(source, ndarray) and found.base is not None and found.size and np.may_share_memory(found, source.host):
+            if (
+                isinstance(source, ndarray)
+                and found.base is not None
+                and found.size
+                and np.may_share_memory(found, source.host)
+            ):
                 out.base = source.base if source.base is not None else source
                 break
         else:
@@ -78,7 +96,11 @@ def wrap(result: Any, sources: tuple[Any, ...] = (), name: str = "") -> Any:
             out.own()
         return out
     if isinstance(result, (list, tuple)):
-        return type(result)([wrap(r, sources, name) for r in result]) if type(result) in (list, tuple) else tuple([wrap(r, sources, name) for r in result])
+        return (
+            type(result)([wrap(r, sources, name) for r in result])
+            if type(result) in (list, tuple)
+            else tuple([wrap(r, sources, name) for r in result])
+        )
     return result
 
 
@@ -118,14 +140,22 @@ class ndarray:
     @property
     def flags(self) -> Any:
         flags = self.host.flags
-        return SimpleNamespace(c_contiguous=flags.c_contiguous, f_contiguous=flags.f_contiguous, forc=flags.forc, fnc=flags.fnc, owndata=self.base is None)
+        return SimpleNamespace(
+            c_contiguous=flags.c_contiguous,
+            f_contiguous=flags.f_contiguous,
+            forc=flags.forc,
+            fnc=flags.fnc,
+            owndata=self.base is None,
+        )
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
         return {**self.host.__array_interface__, "version": 3}
 
     def __array__(self, *args: Any, **named: Any) -> Any:
-        raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct a NumPy array explicitly.")
+        raise TypeError(
+            "Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct a NumPy array explicitly."
+        )
 
     def __array_ufunc__(self, function: Any, method: str, *inputs: Any, **named: Any) -> Any:
         found = by_name(function.__name__)
@@ -143,7 +173,9 @@ class ndarray:
         if not isinstance(arr, np.ndarray):
             raise TypeError("Only numpy.ndarray can be set to cupy.ndarray")
         if arr.dtype != self.dtype or arr.shape != self.shape:
-            raise ValueError(f"{arr.dtype} array of shape {arr.shape} cannot be set to {self.dtype} array of shape {self.shape}")
+            raise ValueError(
+                f"{arr.dtype} array of shape {arr.shape} cannot be set to {self.dtype} array of shape {self.shape}"
+            )
         counts.to_device.append(arr.nbytes)
         self.host[...] = arr
 
@@ -265,7 +297,27 @@ def operators(name: str) -> None:
     setattr(ndarray, f"__i{name}__", write)
 
 
-for _name in ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lt", "le", "gt", "ge", "eq", "ne", "and", "or", "xor", "lshift", "rshift"]:
+for _name in [
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "pow",
+    "matmul",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "eq",
+    "ne",
+    "and",
+    "or",
+    "xor",
+    "lshift",
+    "rshift",
+]:
     operators(_name)
 ndarray.__neg__ = lambda self: wrap(-self.host, (), "neg")  # type: ignore[attr-defined]
 ndarray.__abs__ = lambda self: wrap(abs(self.host), (), "abs")  # type: ignore[attr-defined]
@@ -359,7 +411,16 @@ class Function:
         return out if isinstance(out, ndarray) else wrap(result, sources, self.__name__)
 
 
-def array(obj: Any, dtype: Any = None, copy: bool | None = True, order: str = "K", subok: bool = False, ndmin: int = 0, *, blocking: bool = False) -> Any:
+def array(
+    obj: Any,
+    dtype: Any = None,
+    copy: bool | None = True,
+    order: str = "K",
+    subok: bool = False,
+    ndmin: int = 0,
+    *,
+    blocking: bool = False,
+) -> Any:
     if isinstance(obj, ndarray):
         return wrap(np.array(obj.host, dtype=dtype, copy=copy or None, ndmin=ndmin), (obj,), "array")
     if isinstance(obj, (list, tuple)) and any([isinstance(x, ndarray) for x in obj]):
@@ -387,7 +448,14 @@ def asnumpy(a: Any, stream: Any = None, order: str = "C", out: Any = None, *, bl
     return a.get() if isinstance(a, ndarray) else np.asarray(a)
 
 
-OWN: dict[str, Any] = {"array": array, "asarray": asarray, "asanyarray": asarray, "ascontiguousarray": ascontiguousarray, "asnumpy": asnumpy, "ndarray": ndarray}
+OWN: dict[str, Any] = {
+    "array": array,
+    "asarray": asarray,
+    "asanyarray": asarray,
+    "ascontiguousarray": ascontiguousarray,
+    "asnumpy": asnumpy,
+    "ndarray": ndarray,
+}
 
 
 @cache

@@ -46,7 +46,9 @@ def compiled(library: Any, text: str, options: tuple[str, ...]) -> str:
     """
     program = ctypes.c_void_p()
     library.nvrtcCreateProgram(ctypes.byref(program), text.encode(), b"kernels.cu", 0, None, None)
-    status = library.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*[o.encode() for o in options]))
+    status = library.nvrtcCompileProgram(
+        program, len(options), (ctypes.c_char_p * len(options))(*[o.encode() for o in options])
+    )
     size = ctypes.c_size_t()
     library.nvrtcGetProgramLogSize(program, ctypes.byref(size))
     log = ctypes.create_string_buffer(size.value)
@@ -62,7 +64,12 @@ def figures(log: str) -> dict[str, dict[str, int]]:
     found = {}
     for m in FIGURES.finditer(log):
         shared = re.search(r"(\d+) bytes smem", m[6])
-        found[m[1]] = {"registers": int(m[5]), "shared": int(shared[1]) if shared else 0, "stack": int(m[2]), "spills": int(m[3]) + int(m[4])}
+        found[m[1]] = {
+            "registers": int(m[5]),
+            "shared": int(shared[1]) if shared else 0,
+            "stack": int(m[2]),
+            "spills": int(m[3]) + int(m[4]),
+        }
     return found
 
 
@@ -70,7 +77,9 @@ def sources() -> dict[str, str]:
     """The texts that are compiled: each file, and the formula of an optimiser."""
     texts = {name: cuda.source(name) for name in FILES}
     notes, results = formula.noted(lambda p, g, m: (p - 0.1 * (0.9 * m + g), 0.9 * m + g), 3)
-    texts["formula"] = (cuda.SOURCES / "common.h").read_text() + cuda.written_out(3, tuple(notes.steps), results, len(notes.constants), 40)
+    texts["formula"] = (cuda.SOURCES / "common.h").read_text() + cuda.written_out(
+        3, tuple(notes.steps), results, len(notes.constants), 40
+    )
     return texts
 
 
@@ -89,10 +98,14 @@ def main() -> int:
         found: dict[str, Any] = {}
         for name, text in sources().items():
             for kind, defines in cuda.DEFINES.items():
-                for kernel, numbers in figures(compiled(library, text, (f"-arch={architecture}", *OPTIONS, *defines))).items():
+                for kernel, numbers in figures(
+                    compiled(library, text, (f"-arch={architecture}", *OPTIONS, *defines))
+                ).items():
                     found[f"{name}/{kernel}/{kind}"] = [numbers["registers"], numbers["shared"]]
                     if numbers["stack"] or numbers["spills"]:
-                        wrong.append(f"{architecture}: {kernel} for {kind}: {numbers['stack']} bytes of stack, {numbers['spills']} of spills")
+                        wrong.append(
+                            f"{architecture}: {kernel} for {kind}: {numbers['stack']} bytes of stack, {numbers['spills']} of spills"
+                        )
         most = max(found, key=lambda k: found[k][0])
         print(f"{architecture}: {len(found)} kernels compiled, at most {found[most][0]} registers ({most})", flush=True)
         if not chosen.write and architecture not in record:
@@ -100,7 +113,9 @@ def main() -> int:
         elif not chosen.write and found != record[architecture]:
             before = record[architecture]
             changed = [k for k in {**found, **before} if found.get(k) != before.get(k)]
-            wrong.append(f"{architecture}: registers or shared memory changed (--write records them): {', '.join(changed[:10])}")
+            wrong.append(
+                f"{architecture}: registers or shared memory changed (--write records them): {', '.join(changed[:10])}"
+            )
         record[architecture] = found
         if chosen.write:
             RECORD.write_text(json.dumps(record, indent=0, sort_keys=True) + "\n")

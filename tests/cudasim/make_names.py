@@ -55,8 +55,12 @@ names = {
     "version": cupy.__version__,
     "functions": functions(cupy),
     "ufuncs": ufuncs(cupy),
-    "constants": [n for n in sorted(dir(cupy)) if not n.startswith("_") and isinstance(getattr(cupy, n), (int, float, type(None)))],
-    "dtypes": [n for n in sorted(dir(cupy)) if isinstance(getattr(cupy, n), type) and getattr(cupy, n).__module__ == "numpy"],
+    "constants": [
+        n for n in sorted(dir(cupy)) if not n.startswith("_") and isinstance(getattr(cupy, n), (int, float, type(None)))
+    ],
+    "dtypes": [
+        n for n in sorted(dir(cupy)) if isinstance(getattr(cupy, n), type) and getattr(cupy, n).__module__ == "numpy"
+    ],
     "ndarray": methods(cupy.ndarray),
     "special": [*sorted(n for n in dir(cupyx.scipy.special) if not n.startswith("_"))],
     "linalg": functions(cupy.linalg),

@@ -20,9 +20,23 @@ import numpy as np
 
 HERE = Path(__file__).parent
 COMPILER = shutil.which("g++")
-CACHE = Path(os.environ.get("MINIGRAD_CUDASIM_CACHE") or Path(tempfile.gettempdir()) / f"minigrad-cudasim-{os.getuid()}")
-FLAGS = ["-std=c++17", "-fPIC", "-w", "-fvisibility=hidden", "-fno-gnu-unique", "-U_FORTIFY_SOURCE", "-ffp-contract=off", f"-I{HERE}"]
-MODES = {"fast": ["-O2", "-fno-math-errno"], "check": ["-O1", "-fno-math-errno", "-fsanitize=thread", "-fsanitize=alignment", "-DCUSIM_CHECK"]}
+CACHE = Path(
+    os.environ.get("MINIGRAD_CUDASIM_CACHE") or Path(tempfile.gettempdir()) / f"minigrad-cudasim-{os.getuid()}"
+)
+FLAGS = [
+    "-std=c++17",
+    "-fPIC",
+    "-w",
+    "-fvisibility=hidden",
+    "-fno-gnu-unique",
+    "-U_FORTIFY_SOURCE",
+    "-ffp-contract=off",
+    f"-I{HERE}",
+]
+MODES = {
+    "fast": ["-O2", "-fno-math-errno"],
+    "check": ["-O1", "-fno-math-errno", "-fsanitize=thread", "-fsanitize=alignment", "-DCUSIM_CHECK"],
+}
 KERNEL = re.compile(r"__global__\s+void\s+(\w+)\s*\(")
 DYNAMIC = re.compile(r"extern\s+__shared__\s+(?:__align__\s*\(\s*\d+\s*\)\s*)?([\w ]+?)\s+(\w+)\s*\[\s*\]\s*;")
 SHARED = re.compile(r"__shared__\s+(?:__align__\s*\(\s*\d+\s*\)\s*)?([\w: <>]+?)\s+(\w+)\s*((?:\[[^;]*\])*)\s*;")
@@ -45,7 +59,10 @@ def in_plain_cpp(source: str) -> str:
     numbers = itertools.count()
     source = DYNAMIC.sub(r"\1* \2 = cusim::dynamic<\1>();", source)
     return SHARED.sub(
-        lambda m: f"typedef {m[1]} {m[2]}_type{m[3]}; {m[2]}_type& {m[2]} = cusim::shared<{m[2]}_type, {next(numbers)}>();", source
+        lambda m: (
+            f"typedef {m[1]} {m[2]}_type{m[3]}; {m[2]}_type& {m[2]} = cusim::shared<{m[2]}_type, {next(numbers)}>();"
+        ),
+        source,
     )
 
 
@@ -130,12 +147,22 @@ class Kernel:
         found = (Parameter * 4096)()
         self.parameters = found[: module.library[f"{name}_parameters"](found)]
 
-    def __call__(self, grid: Sequence[int], block: Sequence[int], arguments: Sequence[Any], shared_mem: int = 0, seed: int = 1) -> None:
+    def __call__(
+        self, grid: Sequence[int], block: Sequence[int], arguments: Sequence[Any], shared_mem: int = 0, seed: int = 1
+    ) -> None:
         grid, block = [*grid, 1, 1][:3], [*block, 1, 1][:3]
-        if not 0 < block[0] * block[1] * block[2] <= 1024 or block[2] > 64 or min(grid) < 1 or max(grid[1:]) > 65535 or grid[0] >= 2**31:
+        if (
+            not 0 < block[0] * block[1] * block[2] <= 1024
+            or block[2] > 64
+            or min(grid) < 1
+            or max(grid[1:]) > 65535
+            or grid[0] >= 2**31
+        ):
             raise SimulationError(f"{self.name}: CUDA_ERROR_INVALID_VALUE: grid {grid}, block {block}")
         if shared_mem > 48 * 1024:
-            raise SimulationError(f"{self.name}: more than 48 KiB of dynamic shared memory need an attribute of the kernel")
+            raise SimulationError(
+                f"{self.name}: more than 48 KiB of dynamic shared memory need an attribute of the kernel"
+            )
         if len(arguments) != len(self.parameters):
             raise TypeError(f"{self.name}: expected {len(self.parameters)} arguments, got {len(arguments)}")
         guarded: dict[Any, Guarded] = {}
@@ -161,18 +188,32 @@ class Kernel:
         for key in written:
             guarded[key].back()
 
-    def pointer(self, i: int, argument: Any, parameter: Parameter, guarded: dict[Any, Guarded], written: set[Any]) -> Any:
+    def pointer(
+        self, i: int, argument: Any, parameter: Parameter, guarded: dict[Any, Guarded], written: set[Any]
+    ) -> Any:
         if isinstance(argument, np.uint64) and argument == 0:  # CuPy has no argument for a null pointer but its 8 bytes
             return ctypes.c_uint64(0)
         if not isinstance(argument, np.ndarray):
             raise TypeError(f"{self.name}, argument {i}: expected an array for a pointer, got {argument!r}")
-        alike = argument.dtype.itemsize == parameter.pointed_size and KINDS.get(argument.dtype.kind) == parameter.pointed_kind
+        alike = (
+            argument.dtype.itemsize == parameter.pointed_size
+            and KINDS.get(argument.dtype.kind) == parameter.pointed_kind
+        )
         if parameter.pointed_kind == 3:  # a vector such as int4, or half a float
-            alike = parameter.pointed_size == 2 and argument.dtype == np.float16 or argument.itemsize == 4 and argument.nbytes % parameter.pointed_size == 0
+            alike = (
+                parameter.pointed_size == 2
+                and argument.dtype == np.float16
+                or argument.itemsize == 4
+                and argument.nbytes % parameter.pointed_size == 0
+            )
         if not alike:
-            raise TypeError(f"{self.name}, argument {i}: an array of {argument.dtype} for a pointer to {parameter.pointed_size} bytes of another type")
+            raise TypeError(
+                f"{self.name}, argument {i}: an array of {argument.dtype} for a pointer to {parameter.pointed_size} bytes of another type"
+            )
         if not argument.flags.c_contiguous:
-            raise TypeError(f"{self.name}, argument {i}: the array is not contiguous, which a bare pointer does not tell the kernel")
+            raise TypeError(
+                f"{self.name}, argument {i}: the array is not contiguous, which a bare pointer does not tell the kernel"
+            )
         key = (argument.ctypes.data, argument.nbytes)
         if key not in guarded:
             guarded[key] = Guarded(argument)
@@ -182,7 +223,9 @@ class Kernel:
 
     def number(self, i: int, argument: Any, parameter: Parameter) -> Any:
         if not isinstance(argument, np.generic):
-            raise TypeError(f"{self.name}, argument {i}: expected a NumPy scalar, whose size is known, got {argument!r}")
+            raise TypeError(
+                f"{self.name}, argument {i}: expected a NumPy scalar, whose size is known, got {argument!r}"
+            )
         if argument.dtype.itemsize != parameter.size or KINDS.get(argument.dtype.kind) != parameter.kind:
             raise TypeError(f"{self.name}, argument {i}: {argument.dtype} for a parameter of {parameter.size} bytes")
         return ctypes.create_string_buffer(argument.tobytes(), parameter.size)

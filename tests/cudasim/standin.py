@@ -35,7 +35,15 @@ class RawKernel:
 class RawModule:
     """A source text of CUDA C."""
 
-    def __init__(self, code: str | None = None, *, path: Any = None, options: tuple[str, ...] = (), backend: str = "nvrtc", name_expressions: Any = None) -> None:
+    def __init__(
+        self,
+        code: str | None = None,
+        *,
+        path: Any = None,
+        options: tuple[str, ...] = (),
+        backend: str = "nvrtc",
+        name_expressions: Any = None,
+    ) -> None:
         assert code is not None and name_expressions is None
         self.code, self.options = code, tuple(options)
 
@@ -75,7 +83,9 @@ class Stream:
 
     null: Any = None
 
-    def __init__(self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: Any = None) -> None:
+    def __init__(
+        self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: Any = None
+    ) -> None:
         self.ptr, self.done = 0, True
 
     def use(self) -> Stream:
@@ -167,7 +177,13 @@ def modules() -> dict[str, Any]:
     runtime = SimpleNamespace(
         getDeviceCount=lambda: 1,
         deviceSynchronize=lambda: Device().synchronize(),
-        getDeviceProperties=lambda index: {"name": b"simulated, not a GPU", "totalGlobalMem": 1 << 34, "multiProcessorCount": 108, "major": 8, "minor": 0},
+        getDeviceProperties=lambda index: {
+            "name": b"simulated, not a GPU",
+            "totalGlobalMem": 1 << 34,
+            "multiProcessorCount": 108,
+            "major": 8,
+            "minor": 0,
+        },
         getDevice=lambda: 0,
         setDevice=lambda index: Device(index).use(),
         memGetInfo=lambda: (1 << 33, 1 << 34),
@@ -183,7 +199,9 @@ def modules() -> dict[str, Any]:
         if hasattr(np.linalg, name):
             linalg.__dict__[name] = Function(f"linalg.{name}", text, getattr(np.linalg, name))
     tricks = ModuleType("cupy.lib.stride_tricks")
-    tricks.__dict__["as_strided"] = lambda x, shape=None, strides=None: wrap(np.lib.stride_tricks.as_strided(x.host, shape, strides), (x,))
+    tricks.__dict__["as_strided"] = lambda x, shape=None, strides=None: wrap(
+        np.lib.stride_tricks.as_strided(x.host, shape, strides), (x,)
+    )
     cupy.__dict__.update(
         cuda=cuda, linalg=linalg, lib=SimpleNamespace(stride_tricks=tricks), ndarray=ndarray, RawKernel=RawKernel, RawModule=RawModule, ufunc=Ufunc,
         get_default_memory_pool=lambda: pool, get_default_pinned_memory_pool=lambda: pool, __version__=f"{NAMES['version']}+simulated", __path__=[],
