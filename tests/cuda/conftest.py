@@ -18,7 +18,7 @@ QUICK = (
 )  # the profile of everyday: the simulator may take about a minute there; `.ci/run` has more
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def device(request: pytest.FixtureRequest) -> Iterator[str]:
     """The name of the device: of the simulated one, unless the tests marked gpu were asked for."""
     if request.config.getoption("-m") == "gpu":
