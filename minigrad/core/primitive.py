@@ -586,6 +586,7 @@ def primitive(function: Any = None, **facts: Any) -> Any:
         tied: under create_graph the gradients depend on the inputs whether they change with them or not, as torch has it for some operations
             that are piecewise linear: a second derivative exists then, and is 0.
         on_host: no device computes it: arrays of a GPU are brought to the host, and the results back.
+        host_only: the same, but whoever calls it brings them there and back.
         moves: the other tensors are brought to the device of the first.
         method: False for operations that are no method of Tensor.
         facts: what tests and documentation read, such as domain and laws.

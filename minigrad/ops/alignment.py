@@ -60,7 +60,7 @@ def alignments_of_operations(log_probs, labels, of_input, of_target, blank):
     return last.gather(1, make_tensor(ends_of(of_target))).logsumexp(1)
 
 
-@primitive(method=False, aux=2, equals=alignments_of_operations)
+@primitive(method=False, host_only=True, aux=2, equals=alignments_of_operations)
 def alignments(log_probs, /, labels, of_input, of_target, blank):
     """The logarithm (N) of the probability that the steps (T, N, C) spell the labels (N, S), of which those behind a sample's end are -1.
 

@@ -86,7 +86,7 @@ def markdown(of_kernels: Mapping[str, Marks]) -> str:
             cells = [f"[{row['tested_by']}](../tests/{row['tested_by']})", *[""] * (len(titles) - 1)]
         else:
             cells = [
-                of_kernels[kind][name][title] if kind in of_kernels else simulated(title, of_kernels[KERNELS[0]][name][title])
+                of_kernels[kind][name][title] if kind in of_kernels else simulated(name, title, of_kernels[KERNELS[0]][name][title])
                 for kind in kinds
                 for title in COLUMNS
             ]
@@ -94,9 +94,9 @@ def markdown(of_kernels: Mapping[str, Marks]) -> str:
     return HEAD + "\n".join(lines) + "\n"
 
 
-def simulated(title: str, on_host: str) -> str:
+def simulated(name: str, title: str, on_host: str) -> str:
     """What holds on the simulated device: its tests compare it with the host, whole numbers not to the bit."""
-    return NONE if title == "exact" or on_host == NONE else HOLDS
+    return NONE if title == "exact" or on_host == NONE or operations()[name].facts.get("host_only") else HOLDS
 
 
 def in_process(kind: str, examples: int) -> Marks:
