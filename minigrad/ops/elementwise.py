@@ -5,6 +5,8 @@ from __future__ import annotations
 import builtins
 import math
 
+import numpy as np
+
 from ..core.dtypes import check_kind, result_type
 from ..core.inplace import in_place
 from ..core.primitive import function, primitive
