@@ -110,7 +110,7 @@ class Walk:
                 leaf: Leaf = node
                 x = leaf.tensor()
                 if x is not None and x._grad is None:
-                    self.pending[leaf] = zeros((leaf.shape, leaf.dtype))
+                    self.pending[leaf] = zeros((leaf.shape, leaf.dtype), (x,))
                     self.accumulate(leaf)
             for edge in node.edges or ():
                 if edge is not None and edge not in seen and (self.useful is None or edge in self.useful):
@@ -161,7 +161,8 @@ class Walk:
             return
         primitive: Primitive = node.primitive
         if primitive.parts:
-            g = tuple([zeros(s) if x is None and s is not None else x for x, s in zip(g, node.shape)])  # noqa: B905
+            there = [x for x in g if x is not None][:1]
+            g = tuple([zeros(s, there) if x is None and s is not None else x for x, s in zip(g, node.shape)])  # noqa: B905
         if node.watch is None and self.anomalies is None:
             self.run_rules(node, primitive, g)
         else:
@@ -302,8 +303,9 @@ def fit(g: Tensor, node: Node) -> Tensor:
     return g
 
 
-def zeros(shape_and_dtype: tuple[Any, ...]) -> Tensor:
-    return TABLE["zeros"](shape_and_dtype[0], dtype=shape_and_dtype[1])
+def zeros(shape_and_dtype: tuple[Any, ...], there: Any = ()) -> Tensor:
+    """Zeros on the device of the first of some tensors; on the default device if there is none."""
+    return TABLE["zeros"](shape_and_dtype[0], dtype=shape_and_dtype[1], device=there[0].device if there else None)
 
 
 def call_rule(rule: Rule, node: Node, g: Any) -> Any:
@@ -648,7 +650,7 @@ def grad(
         node = destination(x)
         g = walk.found.get(node)
         if g is None and materialize_grads:
-            g = zeros((node.shape, node.dtype))
+            g = zeros((node.shape, node.dtype), (x,) if isinstance(x, Tensor) else ())
         elif g is None and not allow_unused:
             raise RuntimeError(f"grad: the outputs do not depend on input {i} (shape {node.shape}); allow_unused=True gives None for it")
         results.append(g)

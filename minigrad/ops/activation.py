@@ -271,7 +271,7 @@ def _(g, input, lambd):
 @elementwise(NONZERO, to_float=False, method=False, tied=True, accepts="fiu", oracle=lambda x: x if x > 0 else 1.5)
 def threshold(input, /, bound=0.0, value=1.5):
     """The input where it exceeds the bound, the value elsewhere."""
-    return xp(input).where(input <= bound, number_as("threshold", value, input.dtype), input)
+    return xp(input).where(input <= bound, number_as("threshold", value, input.dtype)[()], input)
 
 
 @threshold.vjp("input")

@@ -239,7 +239,7 @@ extern "C" __global__ void add_parts(const A* parts, const T* bias, T* y, int si
     }
 
 #ifdef DOUBLE
-TILES(32, 64, 4, 4, 5)
+TILES(32, 64, 4, 4, 4)
 #else
 TILES(32, 64, 4, 4, 6)
 TILES(64, 128, 8, 8, 3)
