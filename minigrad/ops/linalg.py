@@ -267,6 +267,8 @@ def simplify(x, term, needed):
 
 def contract(x, a, y, b, needed):
     """The product of two terms, summed over the letters that only they have."""
+    if x.dtype != y.dtype and not (x.is_floating_point() or y.is_floating_point()):
+        x, y = x.long(), y.long()  # one of them is a sum already, which integers have in int64
     batch = [c for c in a if c in b and c in needed]
     summed = [c for c in a if c in b and c not in needed]
     only_a, only_b = [c for c in a if c not in b], [c for c in b if c not in a]

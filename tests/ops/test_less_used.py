@@ -146,3 +146,14 @@ X = minigrad.zeros(2, 3)
 def test_messages(error: type[Exception], call: Callable[[], Any], message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("equation", ["ij,jk->ik", "ij,jk->k", "ij,jk->", "ij,km->jm", "ij,jk,ik->"])
+@pytest.mark.parametrize("dtype", [minigrad.int32, minigrad.uint8, minigrad.int64])
+def test_einsum_of_integers_where_one_operand_is_summed_first(equation: str, dtype: object) -> None:
+    """Sums are int64, products are not: the two meet in int64."""
+    random = np.random.default_rng(0)
+    shapes = {"i": 2, "j": 3, "k": 4, "m": 2}
+    arrays = [random.integers(0, 5, [shapes[c] for c in term]) for term in equation.split("->")[0].split(",")]
+    found = minigrad.einsum(equation, *(minigrad.tensor(array, dtype=dtype) for array in arrays))
+    np.testing.assert_array_equal(found.numpy().astype(np.int64), np.einsum(equation, *arrays) % (256 if found.dtype == minigrad.uint8 else 2**62))
