@@ -137,7 +137,8 @@ def rsub(input, other, *, alpha=1):
     return sub(other, input, alpha=alpha)
 
 
-@elementwise(POSITIVE, REAL, to_float=False, accepts="fiu", oracle=lambda x, y: x**y)
+# The second derivative at the exponent 0 is torch's, not that of the function.
+@elementwise(POSITIVE, NONZERO, to_float=False, accepts="fiu", oracle=lambda x, y: x**y)
 def pow(input, exponent, /):
     """input ** exponent. Integers to a negative power are rounded towards 0, as in torch, where the exponent is a tensor.
 
