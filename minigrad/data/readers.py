@@ -24,13 +24,20 @@ CIFAR_LABELS = {10: 1, 100: 2}  # bytes of labels in front of the pixels of a pi
 CHUNK = 1 << 20
 
 
+def named(reader: str, path: Any) -> str:
+    """The path as a string."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"{reader}: expected a path, got {type(path).__name__}")
+    return os.fspath(path)
+
+
 def read_idx(path: AnyPath) -> Tensor:
     """The array of an IDX file, the format of MNIST; gzip-compressed if the name ends with .gz.
 
     Raises ValueError for a file that is truncated, longer than it says, or no IDX file. Source: http://yann.lecun.com/exdb/mnist
     """
-    name = os.fspath(path)
-    with gzip.open(path, "rb") if name.endswith(".gz") else open(path, "rb") as file:
+    name = named("read_idx", path)
+    with gzip.open(name, "rb") if name.endswith(".gz") else open(name, "rb") as file:
         try:
             start = file.read(4)
             if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in IDX_DTYPES:
@@ -75,7 +82,7 @@ def read_mnist(folder: AnyPath, train: bool = True) -> TensorDataset:
 
 def _one_of(folder: AnyPath, *names: str) -> Path:
     for name in names:
-        if (Path(folder) / name).is_file():
+        if (Path(named("read_mnist", folder)) / name).is_file():
             return Path(folder) / name
     raise FileNotFoundError(f"{os.fspath(folder)} has none of {', '.join(names)}")
 
@@ -88,11 +95,11 @@ def read_cifar(paths: AnyPath | Sequence[AnyPath], classes: int = 10) -> TensorD
     """
     if classes not in CIFAR_LABELS:
         raise ValueError(f"read_cifar: classes must be 10 or 100, got {classes!r}")
-    files = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    files: list[Any] = list(paths) if isinstance(paths, (list, tuple)) else [paths]
     size = CIFAR_LABELS[classes] + CIFAR_PIXELS
     records = []
     for path in files:
-        data = np.fromfile(path, np.uint8)
+        data = np.fromfile(named("read_cifar", path), np.uint8)
         if data.size == 0 or data.size % size:
             raise ValueError(
                 f"read_cifar: {os.fspath(path)} has {data.size} bytes, expected a multiple of {size} for CIFAR-{classes}: it is truncated or another file"
@@ -117,7 +124,7 @@ def read_npz(path: AnyPath) -> dict[str, Any]:
     Raises ValueError for a file that is damaged or holds objects.
     """
     try:
-        arrays = np.load(path, allow_pickle=False)
+        arrays = np.load(named("read_npz", path), allow_pickle=False)
         if isinstance(arrays, np.ndarray):
             raise ValueError("it holds one array and no names; read it with numpy.load")
         with arrays:
@@ -136,7 +143,7 @@ def read_image(path: AnyPath, mode: str = "RGB") -> Tensor:
         from PIL import Image
     except ImportError:
         raise ImportError("read_image needs pillow: pip install pillow, or 'minigrad[examples]'") from None
-    with open(path, "rb") as file:
+    with open(named("read_image", path), "rb") as file:
         try:
             with Image.open(file) as picture:
                 pixels = np.array(picture.convert(mode))
@@ -162,7 +169,7 @@ class ImageFolder(Dataset[tuple[Any, Any]]):
         loader: Callable[[Any], Any] = read_image,
         is_valid_file: Callable[[str], bool] | None = None,
     ) -> None:
-        self.root = Path(root)
+        self.root = Path(named("ImageFolder", root))
         self.transform = transform
         self.target_transform = target_transform
         self.loader = loader

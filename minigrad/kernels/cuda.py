@@ -418,14 +418,6 @@ def pool_gather(x: Array, indices: Array) -> Array:
     return out
 
 
-def unpool_gather(x: Array, indices: Array) -> Array:
-    """Reads what the indices name, but zero for a value that max_unpool would overwrite."""
-    m = xp(x)
-    values = m.broadcast_to(m.arange(prod(indices.shape[2:]), dtype="float64").reshape(1, 1, *indices.shape[2:]), indices.shape)
-    written = pool_gather(max_unpool(values, indices, x.shape[2:]), indices)
-    return m.where(written == values, pool_gather(x, indices), m.zeros((), x.dtype))
-
-
 def sum_pool(x: Array, windows: Windows) -> Array:
     """The sum of each window."""
     if not takes(x, windows):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 import minigrad
 from minigrad import nn, tensor
@@ -182,7 +183,7 @@ CASES: dict[str, list[Case]] = {
     # normalisation
     "batch_norm": [
         (lambda x, w, b: F.batch_norm(x, None, None, w, b, True), (4, 2), (2,), (2,)),
-        (lambda x, m, v: F.batch_norm(x, m.detach(), v.detach()), (2, 3, 2), (3,), ((3,), POSITIVE)),
+        (lambda x: F.batch_norm(x, tensor([0.5, -1, 2], dtype=x.dtype), tensor([1, 0.5, 3], dtype=x.dtype)), (2, 3, 2)),
     ],
     "group_norm": [(lambda x, w, b: F.group_norm(x, 2, w, b), (2, 4, 2), (4,), (4,))],
     "instance_norm": [(lambda x, w, b: F.instance_norm(x, weight=w, bias=b), (2, 2, 4), (2,), (2,))],
@@ -273,14 +274,18 @@ def keep_the_laws(case: Case) -> None:
     assert found.verdict == "pass", found
 
 
+# The quick profile takes the first case of each function, and of the layers those that are not fused along the sequence.
+QUICK = settings.get_current_profile_name() == "quick"
+
+
 @pytest.mark.parametrize(
-    ("name", "number"), [(name, number) for name, cases in CASES.items() for number in range(len(cases))]
+    ("name", "number"), [(name, number) for name, cases in CASES.items() for number in range(1 if QUICK else len(cases))]
 )
 def test_laws(name: str, number: int) -> None:
     keep_the_laws(CASES[name][number])
 
 
-@pytest.mark.parametrize("name", RECURRENT)
+@pytest.mark.parametrize("name", [name for name in RECURRENT if not QUICK or name not in ("RNN", "GRU", "LSTM")])
 def test_laws_of_recurrent_layers(name: str) -> None:
     keep_the_laws(RECURRENT[name])
 

@@ -241,7 +241,7 @@ zeros, tensor = minigrad.zeros, minigrad.tensor
         (lambda: F.nll_loss(zeros(2, 3), tensor([-1, 0])), IndexError, "Target -1 is out of bounds"),
         (lambda: F.cross_entropy(zeros(2, 3), tensor([0])), ValueError, r"Expected input batch_size \(2\) to match target batch_size \(1\)"),
         (lambda: F.cross_entropy(zeros(2, 3, 4), tensor([[0], [1]])), RuntimeError, r"Expected target size \(2, 4\), got \(2, 1\)"),
-        (lambda: F.cross_entropy(zeros(2, 3), tensor([0.0, 1.0])), RuntimeError, r"class numbers in int64, got float32; convert it with target.long\(\)"),
+        (lambda: F.cross_entropy(zeros(2, 3), tensor([0.0, 1.0])), RuntimeError, r"class numbers in int64 or uint8\), got float32; convert it with target.long\(\)"),
         (lambda: F.cross_entropy(zeros(2, 3), tensor([0, 1]), weight=zeros(2)), RuntimeError, "all 3 classes or no classes"),
         (lambda: F.cross_entropy(zeros(2, 3), zeros(2, 3), weight=zeros(2)), RuntimeError, "all 3 classes or no classes"),
         (lambda: F.cross_entropy(zeros(2, 3), tensor([0, 1]), label_smoothing=1.5), RuntimeError, "between 0.0 and 1.0. Got: 1.5"),

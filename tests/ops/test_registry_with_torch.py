@@ -152,7 +152,7 @@ def operands(data: Any, domains: Any, dtypes: list[Any]) -> tuple[Any, ...]:
         array = source.array(shape if form == "array" else (), domain.low, domain.high, kinks)
         if dtype.kind in "iub":
             array = np.where(np.abs(array) < 1, 1, array) if i else array
-            array = np.abs(array) if dtype.kind == "u" else array
+            array = np.asarray(np.abs(array) if dtype.kind == "u" else array)  # of 0-d arrays these make numbers
         array = source.layout(array.astype(dtype)) if form == "array" else array.astype(dtype)
         found.append(array.item() if form == "number" else array)
     return tuple(found)
