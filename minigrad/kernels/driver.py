@@ -77,8 +77,8 @@ def index_of(array: Array) -> int:
 
 
 def is_host(array: Array) -> bool:
-    """Does the array lie in the memory of the host?"""
-    return isinstance(array, (numpy.ndarray, numpy.generic))
+    """Does the array lie in the memory of the host? (That of a tensor whose shape is not known yet has neither memory nor get.)"""
+    return isinstance(array, (numpy.ndarray, numpy.generic)) or not hasattr(type(array), "get")
 
 
 def to_host(array: Array) -> Array:
