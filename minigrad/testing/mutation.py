@@ -315,6 +315,9 @@ def main() -> None:
         for n, op in REGISTRY.items()
         if op.rules and "tested_by" not in op.facts and op.__module__.startswith("minigrad.")
     ]
+    unknown = [name for name in names if name not in REGISTRY]
+    if unknown:
+        sys.exit(f"mutation: there is no operation with rules of its own called {', '.join(unknown)}; docs/operations.md names all")
     survived = 0
     for name in names:
         score = mutate(REGISTRY[name])

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 import minigrad
@@ -44,3 +49,13 @@ def test_rules_are_as_before() -> None:
 def test_only_operations_can_be_mutated() -> None:
     with pytest.raises(TypeError, match="expected an operation made by @primitive, got function"):
         mutate(lambda x: x)  # type: ignore[arg-type]
+
+
+def test_the_command_tells_the_score_and_unknown_names() -> None:
+    command = [sys.executable, "-P", "-m", "minigrad.testing.mutation"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(minigrad.__file__).parent.parent)}
+    done = subprocess.run([*command, "tanh"], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout.endswith("\n0 faults survived\n") and done.stdout.startswith("tanh: "), done.stderr
+    done = subprocess.run([*command, "tanh", "gather"], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "mutation: there is no operation with rules of its own called gather; docs/operations.md names all\n"
