@@ -432,5 +432,5 @@ def test_methods_of_the_class_check_what_they_are_called_on() -> None:
         "                    pass\n"
         "print('alive')\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["alive"]), done.stderr

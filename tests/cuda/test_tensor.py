@@ -252,7 +252,7 @@ def test_without_a_gpu_cupy_is_never_imported_and_the_reason_is_said() -> None:
         "import sys, minigrad; minigrad.ones(2).sum(); minigrad.nn.Linear(2, 2); assert 'cupy' not in sys.modules; sys.modules['cupy'] = None;"
         "assert not minigrad.cuda.is_available() and minigrad.cuda.device_count() == 0; print(minigrad.cuda.why_not())"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert "cupy" in done.stdout, done.stdout
 
 

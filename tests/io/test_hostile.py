@@ -436,7 +436,7 @@ def test_bombs_cost_little(tmp_path: Path) -> None:
         "MINIGRAD_NUM_THREADS": "1",
     }
     done = subprocess.run(
-        [sys.executable, "-c", script],
+        [sys.executable, "-P", "-c", script],
         env=environment,
         preexec_fn=limit,
         capture_output=True,

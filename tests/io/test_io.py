@@ -375,7 +375,7 @@ os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
 minigrad.save({{"a": minigrad.zeros(3)}}, {str(path)!r})
 """
     environment = {**os.environ, "PYTHONPATH": str(Path(minigrad.__file__).parents[1])}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-P", "-c", script], env=environment, check=False, timeout=60)
     assert done.returncode == -signal.SIGKILL
     assert minigrad.load(path)["a"].tolist() == [1, 1, 1]
 

@@ -198,4 +198,6 @@ def test_a_forked_process_has_a_cache_of_its_own():
         "busy.join()\n"
         "sys.exit(any(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children))\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=120, cwd=Path(__file__).parents[2])
+    paths = [str(Path(minigrad.__file__).parents[1]), str(Path(__file__).parents[2])]  # the package under test, and tests
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    subprocess.run([sys.executable, "-P", "-c", script], check=True, timeout=120, env=environment)
