@@ -89,3 +89,9 @@ zeros = minigrad.zeros
 def test_refusals(call: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+def test_random_samples_of_more_than_there_are_do_nothing() -> None:
+    x, samples = minigrad.rand(3, 6, 6), minigrad.rand(2, 3, 2)
+    one, other = (F.fractional_max_pool2d(x, 2, 3, _random_samples=numbers) for numbers in (samples, samples[:1]))
+    assert minigrad.equal(one, other)

@@ -30,7 +30,8 @@ def fractional_max_pool2d(
     """The largest elements of windows of (N, C, H, W) or (C, H, W), placed at random but evenly, one for each output.
 
     output_size: of the output, or output_ratio: its size divided by the input's. return_indices: also their flat positions in the
-    (H, W) plane. _random_samples: numbers in [0, 1) (N, C, 2) that place the windows, instead of random ones.
+    (H, W) plane. _random_samples: numbers in [0, 1) (N, C, 2) that place the windows, instead of random ones; those of
+    more samples than there are do nothing.
     Raises ValueError without either size, RuntimeError for sizes and shapes that do not fit.
 
     >>> import minigrad
@@ -87,11 +88,11 @@ def _pool(
     planes: Any = input if input.ndim == rank + 2 else input.unsqueeze(0)
     if samples is None:
         samples = rand(*planes.shape[:2], rank, dtype=planes.dtype)
-    elif tuple(samples.shape) != (*planes.shape[:2], rank):
+    elif samples.ndim != 3 or len(samples) < len(planes) or tuple(samples.shape[1:]) != (planes.shape[1], rank):
         raise RuntimeError(
             f"{op}: Expected _random_samples of shape {(*planes.shape[:2], rank)}, got {tuple(samples.shape)}"
         )
-    indices = make_tensor(_places_of_maxima(planes.array, kernel, outputs, samples.array))
+    indices = make_tensor(_places_of_maxima(planes.array, kernel, outputs, samples.array[: len(planes)]))
     pooled = pool_gather(planes, indices)
     if input.ndim == rank + 1:
         pooled, indices = pooled.squeeze(0), indices.squeeze(0)
