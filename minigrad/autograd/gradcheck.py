@@ -80,7 +80,7 @@ def gradcheck(
     minigrad.autograd.gradcheck.GradcheckError: gradcheck: the gradient of output 0 at [0] with respect to input 0 at [0] is 0.5, but ...
     """
     if not (check_forward_ad or check_backward_ad):
-        raise AssertionError("gradcheck: expected at least one of check_forward_ad and check_backward_ad to be True")
+        raise ValueError("gradcheck: expected at least one of check_forward_ad and check_backward_ad to be True")
     if check_batched_grad or check_batched_forward_grad:
         raise NotImplementedError(
             "gradcheck: batched gradients need vmap, which minigrad does not have; leave check_batched_grad False"
@@ -133,11 +133,11 @@ def gradgradcheck(
     True
     """
     if not (check_fwd_over_rev or check_rev_over_rev):
-        raise AssertionError(
+        raise ValueError(
             "gradgradcheck: expected at least one of check_fwd_over_rev and check_rev_over_rev to be True"
         )
     if check_undefined_grad and not check_rev_over_rev:
-        raise AssertionError("gradgradcheck: check_undefined_grad=True requires check_rev_over_rev to be True")
+        raise ValueError("gradgradcheck: check_undefined_grad=True requires check_rev_over_rev to be True")
     points = as_tuple(inputs)
     if grad_outputs is None:
         random = np.random.default_rng(0)

@@ -84,7 +84,7 @@ class StackDataset(Dataset[Any]):
 class TensorDataset(Dataset[tuple[Tensor, ...]]):
     """Sample i is the tuple of the i-th elements of some tensors, such as pictures and their labels.
 
-    Raises AssertionError if the first axes of the tensors differ.
+    Raises ValueError if the first axes of the tensors differ.
 
     >>> import minigrad
     >>> dataset = TensorDataset(minigrad.zeros(5, 2), minigrad.arange(5))
@@ -100,7 +100,7 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
                 raise TypeError(f"TensorDataset: expected tensors, got {type(tensor).__name__}; minigrad.tensor(...) makes one")
         if any(tensor.ndim == 0 or tensor.shape[0] != tensors[0].shape[0] for tensor in tensors):
             shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors)
-            raise AssertionError(
+            raise ValueError(
                 f"Size mismatch between tensors: TensorDataset expects equal first axes, got shapes {shapes}"
             )
         self.tensors = tensors

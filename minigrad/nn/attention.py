@@ -24,7 +24,7 @@ class MultiheadAttention(Module):
     shape, and the weights (N, L, S), the mean over the heads, or (N, heads, L, S), or None if not need_weights.
     key_padding_mask (N, S) and attn_mask (L, S) or (N * heads, L, S): True, or a float -inf, forbids a key. add_bias_kv: a learned
     key and value more; add_zero_attn: one of zeros more. dropout: of the weights, in training.
-    Raises ValueError and AssertionError for sizes that do not fit.
+    Raises ValueError for sizes that do not fit.
 
     >>> import minigrad
     >>> attention = minigrad.nn.MultiheadAttention(8, 2, batch_first=True)
@@ -55,7 +55,7 @@ class MultiheadAttention(Module):
                 f"got embed_dim={embed_dim} and num_heads={num_heads} instead"
             )
         if embed_dim % num_heads:
-            raise AssertionError(
+            raise ValueError(
                 f"MultiheadAttention: embed_dim must be divisible by num_heads, got {embed_dim} and {num_heads}"
             )
         self.embed_dim = embed_dim

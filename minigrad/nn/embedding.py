@@ -65,7 +65,7 @@ class Embedding(Module):
     ) -> Self:
         """A table with the given weight (num_embeddings, embedding_dim), frozen unless asked otherwise."""
         if embeddings.ndim != 2:
-            raise AssertionError(f"Embedding: embeddings must be 2-dimensional, got shape {tuple(embeddings.shape)}")
+            raise ValueError(f"Embedding: embeddings must be 2-dimensional, got shape {tuple(embeddings.shape)}")
         rows, width = embeddings.shape
         return cls(
             rows,
@@ -159,7 +159,7 @@ class EmbeddingBag(Module):
     ) -> Self:
         """A table with the given weight (num_embeddings, embedding_dim), frozen unless asked otherwise."""
         if embeddings.ndim != 2:
-            raise AssertionError(f"EmbeddingBag: embeddings must be 2-dimensional, got shape {tuple(embeddings.shape)}")
+            raise ValueError(f"EmbeddingBag: embeddings must be 2-dimensional, got shape {tuple(embeddings.shape)}")
         rows, width = embeddings.shape
         bag = cls(
             rows,
@@ -214,7 +214,7 @@ def _checked_padding(name: str, padding_idx: int | None, rows: int) -> int | Non
     if padding_idx is None:
         return None
     if not -rows <= padding_idx < rows:
-        raise AssertionError(f"{name}: padding_idx {padding_idx} must be within num_embeddings ({rows})")
+        raise ValueError(f"{name}: padding_idx {padding_idx} must be within num_embeddings ({rows})")
     return padding_idx % rows
 
 
@@ -223,7 +223,7 @@ def _table(name: str, rows: int, width: int, given: Tensor | None, device: Any, 
     if given is None:
         return empty((rows, width), device=device, dtype=dtype)
     if tuple(given.shape) != (rows, width):
-        raise AssertionError(
+        raise ValueError(
             f"{name}: weight has shape {tuple(given.shape)} but num_embeddings and embedding_dim say {(rows, width)}"
         )
     return given

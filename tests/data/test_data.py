@@ -71,7 +71,7 @@ def labels(loader: DataLoader) -> list[list[int]]:
 def test_tensor_dataset() -> None:
     x, y = numbered(5)[-1]
     assert (x.tolist(), y.item()) == ([4, 4, 4], 4)
-    with pytest.raises(AssertionError, match=r"Size mismatch between tensors: .* got shapes \(2, 1\), \(3,\)"):
+    with pytest.raises(ValueError, match=r"Size mismatch between tensors: .* got shapes \(2, 1\), \(3,\)"):
         TensorDataset(minigrad.zeros(2, 1), minigrad.zeros(3))
     with pytest.raises(ValueError, match="at least one tensor"):
         TensorDataset()

@@ -342,7 +342,7 @@ def test_fusion_of_a_linear_with_one_feature() -> None:
     ],
 )
 def test_fusion_refuses(call: Callable[[], Any], message: str) -> None:
-    with pytest.raises(AssertionError, match=message):
+    with pytest.raises(ValueError, match=message):
         call()
 
 

@@ -141,7 +141,7 @@ def multi_head_attention_forward(
     query (L, N, E), key (S, N, Ek), value (S, N, Ev), or the same without N; output (L, N, E) and, if need_weights, the weights
     (N, L, S), the mean over the heads, or (N, heads, L, S). key_padding_mask (N, S) and attn_mask (L, S) or (N * heads, L, S): True,
     or a float -inf, forbids a key. static_k, static_v: (N * heads, S, E / heads), taken in place of the projections of key and value.
-    is_causal: only says that attn_mask is causal, which must be given. Raises AssertionError and RuntimeError for shapes that do not fit.
+    is_causal: only says that attn_mask is causal, which must be given. Raises ValueError and RuntimeError for shapes that do not fit.
     """
     batched = _check_multi_head(query, key, value, key_padding_mask, attn_mask, num_heads)
     if is_causal and attn_mask is None:
@@ -151,12 +151,12 @@ def multi_head_attention_forward(
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
     length, samples, width = query.shape
     if width != embed_dim_to_check or width % num_heads:
-        raise AssertionError(
+        raise ValueError(
             f"multi_head_attention_forward: was expecting embedding dimension of {embed_dim_to_check}, "
             f"divisible by num_heads {num_heads}, but got {width}"
         )
     if key.shape[:2] != value.shape[:2] or (not use_separate_proj_weight and key.shape != value.shape):
-        raise AssertionError(
+        raise ValueError(
             f"multi_head_attention_forward: key shape {tuple(key.shape)} does not match value shape {tuple(value.shape)}"
         )
 
@@ -171,7 +171,7 @@ def multi_head_attention_forward(
     )
     if bias_k is not None and bias_v is not None:
         if static_k is not None or static_v is not None:
-            raise AssertionError(
+            raise ValueError(
                 "multi_head_attention_forward: bias_k and bias_v cannot be added to static key and value"
             )
         k, v = cat([k, bias_k.expand(1, samples, width)]), cat([v, bias_v.expand(1, samples, width)])
@@ -205,26 +205,26 @@ def _check_multi_head(
     """Whether there is an axis for the batch, after a check that all have it or none."""
     op = "multi_head_attention_forward"
     if query.ndim not in (2, 3):
-        raise AssertionError(
+        raise ValueError(
             f"{op}: query should be unbatched 2D or batched 3D tensor but received {query.ndim}-D query tensor"
         )
     batched = query.ndim == 3
     kind = "batched (3-D)" if batched else "unbatched (2-D)"
     if key.ndim != query.ndim or value.ndim != query.ndim:
-        raise AssertionError(
+        raise ValueError(
             f"{op}: For {kind} `query`, expected `key` and `value` to be {query.ndim}-D "
             f"but found {key.ndim}-D and {value.ndim}-D tensors respectively"
         )
     if key_padding_mask is not None:
         expected: tuple[int, ...] = (key.shape[1], key.shape[0]) if batched else (key.shape[0],)
         if tuple(key_padding_mask.shape) != expected:
-            raise AssertionError(
+            raise ValueError(
                 f"{op}: For {kind} `query`, expected `key_padding_mask` to be `None` or of shape {expected} "
                 f"but found {tuple(key_padding_mask.shape)}"
             )
     if attn_mask is not None:
         if attn_mask.ndim not in (2, 3):
-            raise AssertionError(
+            raise ValueError(
                 f"{op}: For {kind} `query`, expected `attn_mask` to be `None`, 2-D or 3-D but found {attn_mask.ndim}-D"
             )
         plane = (query.shape[0], key.shape[0])
@@ -252,12 +252,12 @@ def _projected(
     if use_separate:
         for name, given in zip(("q_proj_weight", "k_proj_weight", "v_proj_weight"), separate, strict=True):
             if given is None:
-                raise AssertionError(
+                raise ValueError(
                     f"multi_head_attention_forward: use_separate_proj_weight is True but {name} is None"
                 )
         weights: tuple[Any, ...] = separate
     elif weight is None:
-        raise AssertionError(
+        raise ValueError(
             "multi_head_attention_forward: use_separate_proj_weight is False but in_proj_weight is None"
         )
     elif query is key is value:
@@ -266,7 +266,7 @@ def _projected(
         weights = tuple(weight.chunk(3))
     for name, x, w in zip(("query", "key", "value"), (query, key, value), weights, strict=True):
         if tuple(w.shape) != (width, x.shape[-1]):
-            raise AssertionError(
+            raise ValueError(
                 f"multi_head_attention_forward: expecting {name} weights shape of {(width, x.shape[-1])}, but got {tuple(w.shape)}"
             )
     return (
@@ -279,7 +279,7 @@ def _projected(
 def _static(name: str, given: Tensor, q: Tensor) -> Any:
     samples, num_heads, _, width = q.shape
     if given.ndim != 3 or given.shape[0] != samples * num_heads or given.shape[2] != width:
-        raise AssertionError(
+        raise ValueError(
             f"multi_head_attention_forward: expecting {name} of shape ({samples * num_heads}, S, {width}), but got {tuple(given.shape)}"
         )
     return given.reshape(samples, num_heads, -1, width)
@@ -308,7 +308,7 @@ def _as_addend(name: str, mask: Tensor, q: Tensor) -> Any:
     if mask.dtype.kind == "b":
         return make_tensor(xp(mask.array).where(mask.array, -np.inf, 0).astype(q.dtype))
     if mask.dtype.kind != "f":
-        raise AssertionError(
+        raise ValueError(
             f"multi_head_attention_forward: only bool and floating types of {name} are supported, got {mask.dtype}"
         )
     return mask

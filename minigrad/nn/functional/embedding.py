@@ -49,7 +49,7 @@ def embedding(
         raise IndexError(f"embedding: index out of range: weight has {rows} rows, input has values from {low} to {high}")
     if padding_idx is not None:
         if not -rows <= padding_idx < rows:
-            raise AssertionError(f"embedding: padding_idx {padding_idx} must be within num_embeddings ({rows})")
+            raise ValueError(f"embedding: padding_idx {padding_idx} must be within num_embeddings ({rows})")
         padding_idx %= rows
     if max_norm is not None:
         _shrink_rows(weight, used, max_norm, norm_type)

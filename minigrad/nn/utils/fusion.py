@@ -21,15 +21,15 @@ def _check_fusible(op: str, layer: Any, bn: _BatchNorm) -> None:
     expect(op, "the layer", layer, Module)
     expect(op, "bn", bn, _BatchNorm)
     if layer.training or bn.training:
-        raise AssertionError(f"{op}: Fusion only for eval! call eval() on both modules first")
+        raise ValueError(f"{op}: Fusion only for eval! call eval() on both modules first")
     if bn.running_mean is None or bn.running_var is None:
-        raise AssertionError(f"{op}: bn.running_mean and bn.running_var must not be None")
+        raise ValueError(f"{op}: bn.running_mean and bn.running_var must not be None")
 
 
 def fuse_conv_bn_eval(conv: Convolution, bn: _BatchNorm, transpose: bool = False) -> Convolution:
     """A copy of a convolution that computes what it and the batch norm behind it compute, both in evaluation.
 
-    transpose: it is a transposed convolution. Raises AssertionError for modules in training or without running statistics.
+    transpose: it is a transposed convolution. Raises ValueError for modules in training or without running statistics.
 
     >>> import minigrad
     >>> conv, bn = minigrad.nn.Conv2d(3, 4, 3).eval(), minigrad.nn.BatchNorm2d(4).eval()
@@ -64,11 +64,11 @@ def fuse_conv_bn_weights(
 def fuse_linear_bn_eval(linear: Affine, bn: _BatchNorm) -> Affine:
     """A copy of a Linear that computes what it and the batch norm behind it compute, both in evaluation.
 
-    Raises AssertionError for modules in training, without running statistics, or with different numbers of features.
+    Raises ValueError for modules in training, without running statistics, or with different numbers of features.
     """
     _check_fusible("fuse_linear_bn_eval", linear, bn)
     if bn.num_features not in (linear.out_features, 1):
-        raise AssertionError(
+        raise ValueError(
             "To fuse, linear.out_features == bn.num_features or bn.num_features == 1, "
             f"got linear.out_features={linear.out_features} and bn.num_features={bn.num_features}"
         )
