@@ -106,7 +106,9 @@ class LBFGS(Optimizer):
             state["n_iter"] += 1
             if state["n_iter"] > 1:
                 self._remember(state, gradient, group["history_size"])
-            direction = newton_direction(state, gradient)
+            direction, weights = newton_direction(state, gradient)
+            if state["n_iter"] > 1:  # torch keeps them in its state too
+                state["al"] = [*map(make_tensor, weights), *[None] * (group["history_size"] - len(weights))]
             length = lr if state["n_iter"] > 1 else min(1.0, 1.0 / float(abs(gradient).sum())) * lr
             state.update(d=make_tensor(direction), t=length, prev_flat_grad=make_tensor(gradient), prev_loss=loss)
             slope = float(gradient @ direction)
@@ -198,21 +200,21 @@ def largest(vector: Any) -> float:
     return float(abs(vector).max())
 
 
-def newton_direction(state: dict[str, Any], gradient: Any) -> Any:
-    """Minus the estimate of the inverse Hessian times the gradient, by the two loops of Nocedal (1980)."""
+def newton_direction(state: dict[str, Any], gradient: Any) -> tuple[Any, list[Any]]:
+    """Minus the estimate of the inverse Hessian times the gradient, and the weight of each change in it: the two loops of Nocedal (1980)."""
     changes, steps = ([one.array for one in state[name]] for name in ("old_dirs", "old_stps"))
     inverse_curvatures = [one.array for one in state["ro"]]
     direction = -gradient
     weights = []
     for change, step, inverse in zip(changes[::-1], steps[::-1], inverse_curvatures[::-1], strict=True):
-        weight = (step @ direction) * inverse
-        weights.append(weight)
+        weight = xp(step).asarray((step @ direction) * inverse)
+        weights.insert(0, weight)
         direction -= weight * change
     scale = state["H_diag"]
     direction *= scale.array if isinstance(scale, Tensor) else scale
-    for change, step, inverse, weight in zip(changes, steps, inverse_curvatures, weights[::-1], strict=True):
+    for change, step, inverse, weight in zip(changes, steps, inverse_curvatures, weights, strict=True):
         direction += (weight - (change @ direction) * inverse) * step
-    return direction
+    return direction, weights
 
 
 class Point(NamedTuple):
