@@ -9,22 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
-from hypothesis import settings
 
 import minigrad
 from minigrad import nn, tensor
 from minigrad.nn import functional as F
-from minigrad.testing import check
+from tests.compositions import POSITIVE, QUICK, UNIT, Case, Input, cases_by_profile, keep_the_laws
 
-Shape = tuple[int, ...]
-Bounds = tuple[float, float]
-Input = Shape | tuple[Shape, Bounds]  # a shape, or one with the bounds of its numbers
-Case = tuple[Callable[..., Any], *tuple[Input, ...]]
-
-UNIT: Bounds = (0.125, 0.875)
-POSITIVE: Bounds = (0.25, 4.0)
 SIGNS = tensor([1, -1, 1], dtype=minigrad.float64)
 ROWS = tensor([[0, 2, 2], [3, 1, 0]])
 CAUSAL = tensor([[False, True, True], [False, False, True], [False, False, False]])
@@ -263,28 +254,12 @@ RECURRENT: dict[str, Case] = {
 NOT_DIFFERENTIABLE = {"one_hot"}
 
 
-def keep_the_laws(case: Case) -> None:
-    function, *inputs = case
-    random = np.random.default_rng(5)
-    points = []  # at random: on the kinks, where ties are, differences say nothing
-    for given in inputs:
-        shape, (low, high) = given if given and isinstance(given[0], tuple) else (given, (-2.0, 2.0))
-        points.append(random.uniform(low, high, shape))
-    found = check(function, *points, framework="minigrad", max_examples=2, seconds=60.0)
-    assert found.verdict == "pass", found
-
-
-# The quick profile takes the first case of each function, and of the layers those that are not fused along the sequence.
-QUICK = settings.get_current_profile_name() == "quick"
-
-
-@pytest.mark.parametrize(
-    ("name", "number"), [(name, number) for name, cases in CASES.items() for number in range(1 if QUICK else len(cases))]
-)
+@pytest.mark.parametrize(("name", "number"), cases_by_profile(CASES))
 def test_laws(name: str, number: int) -> None:
     keep_the_laws(CASES[name][number])
 
 
+# The quick profile takes those that are not fused along the sequence.
 @pytest.mark.parametrize("name", [name for name in RECURRENT if not QUICK or name not in ("RNN", "GRU", "LSTM")])
 def test_laws_of_recurrent_layers(name: str) -> None:
     keep_the_laws(RECURRENT[name])
