@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..core.dtypes import check_one_dtype, float32, float64, int64
+from ..core.dtypes import check_one_dtype, float16, float32, float64, int64
 from ..core.inplace import in_place
 from ..core.primitive import function, primitive
 from ..core.tensor import Tensor, make_tensor
@@ -380,9 +380,17 @@ def logcumsumexp(input, /, dim):
 def _(g, out, input, dim):
     if not input.ndim or not input.array.size:
         return g
+    if input.dtype == float16:  # which has too few digits for differences of running sums
+        wide = input.to(float32)
+        return shares_of_sums(g.to(float32), logcumsumexp(wide, dim), wide, dim).to(float16)
+    return shares_of_sums(g, out, input, dim)
+
+
+def shares_of_sums(g, out, input, dim):
+    """What each element contributes to the sums from it on: sum over i >= j of g_i exp(x_j - out_i)."""
     g, x, out = movedim(g, dim, -1), movedim(input, dim, -1), movedim(out, dim, -1)
     out = where(out == -math.inf, 0.0, out)  # up to here all are -inf, and get 0
-    # The sum over i >= j of g_i exp(out_j - out_i), from the end to the start: no factor exceeds 1.
+    # The sums of g_i exp(out_j - out_i), from the end to the start: no factor exceeds 1.
     factors = exp(clamp(out - roll(out, -1, -1), max=0.0))
     sums = flip(linear_recurrence(flip(g, (-1,)), flip(factors, (-1,))), (-1,))
     return movedim(sums * exp(x - out), -1, dim)

@@ -42,6 +42,10 @@ def scaled_dot_product_attention(
     """
     op = "scaled_dot_product_attention"
     _check_attention(op, query, key, value, attn_mask, is_causal)
+    if query.dtype == np.float16:  # as in torch, sums and softmax have float32's digits
+        mask = attn_mask if attn_mask is None or attn_mask.dtype.kind == "b" else attn_mask.float()
+        wide = (query.float(), key.float(), value.float(), mask, dropout_p, is_causal)
+        return scaled_dot_product_attention(*wide, scale=scale, enable_gqa=enable_gqa).half()
     if enable_gqa:
         key, value = _served(op, query, key, value)
     factor = 1 / math.sqrt(query.shape[-1]) if scale is None and query.shape[-1] else scale or 0.0
