@@ -51,7 +51,6 @@ def simplest(strategy: Any, condition: Any = lambda value: True) -> Any:
         (indices((3, 2)), lambda k: isinstance(k, np.ndarray) and k.dtype.kind == "i" and k.size, "array([0])"),
         (indices((3, 2)), lambda k: isinstance(k, slice) and k.step == -1, "slice(None, None, -1)"),
     ],
-    ids=str,
 )
 def test_shrunk_examples_are_readable(strategy: Any, condition: Any, shrunk: str) -> None:
     assert " ".join(repr(simplest(strategy, condition)).split()) == shrunk
