@@ -11,6 +11,7 @@ enum {
     REGION_BYTES = 512 * 1024, /* so does a region */
     GATHER_COST = 14,          /* multiplications of a vector that take as long as gathering one */
     BUFFER_COST = 12,          /* or as writing a vector of results through the buffer, not straight to the target */
+    IN_PLACE_PANELS = 6,       /* so few read planes where they are: the lines of a panel's rows are far apart */
 };
 
 /* A tile of one vector takes this many times half the time of one of two. */
@@ -45,11 +46,22 @@ static void add_run(column_block *block, ptrdiff_t target, ptrdiff_t column, ptr
     block->runs[block->run_count++] = (run){target, (int32_t)(block->buffer + column), (int32_t)count};
 }
 
+/* Appends the runs of `count` columns from window `first` of all images on, from column `column` of the next tile on. */
+static void add_windows(column_block *block, const column_plan *cut, ptrdiff_t first, ptrdiff_t count, ptrdiff_t column)
+{
+    const ptrdiff_t *grid = cut->product->from.grid, area = volume(grid);
+    for (ptrdiff_t done = 0, taken; done < count; done += taken) {
+        const ptrdiff_t image = (first + done) / area, place = (first + done) % area;
+        const ptrdiff_t x = place % grid[2], y = place / grid[2] % grid[1], z = place / grid[2] / grid[1];
+        taken = smaller(count - done, cut->dense ? area - place : grid[2] - x);
+        add_run(block, target_of(cut->product, image, z, y, x), column + done, taken);
+    }
+}
+
 static status prepare_panels(const column_plan *cut, ptrdiff_t number, column_block *block)
 {
     const implicit *product = cut->product;
     const gather *from = &product->from;
-    const ptrdiff_t *grid = from->grid, area = volume(grid);
     const ptrdiff_t first = number * cut->column_block, count = smaller(cut->column_block, cut->columns - first);
     const ptrdiff_t tiles = ceil_div(count, TILE_COLUMNS);
     block->most_pieces = round_up(count, LANES);
@@ -59,7 +71,8 @@ static status prepare_panels(const column_plan *cut, ptrdiff_t number, column_bl
     block->runs = scratch(SCRATCH_PIECES, (size_t)count * sizeof(run) + (size_t)tiles * sizeof(tile) +
                                               taps * (size_t)block->most_pieces * sizeof(piece) +
                                               (taps + rows) * sizeof(int32_t));
-    block->elements = scratch(SCRATCH_COLUMNS, (size_t)(tiles * block->panel_pitch) * sizeof(real));
+    block->elements = block->copied =
+        scratch(SCRATCH_COLUMNS, (size_t)(tiles * block->panel_pitch) * sizeof(real));
     if (!block->runs || !block->elements)
         return NO_MEMORY;
     block->tiles = (tile *)(block->runs + count);
@@ -74,13 +87,35 @@ static status prepare_panels(const column_plan *cut, ptrdiff_t number, column_bl
                                                            block->pieces + tap * block->most_pieces);
     for (ptrdiff_t column = 0; column < count; column += TILE_COLUMNS) {
         const ptrdiff_t width = smaller(TILE_COLUMNS, count - column), first_run = block->run_count;
-        for (ptrdiff_t done = 0, taken; done < width; done += taken) {
-            const ptrdiff_t image = (first + column + done) / area, place = (first + column + done) % area;
-            const ptrdiff_t x = place % grid[2], y = place / grid[2] % grid[1], z = place / grid[2] / grid[1];
-            taken = smaller(width - done, cut->dense ? area - place : grid[2] - x);
-            add_run(block, target_of(product, image, z, y, x), done, taken);
-        }
+        add_windows(block, cut, first + column, width, 0);
         add_tile(block, product, column / TILE_COLUMNS * block->panel_pitch, LANES, ceil_div(width, LANES), first_run);
+    }
+    return OK;
+}
+
+/* The last tile of a plane begins earlier if it would read beyond the plane; what it computes again is not written. */
+static status prepare_planes(const column_plan *cut, ptrdiff_t number, column_block *block)
+{
+    const implicit *product = cut->product;
+    const ptrdiff_t plane = volume(product->from.plane), cuts = ceil_div(plane, cut->column_block);
+    const ptrdiff_t first = number % cuts * cut->column_block, end = smaller(plane, first + cut->column_block);
+    const ptrdiff_t tiles = ceil_div(end - first, TILE_COLUMNS);
+    block->image = number / cuts;
+
+    const size_t rows = (size_t)(cut->depth_block + PREFETCH_STEPS);
+    block->runs = scratch(SCRATCH_PIECES, (size_t)(end - first) * sizeof(run) + (size_t)tiles * sizeof(tile) +
+                                              rows * sizeof(int32_t));
+    if (!block->runs)
+        return NO_MEMORY;
+    block->tiles = (tile *)(block->runs + (end - first));
+    block->row_offset = (int32_t *)(block->tiles + tiles);
+    for (ptrdiff_t k = 0; k < cut->depth_block + PREFETCH_STEPS; k++)
+        block->row_offset[k] = (int32_t)(k * plane);
+    for (ptrdiff_t column = first; column < end; column += TILE_COLUMNS) {
+        const ptrdiff_t width = smaller(TILE_COLUMNS, end - column), vectors = ceil_div(width, LANES);
+        const ptrdiff_t back = larger(0, column + vectors * LANES - plane), first_run = block->run_count;
+        add_windows(block, cut, block->image * plane + column, width, back);
+        add_tile(block, product, column - back, LANES, vectors, first_run);
     }
     return OK;
 }
@@ -145,7 +180,7 @@ static status prepare_region(const column_plan *cut, ptrdiff_t number, column_bl
     block->runs = scratch(SCRATCH_PIECES, (size_t)(lines + most_tiles) * sizeof(run) +
                                               (size_t)most_tiles * sizeof(tile) + rows * sizeof(int32_t));
     /* The last tile may read beyond the last channel, and fill_region may write there. */
-    block->elements =
+    block->elements = block->copied =
         scratch(SCRATCH_COLUMNS, (size_t)(channels * block->copy.channel_pitch + TILE_COLUMNS + LANES) * sizeof(real));
     if (!block->runs || !block->elements)
         return NO_MEMORY;
@@ -173,10 +208,12 @@ static status prepare_region(const column_plan *cut, ptrdiff_t number, column_bl
 status prepare_columns(const column_plan *cut, ptrdiff_t number, column_block *block)
 {
     block->tile_count = block->run_count = block->buffer = 0;
-    return cut->form == PANELS ? prepare_panels(cut, number, block) : prepare_region(cut, number, block);
+    if (cut->form == PANELS)
+        return prepare_panels(cut, number, block);
+    return cut->form == PLANES ? prepare_planes(cut, number, block) : prepare_region(cut, number, block);
 }
 
-void fill_columns(const column_plan *cut, const column_block *block, ptrdiff_t group, ptrdiff_t begin, ptrdiff_t depth)
+void fill_columns(const column_plan *cut, column_block *block, ptrdiff_t group, ptrdiff_t begin, ptrdiff_t depth)
 {
     const implicit *product = cut->product;
     const gather *from = &product->from;
@@ -184,14 +221,18 @@ void fill_columns(const column_plan *cut, const column_block *block, ptrdiff_t g
         return;
     const ptrdiff_t plane = volume(from->plane);
     ptrdiff_t channel = group * product->channels + begin / from->taps, tap = begin % from->taps;
+    if (cut->form == PLANES) {
+        block->elements = product->source + block->image * from->image_pitch + channel * plane;
+        return;
+    }
     if (cut->form != PANELS) {
         fill_region(from, &cut->taps, &block->copy, block->first, product->source,
-                    block->image * from->image_pitch + channel * plane, depth / from->taps, block->elements);
+                    block->image * from->image_pitch + channel * plane, depth / from->taps, block->copied);
         return;
     }
     for (ptrdiff_t k = 0; k < depth; k++) {
         gather_row(from, product->source, channel * plane, block->pieces + tap * block->most_pieces,
-                   block->piece_count[tap], block->elements + k * TILE_COLUMNS);
+                   block->piece_count[tap], block->copied + k * TILE_COLUMNS);
         if (++tap == from->taps) {
             tap = 0;
             channel++;
@@ -199,19 +240,43 @@ void fill_columns(const column_plan *cut, const column_block *block, ptrdiff_t g
     }
 }
 
-static void cut_panels(column_plan *cut, ptrdiff_t threads)
+/* Long stretches of each row are read faster, as long as the block stays in the second-level cache. */
+static ptrdiff_t longest_block(const column_plan *cut)
 {
-    const ptrdiff_t depth = cut->product->channels * cut->product->from.taps;
-    cut->depth_block = ceil_div(depth, larger(1, ceil_div(depth, DEPTH_BLOCK)));
-    cut->columns = cut->product->batch * volume(cut->product->from.grid);
-    /* Long stretches of each row are read faster, as long as the block stays in the second-level cache. */
     const ptrdiff_t fits = PANEL_BYTES / (ptrdiff_t)sizeof(real) / larger(1, cut->depth_block);
-    const ptrdiff_t most = larger(COLUMN_BLOCK, smaller(LONG_BLOCK, fits / TILE_COLUMNS * TILE_COLUMNS));
-    cut->blocks = ceil_div(cut->columns, most);
-    if (cut->blocks < 4 * threads) /* few blocks: a multiple of the threads */
+    return larger(COLUMN_BLOCK, smaller(LONG_BLOCK, fits / TILE_COLUMNS * TILE_COLUMNS));
+}
+
+static void cut_panels(column_plan *cut, ptrdiff_t panels, ptrdiff_t threads)
+{
+    cut->columns = cut->product->batch * volume(cut->product->from.grid);
+    cut->blocks = ceil_div(cut->columns, longest_block(cut));
+    /* Few blocks: a multiple of the threads, unless these share the panels of a single one. */
+    if (cut->blocks < 4 * threads && !(cut->blocks == 1 && panels >= 4 * threads))
         cut->blocks = smaller(round_up(cut->blocks, threads), ceil_div(cut->columns, 2 * TILE_COLUMNS));
     cut->column_block = round_up(ceil_div(cut->columns, cut->blocks), TILE_COLUMNS);
     cut->blocks = ceil_div(cut->columns, cut->column_block);
+}
+
+/* Are the columns the planes themselves, and long enough for a tile? */
+static int are_planes(const implicit *product)
+{
+    const gather *from = &product->from;
+    if (from->taps != 1)
+        return 0;
+    for (int axis = 0; axis < AXES; axis++)
+        if (from->tap[0][axis] != 0 || from->step[axis] != 1 || from->grid[axis] != from->plane[axis])
+            return 0;
+    const ptrdiff_t plane = volume(from->plane);
+    return plane >= TILE_COLUMNS && plane < INT32_MAX / (DEPTH_BLOCK + PREFETCH_STEPS);
+}
+
+static void cut_planes(column_plan *cut)
+{
+    cut->columns = volume(cut->product->from.plane);
+    const ptrdiff_t cuts = ceil_div(cut->columns, longest_block(cut));
+    cut->column_block = round_up(ceil_div(cut->columns, cuts), TILE_COLUMNS);
+    cut->blocks = cut->product->batch * ceil_div(cut->columns, cut->column_block);
 }
 
 /* Cuts the grid into blocks of about COLUMN_BLOCK columns: whole rows if they are not longer than that. */
@@ -257,7 +322,7 @@ static column_form choose_form(const column_plan *cut)
     return (double)product->rows * wasted * gathered + GATHER_COST * copied < GATHER_COST * gathered ? lines : PANELS;
 }
 
-void cut_columns(const implicit *product, ptrdiff_t threads, void *shift_memory, column_plan *cut)
+void cut_columns(const implicit *product, ptrdiff_t panels, ptrdiff_t threads, void *shift_memory, column_plan *cut)
 {
     const gather *from = &product->from;
     *cut = (column_plan){.product = product, .form = PANELS, .dense = 1};
@@ -268,6 +333,14 @@ void cut_columns(const implicit *product, ptrdiff_t threads, void *shift_memory,
         cut_regions(cut);
         cut->form = choose_form(cut);
     }
-    if (cut->form == PANELS)
-        cut_panels(cut, threads);
+    if (cut->form != PANELS)
+        return;
+    const ptrdiff_t depth = product->channels * from->taps;
+    cut->depth_block = ceil_div(depth, larger(1, ceil_div(depth, DEPTH_BLOCK)));
+    if (panels <= IN_PLACE_PANELS && are_planes(product)) {
+        cut->form = PLANES;
+        cut_planes(cut);
+    } else {
+        cut_panels(cut, panels, threads);
+    }
 }

@@ -11,8 +11,9 @@
 #define fill_columns NAME(fill_columns)
 
 /* How columns reach the multiplication: gathered row by row into panels, or read in place from a region. There, tiles
- * follow either the padded lines, end to end, or each line of windows by itself; one of them wastes fewer lanes. */
-typedef enum { PANELS, PADDED_LINES, WINDOW_LINES } column_form;
+ * follow either the padded lines, end to end, or each line of windows by itself; one of them wastes fewer lanes. A
+ * filter of one tap reads the very planes of the source: nothing is copied at all. */
+typedef enum { PANELS, PADDED_LINES, WINDOW_LINES, PLANES } column_form;
 
 /* The columns of a product, cut into blocks. */
 typedef struct {
@@ -21,9 +22,9 @@ typedef struct {
     ptrdiff_t blocks;
     ptrdiff_t depth_block; /* rows that are in place at a time: all blocks of the depth but the last have as many */
     int dense;             /* the windows of an image fill its target plane in order */
-    ptrdiff_t columns, column_block;  /* PANELS: windows of all images in a row, and how many a block has */
-    shifts taps;                      /* otherwise */
-    ptrdiff_t size[AXES], cuts[AXES]; /* otherwise: windows of a block, and blocks along each axis of the grid */
+    ptrdiff_t columns, column_block;  /* PANELS: windows of all images in a row, PLANES: of one, and of a block */
+    shifts taps;                      /* of regions */
+    ptrdiff_t size[AXES], cuts[AXES]; /* of regions: windows of a block, and blocks along each axis of the grid */
 } column_plan;
 
 /* Up to TILE_VECTORS vectors of columns: row k of vector j is at elements[offset + j * step + row_offset[k]]. If all
@@ -41,7 +42,8 @@ typedef struct {
 } run;
 
 typedef struct {
-    real *elements;
+    const real *elements;
+    real *copied; /* the same, where they were copied */
     int32_t *row_offset;
     tile *tiles;
     run *runs;
@@ -49,18 +51,18 @@ typedef struct {
     piece *pieces;                           /* PANELS: [taps, most_pieces] */
     int32_t *piece_count;
     ptrdiff_t most_pieces, panel_pitch;
-    region copy; /* otherwise */
-    ptrdiff_t image, first[AXES]; /* of the region */
+    region copy;
+    ptrdiff_t image, first[AXES]; /* of the region, or the planes */
 } column_block;
 
-/* Chooses a form and cuts. `shift_memory` has shifts_bytes(). How columns are cut changes no result, and the cut of the
+/* Chooses a form and cuts for so many panels of rows. `shift_memory` has shifts_bytes(). How columns are cut changes no result, and the cut of the
  * depth does not depend on the number of threads. */
-void cut_columns(const implicit *product, ptrdiff_t threads, void *shift_memory, column_plan *cut);
+void cut_columns(const implicit *product, ptrdiff_t panels, ptrdiff_t threads, void *shift_memory, column_plan *cut);
 
 /* Lays a block out in the calling thread's scratch memory. */
 status prepare_columns(const column_plan *cut, ptrdiff_t number, column_block *block);
 
 /* Brings rows begin .. begin + depth - 1 of a group's matrix into place; `begin` is a multiple of depth_block. */
-void fill_columns(const column_plan *cut, const column_block *block, ptrdiff_t group, ptrdiff_t begin, ptrdiff_t depth);
+void fill_columns(const column_plan *cut, column_block *block, ptrdiff_t group, ptrdiff_t begin, ptrdiff_t depth);
 
 #endif

@@ -16,7 +16,7 @@ typedef struct {
     row_panels panels; /* of one group */
     ptrdiff_t parts;
     ptrdiff_t depth; /* channels * taps, taps fastest */
-    real *packed;    /* the filter: for each group and row panel [depth, rows of the panel] */
+    real *packed;    /* the filter: for each group and row panel [depth, rows of the panel]; NULL if it is packed in use */
 } plan;
 
 enum { STEP_PITCH = (TILE_ROWS + LANES - 1) / LANES * LANES };
@@ -41,46 +41,59 @@ INLINE void put_step(real *to, const real *panel_end, const real *step, ptrdiff_
     }
 }
 
-static status pack_panel(void *context, ptrdiff_t unit)
+/* Is the depth in the filter's own order, so that rows are read as they lie? */
+static int in_order(const implicit *product)
 {
-    const plan *cut = context;
-    const implicit *product = cut->product;
-    const ptrdiff_t group = unit / cut->panels.count, panel = unit % cut->panels.count;
-    const ptrdiff_t first = panel_begin(cut->panels, panel), rows = panel_begin(cut->panels, panel + 1) - first;
+    const ptrdiff_t taps = product->from.taps;
+    return product->filter_pitch[2] == taps && (taps == 0 || product->filter_tap[taps - 1] == taps - 1);
+}
+
+/* Packs steps begin .. begin + depth - 1 of some rows: [depth, rows]. Unless the depth is in order, these are all taps of
+ * some channels. */
+static void pack_rows(const implicit *product, ptrdiff_t group, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t begin,
+                      ptrdiff_t depth, real *packed)
+{
     const ptrdiff_t *pitch = product->filter_pitch, taps = product->from.taps;
     const real *filter = product->filter + group * pitch[0] + first * pitch[1];
     const real *filters_end = product->filter + product->groups * pitch[0];
-    real *packed = cut->packed + (group * product->rows + first) * cut->depth;
-    const real *panel_end = packed + rows * cut->depth;
+    const real *panel_end = packed + rows * depth;
     real steps[LANES * STEP_PITCH];
-    if (pitch[2] == taps && (taps == 0 || product->filter_tap[taps - 1] == taps - 1)) { /* in the filter's own order */
-        for (ptrdiff_t k = 0; k < cut->depth; k += LANES) {
-            transpose_rows(filter + k, pitch[1], rows, filters_end, steps);
-            for (ptrdiff_t i = 0; i < LANES && k + i < cut->depth; i++, packed += rows)
+    if (in_order(product)) {
+        for (ptrdiff_t k = 0; k < depth; k += LANES) {
+            transpose_rows(filter + begin + k, pitch[1], rows, filters_end, steps);
+            for (ptrdiff_t i = 0; i < LANES && k + i < depth; i++, packed += rows)
                 put_step(packed, panel_end, steps + i * STEP_PITCH, rows);
         }
-    } else if (pitch[1] == 1) { /* rows side by side */
-        for (ptrdiff_t channel = 0; channel < product->channels; channel++, packed += rows) {
-            const real *from = filter + channel * pitch[2];
+        return;
+    }
+    const ptrdiff_t channel_begin = taps ? begin / taps : 0, channel_end = taps ? (begin + depth) / taps : 0;
+    for (ptrdiff_t channel = channel_begin; channel < channel_end; channel++) {
+        const real *from = filter + channel * pitch[2];
+        if (pitch[1] == 1) { /* rows side by side, of one tap */
             if (filters_end - from >= STEP_PITCH)
                 put_step(packed, panel_end, from, rows);
             else
                 memcpy(packed, from, (size_t)rows * sizeof(real));
-        }
-    } else if (pitch[1] <= LANES) { /* the rows of a channel side by side, each with all its taps */
-        for (ptrdiff_t channel = 0; channel < product->channels; channel++) {
-            transpose_rows(filter + channel * pitch[2], pitch[1], rows, filters_end, steps);
+            packed += rows;
+        } else if (pitch[1] <= LANES) { /* the rows of a channel side by side, each with all its taps */
+            transpose_rows(from, pitch[1], rows, filters_end, steps);
             for (ptrdiff_t tap = 0; tap < taps; tap++, packed += rows)
                 put_step(packed, panel_end, steps + product->filter_tap[tap] * STEP_PITCH, rows);
-        }
-    } else {
-        for (ptrdiff_t channel = 0; channel < product->channels; channel++)
-            for (ptrdiff_t tap = 0; tap < taps; tap++) {
-                const real *from = filter + channel * pitch[2] + product->filter_tap[tap];
+        } else {
+            for (ptrdiff_t tap = 0; tap < taps; tap++)
                 for (ptrdiff_t row = 0; row < rows; row++)
-                    *packed++ = from[row * pitch[1]];
-            }
+                    *packed++ = from[product->filter_tap[tap] + row * pitch[1]];
+        }
     }
+}
+
+static status pack_panel(void *context, ptrdiff_t unit)
+{
+    const plan *cut = context;
+    const ptrdiff_t group = unit / cut->panels.count, panel = unit % cut->panels.count;
+    const ptrdiff_t first = panel_begin(cut->panels, panel), rows = panel_begin(cut->panels, panel + 1) - first;
+    pack_rows(cut->product, group, first, rows, 0, cut->depth,
+              cut->packed + (group * cut->product->rows + first) * cut->depth);
     return OK;
 }
 
@@ -117,7 +130,9 @@ static status multiply_block(void *context, ptrdiff_t task)
         return prepared;
     const ptrdiff_t buffer_pitch = block.buffer + LANES; /* off the powers of two */
     real *buffer = scratch(SCRATCH_TILES, (size_t)(rows * buffer_pitch) * sizeof(real));
-    if (!buffer)
+    real *panel_in_use =
+        cut->packed ? NULL : scratch(SCRATCH_FILTER, (size_t)(TILE_ROWS * cut->columns.depth_block) * sizeof(real));
+    if (!buffer || !(cut->packed || panel_in_use))
         return NO_MEMORY;
 
     for (ptrdiff_t unit = unit_begin, next; unit < unit_end; unit = next) {
@@ -131,7 +146,11 @@ static status multiply_block(void *context, ptrdiff_t task)
             for (ptrdiff_t panel = unit - group * panels; panel < next - group * panels; panel++) {
                 const ptrdiff_t row = panel_begin(cut->panels, panel),
                                 height = panel_begin(cut->panels, panel + 1) - row;
-                const real *packed = cut->packed + (group * rows + row) * cut->depth + done * height;
+                const real *packed = panel_in_use;
+                if (cut->packed)
+                    packed = cut->packed + (group * rows + row) * cut->depth + done * height;
+                else
+                    pack_rows(product, group, row, height, done, depth, panel_in_use);
                 const real *bias = product->bias ? product->bias + group * rows + row : NULL;
                 for (const tile *t = block.tiles; t < block.tiles + block.tile_count; t++) {
                     const int direct = t->target >= 0;
@@ -158,19 +177,25 @@ status implicit_product(const implicit *product)
     if (windows == 0 || units == 0)
         return OK;
     cut.depth = product->channels * product->from.taps;
-    cut.packed = scratch(SCRATCH_FILTER, (size_t)(product->groups * product->rows * cut.depth) * sizeof(real));
     void *shift_memory = scratch(SCRATCH_SHIFTS, shifts_bytes(&product->from));
-    if (!cut.packed || !shift_memory)
+    if (!shift_memory)
         return NO_MEMORY;
 
     const double work = (double)windows * (double)product->groups * (double)product->rows * (double)cut.depth;
     const int serial = work < SERIAL_WORK;
     const ptrdiff_t threads = serial ? 1 : get_num_threads();
-    cut_columns(product, threads, shift_memory, &cut.columns);
+    cut_columns(product, cut.panels.count, threads, shift_memory, &cut.columns);
     const ptrdiff_t blocks = cut.columns.blocks;
     cut.parts = blocks % threads == 0 || blocks > 2 * threads ? 1 : smaller(units, threads);
 
     status (*run)(ptrdiff_t, task_body, void *) = serial ? serial_for : parallel_for;
-    const status packed = run(units, pack_panel, &cut);
-    return packed != OK ? packed : run(blocks * cut.parts, multiply_block, &cut);
+    /* Panels that only one block needs are packed as it needs them: they never leave the nearest cache. */
+    const ptrdiff_t taps = product->from.taps;
+    if (blocks > 1 || (!in_order(product) && taps && cut.columns.depth_block % taps != 0)) {
+        cut.packed = scratch(SCRATCH_FILTER, (size_t)(product->groups * product->rows * cut.depth) * sizeof(real));
+        const status packed = cut.packed ? run(units, pack_panel, &cut) : NO_MEMORY;
+        if (packed != OK)
+            return packed;
+    }
+    return run(blocks * cut.parts, multiply_block, &cut);
 }
