@@ -155,7 +155,7 @@ cdef int _check_equal(str op, str what, got, expected) except -1:
 
 cdef int _check_status(str op, status result, in_size=None) except -1:
     if result == NO_MEMORY:
-        raise MemoryError(f"{op}: no memory for its working buffers")
+        raise MemoryError(f"{op}: no memory for a working buffer of {scratch_refused()} bytes")
     if result == BAD_INDEX:
         raise IndexError(f"{op}: an index lies outside of its plane of size {tuple(in_size)}")
     return 0

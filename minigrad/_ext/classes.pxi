@@ -9,8 +9,10 @@ def softmax(x, axis, logarithm):
     cdef int wanted = logarithm
     cdef const void *x_data = cnp.PyArray_DATA(x)
     cdef void *y_data = cnp.PyArray_DATA(y)
+    cdef status result
     with nogil:
-        kernels.softmax(outer, classes, inner, wanted, x_data, y_data)
+        result = kernels.softmax(outer, classes, inner, wanted, x_data, y_data)
+    _check_status("softmax", result)
     return y
 
 
@@ -25,8 +27,10 @@ def softmax_input(g, y, axis, logarithm):
     cdef const void *g_data = cnp.PyArray_DATA(g)
     cdef const void *y_data = cnp.PyArray_DATA(y)
     cdef void *dx_data = cnp.PyArray_DATA(dx)
+    cdef status result
     with nogil:
-        kernels.softmax_input(outer, classes, inner, wanted, g_data, y_data, dx_data)
+        result = kernels.softmax_input(outer, classes, inner, wanted, g_data, y_data, dx_data)
+    _check_status("softmax_input", result)
     return dx
 
 
@@ -55,6 +59,7 @@ def cross_entropy(x, target, weight, ignored):
                                        loss_data, largest_data, log_sum_data)
     if result == BAD_INDEX:
         _raise_bad_target("cross_entropy", target, classes, ignored)
+    _check_status("cross_entropy", result)
     return loss, largest, log_sum
 
 
@@ -70,8 +75,6 @@ def cross_entropy_input(g, x, target, weight, ignored, largest, log_sum):
     cdef int g_step = _read_operand("cross_entropy_input", "g", g, largest)
     _check_like("cross_entropy_input", "largest", largest, x, target.shape)
     _check_like("cross_entropy_input", "log_sum", log_sum, x, target.shape)
-    if target.min() < 0 or target.max() >= classes:
-        _raise_bad_target("cross_entropy_input", target, classes, ignored)
     dx = _empty(x.shape, cnp.PyArray_TYPE(x))
     cdef int64_t ignored_class = ignored
     cdef const void *g_data = cnp.PyArray_DATA(g)
@@ -79,9 +82,13 @@ def cross_entropy_input(g, x, target, weight, ignored, largest, log_sum):
     cdef const void *largest_data = cnp.PyArray_DATA(largest)
     cdef const void *log_sum_data = cnp.PyArray_DATA(log_sum)
     cdef void *dx_data = cnp.PyArray_DATA(dx)
+    cdef status result
     with nogil:
-        kernels.cross_entropy_input(outer, classes, inner, g_data, g_step, x_data, target_data, weight_data,
-                                    ignored_class, largest_data, log_sum_data, dx_data)
+        result = kernels.cross_entropy_input(outer, classes, inner, g_data, g_step, x_data, target_data, weight_data,
+                                             ignored_class, largest_data, log_sum_data, dx_data)
+    if result == BAD_INDEX:
+        _raise_bad_target("cross_entropy_input", target, classes, ignored)
+    _check_status("cross_entropy_input", result)
     return dx
 
 

@@ -15,8 +15,10 @@ def map_unary(str name, x, double a=0.0, double b=0.0, out=None):
     cdef ptrdiff_t count = x.size
     cdef const void *x_data = cnp.PyArray_DATA(x)
     cdef void *y_data = cnp.PyArray_DATA(out)
+    cdef status result
     with nogil:
-        kernels.map_unary(number, count, x_data, a, b, y_data)
+        result = kernels.map_unary(number, count, x_data, a, b, y_data)
+    _check_status(name, result)
     return out
 
 
@@ -35,8 +37,10 @@ def map_binary(str name, x, z, double a=0.0, double b=0.0, out=None):
     cdef const void *x_data = cnp.PyArray_DATA(x)
     cdef const void *z_data = cnp.PyArray_DATA(z)
     cdef void *y_data = cnp.PyArray_DATA(out)
+    cdef status result
     with nogil:
-        kernels.map_binary(number, count, x_step, x_data, z_step, z_data, a, b, y_data)
+        result = kernels.map_binary(number, count, x_step, x_data, z_step, z_data, a, b, y_data)
+    _check_status(name, result)
     return out
 
 
@@ -78,6 +82,7 @@ def add_rows(target, indices, source):
         result = kernels.add_rows(rows, columns, count, indices_data, source_data, target_data)
     if result == BAD_INDEX:
         raise IndexError(f"add_rows: an index lies outside of the {rows} rows")
+    _check_status("add_rows", result)
 
 
 def dropout(x, uint64_t key, uint32_t threshold, double scale):
@@ -87,6 +92,8 @@ def dropout(x, uint64_t key, uint32_t threshold, double scale):
     cdef ptrdiff_t count = x.size
     cdef const void *x_data = cnp.PyArray_DATA(x)
     cdef void *y_data = cnp.PyArray_DATA(y)
+    cdef status result
     with nogil:
-        kernels.dropout(count, key, threshold, scale, x_data, y_data)
+        result = kernels.dropout(count, key, threshold, scale, x_data, y_data)
+    _check_status("dropout", result)
     return y

@@ -22,7 +22,7 @@ cdef class table_of_rows:
         self.starts = <ptrdiff_t *> malloc((self.rows + 1) * sizeof(ptrdiff_t))
         self.pointers = <void **> malloc(self.rows * columns * sizeof(void *))
         if self.starts == NULL or self.pointers == NULL:
-            raise MemoryError(f"{op}: no memory for its table of arrays")
+            raise MemoryError(f"{op}: no memory for a table of {self.rows} rows of {columns} arrays")
         self.starts[0] = 0
         for arrays in rows:
             if len(arrays) != columns:
@@ -88,8 +88,10 @@ def evaluate(arrays, temporaries, code, constants, rows):
         if what.code[k].out < what.arrays:
             table.check_writable("evaluate", rows, what.code[k].out)
     cdef const double *numbers_data = <const double *> cnp.PyArray_DATA(numbers)
+    cdef status result
     with nogil:
-        table.kernels.evaluate(&what, numbers_data, table.rows, table.starts, table.pointers)
+        result = table.kernels.evaluate(&what, numbers_data, table.rows, table.starts, table.pointers)
+    _check_status("evaluate", result)
 
 
 def sum_of_squares(arrays):

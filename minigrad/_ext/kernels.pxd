@@ -9,6 +9,10 @@ cdef extern from "csrc/status.h" nogil:
         BAD_INDEX
 
 
+cdef extern from "csrc/scratch.h" nogil:
+    size_t scratch_refused() noexcept
+
+
 cdef extern from "csrc/shapes.h" nogil:
     ctypedef enum conv_algorithm:
         AUTOMATIC

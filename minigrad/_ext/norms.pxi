@@ -66,8 +66,10 @@ def scale_channels(x, scale, shift):
     if shift is not None:
         shift_data = _vector_data("scale_channels", "shift", shift, channels, x)
     cdef void *y_data = cnp.PyArray_DATA(y)
+    cdef status result
     with nogil:
-        kernels.scale_channels(samples, channels, size, x_data, scale_data, shift_data, y_data)
+        result = kernels.scale_channels(samples, channels, size, x_data, scale_data, shift_data, y_data)
+    _check_status("scale_channels", result)
     return y
 
 
@@ -89,8 +91,10 @@ cdef _norm(str op, const norm_shape *shape, x, weight, bias, moments_shape, weig
     cdef void *y_data = cnp.PyArray_DATA(y)
     cdef void *mean_data = cnp.PyArray_DATA(mean)
     cdef void *var_data = cnp.PyArray_DATA(var)
+    cdef status result
     with nogil:
-        kernels.norm(shape, x_data, weight_data, bias_data, y_data, mean_data, var_data)
+        result = kernels.norm(shape, x_data, weight_data, bias_data, y_data, mean_data, var_data)
+    _check_status(op, result)
     return y, mean, var
 
 
@@ -113,11 +117,13 @@ cdef _norm_input(str op, const norm_shape *shape, g, x, weight, mean, var, momen
     cdef void *dx_data = cnp.PyArray_DATA(dx)
     cdef void *weight_sums_data = cnp.PyArray_DATA(weight_sums)
     cdef void *bias_sums_data = cnp.PyArray_DATA(bias_sums)
+    cdef status result
     with nogil:
-        kernels.norm_input(shape, g_data, x_data, weight_data, mean_data, var_data, dx_data, weight_sums_data,
-                           bias_sums_data)
-        if shape.weight_element:
-            kernels.norm_weight(shape, g_data, x_data, mean_data, var_data, weight_sums_data, bias_sums_data)
+        result = kernels.norm_input(shape, g_data, x_data, weight_data, mean_data, var_data, dx_data, weight_sums_data,
+                                    bias_sums_data)
+        if result == OK and shape.weight_element:
+            result = kernels.norm_weight(shape, g_data, x_data, mean_data, var_data, weight_sums_data, bias_sums_data)
+    _check_status(op, result)
     return dx, weight_sums, bias_sums
 
 

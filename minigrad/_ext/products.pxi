@@ -44,7 +44,7 @@ def matmul(a, b, bias=None):
             shape.batch *= length
         starts = <ptrdiff_t *> malloc(2 * (<size_t> shape.batch + 1) * sizeof(ptrdiff_t))
         if starts == NULL:
-            raise MemoryError("matmul: no memory for its working buffers")
+            raise MemoryError(f"matmul: no memory for a table of {shape.batch} matrices")
         _find_starts(left, outer, itemsize, starts)
         _find_starts(right, outer, itemsize, starts + shape.batch)
         shape.left_start = starts

@@ -2,6 +2,7 @@
 #include "scratch.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 typedef struct {
@@ -12,6 +13,7 @@ typedef struct {
 static pthread_key_t key;
 static pthread_once_t key_made = PTHREAD_ONCE_INIT;
 static int key_error;
+static atomic_size_t refused;
 
 static void release(void *owned)
 {
@@ -35,17 +37,25 @@ __attribute__((destructor)) static void release_at_exit(void)
     }
 }
 
+size_t scratch_refused(void) { return atomic_load_explicit(&refused, memory_order_relaxed); }
+
+static void *refuse(size_t bytes)
+{
+    atomic_store_explicit(&refused, bytes, memory_order_relaxed);
+    return NULL;
+}
+
 void *scratch(scratch_slot slot, size_t bytes)
 {
     pthread_once(&key_made, make_key);
     if (key_error)
-        return NULL;
+        return refuse(bytes);
     thread_scratch *mine = pthread_getspecific(key);
     if (!mine) {
         mine = calloc(1, sizeof *mine);
         if (!mine || pthread_setspecific(key, mine) != 0) {
             free(mine);
-            return NULL;
+            return refuse(bytes);
         }
     }
     if (mine->bytes[slot] < bytes || !mine->memory[slot]) {
@@ -56,7 +66,7 @@ void *scratch(scratch_slot slot, size_t bytes)
         mine->bytes[slot] = 0;
         mine->memory[slot] = grown > bytes ? aligned_alloc(page, grown) : NULL;
         if (!mine->memory[slot])
-            return NULL;
+            return refuse(bytes);
         mine->bytes[slot] = grown;
     }
     return mine->memory[slot];

@@ -21,4 +21,7 @@ typedef enum {
  * memory. */
 void *scratch(scratch_slot slot, size_t bytes);
 
+/* The size of the buffer for which there was no memory last, in any thread. */
+size_t scratch_refused(void);
+
 #endif

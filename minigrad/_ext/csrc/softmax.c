@@ -245,12 +245,21 @@ INLINE real factor_of(const softmax_job *work, ptrdiff_t at)
     return work->weight ? g * work->weight[target] : g;
 }
 
+/* Is the target of place `at` neither a class nor to be ignored? */
+INLINE int no_class(const softmax_job *work, ptrdiff_t at)
+{
+    const int64_t target = work->target[at];
+    return target != work->ignored && (target < 0 || target >= work->classes);
+}
+
 static status cross_entropy_input_rows(void *context, ptrdiff_t task)
 {
     const softmax_job *work = context;
     const ptrdiff_t classes = work->classes;
     FOR_ROWS(work, task, row)
     {
+        if (no_class(work, row))
+            return BAD_INDEX;
         const real factor = factor_of(work, row), *x = work->x + row * classes;
         real *to = work->y + row * classes;
         for (ptrdiff_t i = 0; i < classes; i += LANES) {
@@ -273,8 +282,11 @@ static status cross_entropy_input_strips(void *context, ptrdiff_t task)
         const ptrdiff_t from = outer * work->classes * work->inner + inner;
         vec largest[STRIP_VECTORS], log_sum[STRIP_VECTORS];
         real factor[STRIP] = {0};
-        for (ptrdiff_t i = 0; i < width; i++)
+        for (ptrdiff_t i = 0; i < width; i++) {
+            if (no_class(work, at + i))
+                return BAD_INDEX;
             factor[i] = factor_of(work, at + i);
+        }
         for (int j = 0; j < STRIP_VECTORS; j++) {
             largest[j] = load_strip(work->known_largest + at, width, j);
             log_sum[j] = load_strip(work->known_log_sum + at, width, j);
