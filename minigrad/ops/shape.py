@@ -44,8 +44,8 @@ def check_dims(op, dim, ndim):
 
 
 def restore_dims(x, shape, dims, keepdim):
-    """Gives the result of a reduction its axes of length 1 back."""
-    if keepdim:
+    """Gives the result of a reduction its axes of length 1 back, unless it is one number, which needs none to be broadcast."""
+    if keepdim or x.ndim == 0:
         return x
     return x.reshape(tuple([1 if i in dims else n for i, n in enumerate(shape)]))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.core.dtypes import check_kind, check_one_dtype
+from minigrad.core.dtypes import check_kind, check_one_dtype, int64, uint8
 from minigrad.core.modes import no_grad
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.kernels import xp
@@ -265,7 +265,7 @@ def _check_classes(op: str, input: Tensor, target: Tensor, weight: Tensor | None
     """Checks input (N, C, *) or (C) against target (N, *) or ()."""
     if input.ndim == 0:
         raise ValueError(f"{op}: expected input with at least 1 dimension (C) or (N, C, *), got a 0-d tensor")
-    if target.dtype.name not in ("int64", "uint8"):
+    if target.dtype != int64 and target.dtype != uint8:
         raise RuntimeError(f"{op}: expected target dtype to be Long or Byte (class numbers in int64 or uint8), got {target.dtype}; convert it with target.long()")
     expected = input.shape[:1] + input.shape[2:] if input.ndim > 1 else ()
     if input.ndim > 1 and target.ndim and input.shape[0] != target.shape[0]:
@@ -373,7 +373,8 @@ def _cross_entropy_of_classes(input: Tensor, target: Tensor, weight: Tensor | No
         return loss.sum() / make_tensor(counts.sum(dtype=input.dtype))
     if not is_host(skipped):  # its number stays on the device, for which nobody waits
         return loss.sum() / make_tensor((~skipped).sum(dtype=input.dtype))
-    return loss.sum() / float(skipped.size - skipped.sum()) if skipped.any() else loss.mean()
+    missing = np.count_nonzero(skipped)
+    return loss.sum() / float(skipped.size - missing) if missing else loss.mean()
 
 
 def _along(vector: Tensor, axis: int, ndim: int) -> Any:
