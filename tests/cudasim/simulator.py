@@ -31,7 +31,6 @@ FLAGS = [
     "-fno-gnu-unique",
     "-U_FORTIFY_SOURCE",
     "-ffp-contract=off",
-    f"-I{HERE}",
 ]
 MODES = {
     "fast": ["-O2", "-fno-math-errno"],
@@ -67,34 +66,55 @@ def in_plain_cpp(source: str) -> str:
 
 
 @cache
-def compiled(source: str, options: tuple[str, ...], mode: str) -> Module:
-    return Module(source, options, mode)
+def header(mode: str) -> Path:
+    """A folder with cuda.h compiled beforehand for a mode, which every module of it begins with."""
+    assert COMPILER is not None
+    flags = [*FLAGS, *MODES[mode]]
+    text = (HERE / "cuda.h").read_text()
+    folder = CACHE / hashlib.sha256("\0".join([text, COMPILER, *flags]).encode()).hexdigest()[:24]
+    if not (folder / "cuda.h.gch").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE) as temporary:
+            (Path(temporary) / "cuda.h").write_text(text)
+            os.replace(Path(temporary) / "cuda.h", folder / "cuda.h")
+            made = Path(temporary) / "cuda.h.gch"
+            run([COMPILER, *flags, "-x", "c++-header", str(folder / "cuda.h"), "-o", str(made)])
+            os.replace(made, folder / "cuda.h.gch")
+    return folder
+
+
+@cache
+def compiled(source: str, options: tuple[str, ...], mode: str, only: str | None = None) -> Module:
+    return Module(source, options, mode, only)
 
 
 class Module:
-    """The kernels of one source text, compiled with these options (only -D matters here) in one mode: fast or check."""
+    """The kernels of one source text, or only one of them, compiled with these options (only -D matters here) in one mode: fast or check."""
 
-    def __init__(self, source: str, options: Sequence[str] = (), mode: str = "fast") -> None:
+    def __init__(self, source: str, options: Sequence[str] = (), mode: str = "fast", only: str | None = None) -> None:
         if COMPILER is None:
             raise SimulationError("the simulator needs g++")
-        flags = [*FLAGS, *MODES[mode], *[o for o in options if o.startswith("-D")]]
-        key = hashlib.sha256("\0".join([source, (HERE / "cuda.h").read_text(), *flags]).encode()).hexdigest()[:24]
+        flags = [*FLAGS, *MODES[mode]]
+        defines = [o for o in options if o.startswith("-D")]
+        marks = [source, (HERE / "cuda.h").read_text(), str(only), *flags, *defines]
+        key = hashlib.sha256("\0".join(marks).encode()).hexdigest()[:24]
         CACHE.mkdir(parents=True, exist_ok=True)
         library = CACHE / f"{key}.so"
         names = CACHE / f"{key}.txt"
         if not library.exists():
-            self.build(source, flags, library, names)
+            self.build(source, [f"-I{header(mode)}", *flags], defines, only, library, names)
         self.kernels = names.read_text().split()
         self.library = ctypes.CDLL(str(library))
         self.library.cusim_message.restype = ctypes.c_char_p
         self.library.cusim_accesses.restype = ctypes.c_uint64
 
     @staticmethod
-    def build(source: str, flags: list[str], library: Path, names: Path) -> None:
+    def build(source: str, flags: list[str], defines: list[str], only: str | None, library: Path, names: Path) -> None:
         assert COMPILER is not None
-        defines = [f for f in flags if f.startswith("-D")]
         expanded = run([COMPILER, "-E", "-x", "c++", "-DCUSIM", "-D__launch_bounds__(...)=", *defines, "-"], source)
-        kernels = KERNEL.findall(expanded)
+        kernels = [name for name in KERNEL.findall(expanded) if only in (None, name)]
+        if only is not None:  # what nothing outside can call is compiled only where it is called
+            expanded = expanded.replace('extern "C" __global__', "static")
         exports = "".join([f"CUSIM_KERNEL({name})\n" for name in kernels])
         with tempfile.TemporaryDirectory(dir=CACHE) as folder:
             text, thing = Path(folder) / "kernels.cpp", Path(folder) / "kernels.o"

@@ -14,7 +14,9 @@ from . import simulator
 from .arrays import NAMES, Function, Ufunc, by_name, ndarray, unwrap, wrap
 from .counts import counts
 
-settings = SimpleNamespace(mode="fast", seed=1)
+settings = SimpleNamespace(
+    mode="fast", seed=1, alone=False
+)  # alone: a source text is compiled for each kernel of it that is asked for
 
 
 class RawKernel:
@@ -22,14 +24,22 @@ class RawKernel:
 
     def __init__(self, code: str, name: str, options: tuple[str, ...] = ()) -> None:
         self.code, self.name, self.options = code, name, options
+        if name not in compiled(self).kernels:
+            raise RuntimeError(f"CUDA_ERROR_NOT_FOUND: {name}: named symbol not found")
 
     def __call__(self, grid: Any, block: Any, args: Any, *, shared_mem: int = 0, stream: Any = None) -> None:
         if not isinstance(args, tuple):
             raise TypeError("Argument 'args' has incorrect type (expected tuple)")
         counts.launched(self.name)
         plain = [unwrap(a) for a in args]
-        module = simulator.compiled(self.code, self.options, settings.mode)
+        module = compiled(self)
         module.kernel(self.name)(grid, block, plain, shared_mem, settings.seed)
+
+
+def compiled(kernel: RawKernel) -> simulator.Module:
+    """What a kernel is compiled to, in the mode of now."""
+    only = kernel.name if settings.alone else None
+    return simulator.compiled(kernel.code, kernel.options, settings.mode, only)
 
 
 class RawModule:
@@ -48,8 +58,6 @@ class RawModule:
         self.code, self.options = code, tuple(options)
 
     def get_function(self, name: str) -> RawKernel:
-        if name not in simulator.compiled(self.code, self.options, settings.mode).kernels:
-            raise RuntimeError(f"CUDA_ERROR_NOT_FOUND: {name}: named symbol not found")
         return RawKernel(self.code, name, self.options)
 
 
