@@ -9,7 +9,7 @@ from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
-from minigrad.kernels import cuda
+from minigrad.kernels.cuda.conv import DEPTH, splits_of, tile_of
 from minigrad.kernels.geometry import Windows
 
 
@@ -64,11 +64,11 @@ def row(name: str, images: int, channels: int, filters: int, side: int, kernel: 
         tile, parts = "direct", 1
     else:
         rows = filters // groups
-        lengths = cuda.tile_of("float32", rows)
+        lengths = tile_of("float32", rows)
         tiles = -(-places // lengths[1]) * -(-rows // lengths[0]) * groups
         tile, parts = (
             f"{lengths[0]}x{lengths[1]}",
-            cuda.splits_of(tiles, -(-depth // cuda.DEPTH), 8, GPUS[0].processors),
+            splits_of(tiles, -(-depth // DEPTH), 8, GPUS[0].processors),
         )
     times = [time(gpu, flops, moved) * 1e3 for gpu in GPUS]
     bound = "operations" if flops / (SHARE * GPUS[0].flops) > moved / GPUS[0].bytes else "memory"

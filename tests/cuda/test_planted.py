@@ -77,13 +77,14 @@ def shown(cuda: Any, name: str) -> None:
 @pytest.mark.parametrize("mode", ["fast", "check"])
 def test_a_planted_bug_is_caught(name: str, mode: str, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from minigrad.kernels import cuda
+    from minigrad.kernels.cuda import launch
 
     bug = BUGS[name]
     if mode == "fast" and not bug.fast_too:
         pytest.skip("only the checking form finds it for certain")
     if mode == "fast" and QUICK:
         pytest.skip("in other profiles")
-    original = cuda.source
+    original = launch.source
 
     def planted(file: str) -> str:
         text = original(file)
@@ -92,10 +93,10 @@ def test_a_planted_bug_is_caught(name: str, mode: str, device: str, monkeypatch:
             return text.replace(bug.right, bug.wrong)
         return text
 
-    monkeypatch.setattr(cuda, "source", planted)
+    monkeypatch.setattr(launch, "source", planted)
     monkeypatch.setattr(standin.settings, "mode", mode)
     monkeypatch.setattr(standin.settings, "alone", True)  # compiling the other kernels takes time
-    cuda.kernel.cache_clear()
+    launch.kernel.cache_clear()
     try:
         if mode == "check":
             with pytest.raises(SimulationError, match=bug.said):
@@ -104,7 +105,7 @@ def test_a_planted_bug_is_caught(name: str, mode: str, device: str, monkeypatch:
             with pytest.raises((SimulationError, AssertionError)):
                 shown(cuda, bug.shown_by)
     finally:
-        cuda.kernel.cache_clear()
+        launch.kernel.cache_clear()
 
 
 @pytest.mark.parametrize("name", ["conv", "pool", "norm"])

@@ -17,13 +17,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from minigrad.kernels import cuda, formula
+from minigrad.kernels import formula
+from minigrad.kernels.cuda import launch
+from minigrad.kernels.cuda.update import written_out
 
 ARCHITECTURES = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120")
-FILES = ("conv", "maps", "norm", "pool", "random", "softmax")
+FILES = sorted([path.stem for path in launch.SOURCES.glob("*.cu")])
 RECORD = Path(__file__).with_name("registers.json")
 # CuPy adds the last two to every compilation.
-OPTIONS = (*cuda.OPTIONS, "--ptxas-options=-v", "-ftz=true", "--device-as-default-execution-space")
+OPTIONS = (*launch.OPTIONS, "--ptxas-options=-v", "-ftz=true", "--device-as-default-execution-space")
 FIGURES = re.compile(
     r"Function properties for (\S+)\s*\n.*?(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads\s*\n.*?Used (\d+) registers([^\n]*)"
 )
@@ -75,9 +77,9 @@ def figures(log: str) -> dict[str, dict[str, int]]:
 
 def sources() -> dict[str, str]:
     """The texts that are compiled: each file, and the formula of an optimiser."""
-    texts = {name: cuda.source(name) for name in FILES}
+    texts = {name: launch.source(name) for name in FILES}
     notes, results = formula.noted(lambda p, g, m: (p - 0.1 * (0.9 * m + g), 0.9 * m + g), 3)
-    texts["formula"] = (cuda.SOURCES / "common.h").read_text() + cuda.written_out(
+    texts["formula"] = (launch.SOURCES / "common.h").read_text() + written_out(
         3, tuple(notes.steps), results, len(notes.constants), 40
     )
     return texts
@@ -97,7 +99,7 @@ def main() -> int:
     for architecture in chosen.only:
         found: dict[str, Any] = {}
         for name, text in sources().items():
-            for kind, defines in cuda.DEFINES.items():
+            for kind, defines in launch.DEFINES.items():
                 for kernel, numbers in figures(
                     compiled(library, text, (f"-arch={architecture}", *OPTIONS, *defines))
                 ).items():
