@@ -22,6 +22,7 @@ if _os.environ.get("MINIGRAD_PURE", "0") not in ("", "0"):
 
 from .core.device import device, get_default_device, set_default_device
 from .core.dtypes import (
+    bfloat16,
     bool_,
     can_cast,
     finfo,
@@ -65,10 +66,13 @@ inf, nan, pi, e = _math.inf, _math.nan, _math.pi, _math.e
 newaxis = None
 
 _LAZY_MODULES = {
-    "autograd", "backends", "cuda", "data", "inference", "inspect", "io", "linalg", "models", "nn", "ops", "optim", "testing", "train", "utils",
+    "amp", "autograd", "backends", "cuda", "data", "inference", "inspect", "io", "linalg", "models", "nn", "ops", "optim", "testing", "train", "utils",
 }  # fmt: skip
 _LAZY_NAMES = {
     "save": "io", "load": "io",
+    "autocast": "core.autocast", "is_autocast_enabled": "core.autocast", "set_autocast_enabled": "core.autocast",
+    "get_autocast_dtype": "core.autocast", "set_autocast_dtype": "core.autocast", "clear_autocast_cache": "core.autocast",
+    "is_autocast_cache_enabled": "core.autocast", "set_autocast_cache_enabled": "core.autocast",
     "get_num_threads": "kernels.threads", "set_num_threads": "kernels.threads",
     "memory_stats": "kernels.memory", "empty_cache": "kernels.memory", "reset_peak_memory_stats": "kernels.memory",
     "get_conv_precision": "kernels.settings", "set_conv_precision": "kernels.settings",

@@ -22,7 +22,7 @@ FLOORS = (
     ("ops",),
     ("nn.functional",),
     ("nn", "autograd"),
-    ("optim", "data", "io"),
+    ("optim", "data", "io", "amp"),
     ("models", "inspect", "testing", "train", "inference"),
     ("utils",),
     ("",),  # minigrad/__init__.py

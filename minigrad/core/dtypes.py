@@ -17,6 +17,19 @@ int32 = dtype("int32")
 int64 = dtype("int64")
 bool_ = dtype("bool")
 
+
+
+class BFloat16:
+    """The name of a dtype that NumPy does not have: autocast emulates it, tensors cannot have it."""
+
+    def __repr__(self) -> str:
+        return "minigrad.bfloat16"
+
+    def __reduce__(self) -> str:
+        return "bfloat16"
+
+
+bfloat16 = BFloat16()
 _default = [float32]
 CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 3}
 
@@ -54,6 +67,8 @@ def chosen_dtype(op: str, d: Any, default: Any = None) -> Any:
         found = dtype(d)
     except TypeError:
         found = None
+    if d is bfloat16:
+        raise TypeError(f"{op}: tensors cannot have bfloat16, which NumPy does not know; use float32, or autocast, which rounds to bfloat16")
     if found is None or found.kind not in CATEGORY or not found.isnative or found.kind == "f" and found.itemsize > 8:
         raise TypeError(f"{op}: expected a dtype of numbers such as minigrad.float32, got {d!r}")
     return found

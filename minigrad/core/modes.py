@@ -20,6 +20,7 @@ if not cython.compiled:  # modes.pxd declares it as a C thread-local, which is r
         recording = True  # grad and not inference: what operations ask
         packing = False  # are there hooks for saved tensors?
         tracing = False  # does somebody look at the operations?
+        casting = False  # are the inputs of some operations cast?
         task = 0  # the number of the backward that is running, 0 for none
 
     mode = Mode()
@@ -44,6 +45,15 @@ class Tracers(local):
 
 
 tracers = Tracers()
+
+
+class Casters:
+    """Who casts the inputs of operations: see autocast.py, which puts itself here when it is first asked for."""
+
+    current: Any = None
+
+
+casters = Casters()
 
 
 def recording() -> bool:
@@ -87,6 +97,18 @@ def set_tracer(tracer: Any) -> Any:
     before = tracers.current
     tracers.current = tracer
     mode.tracing = tracer is not None
+    return before
+
+
+def casting() -> bool:
+    """Are the inputs of some operations cast?"""
+    return mode.casting
+
+
+def set_casting(on: bool) -> bool:
+    """From now on the inputs of operations of this thread go through autocast.py, or no longer; returns whether they did."""
+    before = mode.casting
+    mode.casting = on
     return before
 
 

@@ -31,7 +31,7 @@ from ..kernels.driver import is_host
 from .device import on_host, together
 from .dtypes import check_kind, float32, float64, promote
 from .graph import PART, Node, Saved, Version, start
-from .modes import packing, recording, tracers, tracing
+from .modes import casters, casting, packing, recording, tracers, tracing
 from .saving import Packed, pack_values, unpacked
 from .silence import restore, silence
 from .source import here
@@ -293,6 +293,8 @@ class Primitive(Operation):
 
     def call(self, args: tuple[Any, ...], static: tuple[Any, ...]) -> Any:
         """Computes, and records the call if a gradient will be needed."""
+        if casting():
+            return casters.current.of_primitive(self, args, static)
         x: Tensor
         out: Tensor
         needed = False
@@ -630,7 +632,7 @@ def of_tensors(f: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(f)
     def call(*args: Any, **named: Any) -> Any:
         try:
-            return f(*args, **named)
+            return casters.current.of_composite(f, args, named) if casting() else f(*args, **named)
         except AttributeError as error:
             got = culprit(error, args, named)
             if got is None:

@@ -378,3 +378,8 @@ def sum_axes(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
         shape = x.shape[first:last]
         return sums.reshape((1,) * first + shape + (1,) * (x.ndim - last) if keepdims else shape)
     return fused.sum_axes(x, axes, keepdims)
+
+
+def unscale(arrays: list[Array], inverse: Array) -> Array:
+    """Multiplies arrays by a number without axes, in place; gives 1 if one had an element that is infinite or NaN, else 0."""
+    return reference.unscale(arrays, inverse)

@@ -247,6 +247,16 @@ def update(formula: Formula, rows: Iterable[Row]) -> None:
             array[...] = result
 
 
+def unscale(arrays: list[Array], inverse: Array) -> Array:
+    """Multiplies arrays by a number without axes, in place; gives 1 if one had an element that is infinite or NaN, else 0, as float32 where they are."""
+    m = xp(inverse)
+    found = [m.isfinite(x).all() for x in arrays]
+    for x in arrays:
+        with numpy.errstate(all="ignore"):
+            x *= inverse
+    return m.asarray(~m.stack(found).all(), "float32")
+
+
 def sum_of_squares(arrays: Iterable[Array]) -> float:
     """The sum of the squares of all elements, computed in float64."""
     with numpy.errstate(all="ignore"):

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from minigrad.core.modes import casting
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.nn import functional as F
 from minigrad.nn import init
@@ -356,7 +357,7 @@ class RNNBase(Module):
     def _check_input(self, input: Tensor, ndim: int) -> None:
         name = type(self).__name__
         dtype = self.weight_ih_l0.dtype
-        if input.dtype != dtype:
+        if input.dtype != dtype and not casting():
             raise ValueError(
                 f"{name}: RNN input dtype ({input.dtype}) does not match weight dtype ({dtype}). "
                 f"Convert input: input.to({dtype}), or convert model: model.to({input.dtype})"

@@ -37,6 +37,20 @@ def _(draw):
     return (draw.array(draw.shape()), draw.choice(float64, float32)), {}
 
 
+@primitive(method=False, tested_by="amp/test_autocast.py")
+def rounded_to_bfloat16(input, /):
+    """The numbers of bfloat16 nearest to those of a float32 tensor, as float32: the upper half of their bits; ties go to the even one."""
+    m = xp(input)
+    bits = m.ascontiguousarray(input).view("uint32").reshape(input.shape)
+    rounded = (bits + ((bits >> 16) & 1) + 0x7FFF) & 0xFFFF0000
+    return m.where(m.isnan(input), input, rounded.view("float32"))
+
+
+@rounded_to_bfloat16.vjp("input")
+def _(g):
+    return rounded_to_bfloat16(g)  # what a gradient of that dtype can hold
+
+
 @primitive(method=False, tested_by="cuda/test_tensor.py")
 def move(input, /, where, source):
     """The input on another device than its source."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.device import placed
 from ..core.dtypes import check_one_dtype
-from ..core.primitive import function, primitive
+from ..core.primitive import function, of_tensors, primitive
 from ..core.tensor import as_array, make_tensor
 from ..kernels.driver import to_host
 from .convert import copy
@@ -601,6 +601,7 @@ def cross(input, other, dim=None):
     return cross_product(input, other, dim=dim)
 
 
+@of_tensors
 def vecdot(x, y, *, dim=-1):
     """The sum of the products of elements along an axis, the other axes being broadcast."""
     if x.dtype.kind != "f" or y.dtype.kind != "f":

@@ -13,6 +13,7 @@ from typing import Any
 
 from minigrad.autograd import Function, backward
 from minigrad.autograd.graph import saved_tensors_hooks
+from minigrad.core.autocast import captured, restored
 from minigrad.core.engine import at_end
 from minigrad.core.modes import current_task, enable_grad, is_grad_enabled
 from minigrad.core.source import Place, here
@@ -123,6 +124,7 @@ class Frame:
         for i in self.places:
             self.arguments[i] = None
         self.random_state = random_state() if preserve else None
+        self.precision = captured()
         self.context = context
         self.check = check
         self.early = early
@@ -172,6 +174,7 @@ class Frame:
         with (
             suppress(Enough),
             random_numbers_from(self.random_state),
+            restored(self.precision),
             self.context,
             enable_grad(),
             saved_tensors_hooks(self.fill, keep),

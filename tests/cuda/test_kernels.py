@@ -317,3 +317,31 @@ def test_a_formula_updates_many_arrays_in_one_launch(cuda: Any) -> None:
             for a, b in zip(row, got, strict=True):
                 np.testing.assert_allclose(driver.to_host(b), a, rtol=TOLERANCE[kind], atol=TOLERANCE[kind])
     assert cuda.sum_of_squares([there(np.array([3.0, 4.0], "float32")), there(np.array([12.0]))]) == 169.0
+
+
+def test_gradients_are_unscaled_in_one_launch(cuda: Any) -> None:
+    generator = np.random.default_rng(0)
+    for kinds in (("float32",), ("float32", "float64", "float16")):
+        for bad in (None, np.inf, -np.inf, np.nan):
+            arrays = [
+                generator.integers(-8, 9, size).astype(kinds[i % len(kinds)])
+                for i, size in enumerate((1, 5, 1024, 2500, 0))
+            ]
+            arrays.append(generator.integers(-8, 9, (4, 6)).astype("float32").T)
+            if bad is not None:
+                arrays[3][1700] = bad
+            inverse = np.asarray(0.25, "float32")
+            copies = [there(x) for x in arrays]
+            before = standin.counts.kernels.get("unscale", 0)
+            found = cuda.unscale(copies, there(inverse))
+            if "simulated" in driver.cupy().__version__:
+                assert standin.counts.kernels["unscale"] == before + len(kinds)
+            expected = reference.unscale(arrays, inverse)
+            assert (found.shape, found.dtype, float(found), float(expected)) == (
+                (),
+                np.float32,
+                bad is not None,
+                bad is not None,
+            )
+            for a, b in zip(copies, arrays, strict=True):
+                np.testing.assert_array_equal(driver.to_host(a), b)

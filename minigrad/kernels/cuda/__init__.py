@@ -38,4 +38,5 @@ from .softmax import softmax as softmax
 from .softmax import softmax_input as softmax_input
 from .update import sum_of_squares as sum_of_squares
 from .update import total_of_squares as total_of_squares
+from .update import unscale as unscale
 from .update import update as update

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
-
-import numpy
 
 from .. import formula as formulas
 from .. import reference
 from ..geometry import Ints
 from ..namespace import xp
-from .launch import SOURCES, THREADS, Array, argument, fits, module, packed
+from .launch import SOURCES, THREADS, Array, argument, empty, fits, module, packed
 
 STEPS = {
     "add": "{0} + {1}", "subtract": "{0} - {1}", "multiply": "{0} * {1}", "divide": "{0} / {1}",
@@ -24,30 +23,29 @@ MOST_POINTERS = 256  # of a launch: the arguments of a kernel have 4 KiB
 EACH_BLOCK = 1024  # elements
 
 
-@lru_cache(maxsize=256)
-def written_out(arguments: int, steps: tuple[formulas.Step, ...], results: Ints, constants: int, rows: int) -> str:
-    """A formula as a kernel for so many rows of arrays: each block finds its row by its number."""
-    pointers = [
-        f"{'T' if column >= arguments - len(results) else 'const T'}* x{row}_{column}"
-        for row in range(rows)
-        for column in range(arguments)
-    ]
-    parameters = [
-        *pointers,
-        *[f"int first{row}, int size{row}" for row in range(rows)],
-        *[f"double c{i}" for i in range(constants)],
-    ]
-    lines = [f'extern "C" __global__ void update({", ".join(parameters)}) {{']
-    lines += [
-        f"{'T' if column >= arguments - len(results) else 'const T'}* x{column} = x0_{column};"
-        for column in range(arguments)
-    ]
+def by_rows(name: str, arguments: int, changed: int, rows: int, others: list[str]) -> list[str]:
+    """The beginning of a kernel for so many rows of arrays, the last ones of which it changes: each block finds its row by its number."""
+    kinds = ["const T"] * (arguments - changed) + ["T"] * changed
+    parameters = [f"{kind}* x{row}_{column}" for row in range(rows) for column, kind in enumerate(kinds)]
+    parameters += [f"int first{row}, int size{row}" for row in range(rows)]
+    lines = [f'extern "C" __global__ void {name}({", ".join([*parameters, *others])}) {{']
+    lines += [f"{kind}* x{column} = x0_{column};" for column, kind in enumerate(kinds)]
     lines.append("int first = 0, size = size0;")
     for row in range(1, rows):
         chosen = " ".join([f"x{column} = x{row}_{column};" for column in range(arguments)])
         lines.append(f"if ((int)blockIdx.x >= first{row}) {{ {chosen} first = first{row}; size = size{row}; }}")
     lines.append(f"const int begin = ((int)blockIdx.x - first) * {EACH_BLOCK};")
-    lines.append(f"for (int i = begin + threadIdx.x; i < begin + {EACH_BLOCK} && i < size; i += blockDim.x) {{")
+    return lines
+
+
+EACH_OF_BLOCK = f"for (int i = begin + threadIdx.x; i < begin + {EACH_BLOCK} && i < size; i += blockDim.x) {{"
+
+
+@lru_cache(maxsize=256)
+def written_out(arguments: int, steps: tuple[formulas.Step, ...], results: Ints, constants: int, rows: int) -> str:
+    """A formula as a kernel for so many rows of arrays."""
+    lines = by_rows("update", arguments, len(results), rows, [f"double c{i}" for i in range(constants)])
+    lines.append(EACH_OF_BLOCK)
     lines += [f"const A v{column} = wide(x{column}[i]);" for column in range(arguments)]
     for number, (operation, *operands) in enumerate(steps, arguments):
         value = (
@@ -60,12 +58,40 @@ def written_out(arguments: int, steps: tuple[formulas.Step, ...], results: Ints,
     return "\n".join([*lines, "}", "}"])
 
 
+UNSCALE = (
+    "__shared__ A slots[32];",
+    "const A factor = (A)*inverse;",
+    "A bad = 0;",
+    EACH_OF_BLOCK,
+    "const A value = wide(x0[i]);",
+    "if (value - value != 0) bad = 1;",
+    "x0[i] = narrow(value * factor);",
+    "}",
+    "bad = block_max(bad, slots);",
+    "if (threadIdx.x == 0) found[blockIdx.x] = (float)bad;",
+    "}",
+)
+
+
+@lru_cache(maxsize=256)
+def unscaling(kind: str, rows: int) -> Any:
+    others = ["const float* inverse", "float* found"]
+    text = "\n".join([*by_rows("unscale", 1, 1, rows, others), *UNSCALE])
+    return module((SOURCES / "common.h").read_text() + text, kind).get_function("unscale")
+
+
 @lru_cache(maxsize=256)
 def updating(
     kind: str, arguments: int, steps: tuple[formulas.Step, ...], results: Ints, constants: int, rows: int
 ) -> Any:
     text = (SOURCES / "common.h").read_text() + written_out(arguments, steps, results, constants, rows)
     return module(text, kind).get_function("update")
+
+
+def blocks_of(sizes: list[int]) -> tuple[int, list[int]]:
+    """How many blocks arrays of these sizes take, and for each array its first block and its size."""
+    firsts = [0, *accumulate([-(-size // EACH_BLOCK) for size in sizes])]
+    return firsts[-1], [n for place in zip(firsts, sizes, strict=False) for n in place]
 
 
 def update(formula: Any, rows: list[tuple[Array, ...]]) -> None:
@@ -84,11 +110,30 @@ def update(formula: Any, rows: list[tuple[Array, ...]]) -> None:
         at_once = max(1, MOST_POINTERS // arguments)
         for i in range(0, len(alike), at_once):
             some = alike[i : i + at_once]
-            firsts = numpy.cumsum([0, *[-(-row[0].size // EACH_BLOCK) for row in some]])
-            places = [n for row, first in zip(some, firsts, strict=False) for n in (int(first), row[0].size)]
+            blocks, places = blocks_of([row[0].size for row in some])
             values = [*[x for row in some for x in row], *places, *[float(c) for c in notes.constants]]
             run = updating(kind, arguments, tuple(notes.steps), results, len(notes.constants), len(some))
-            run((int(firsts[-1]),), (THREADS,), tuple([argument(v) for v in values]))
+            run((blocks,), (THREADS,), tuple([argument(v) for v in values]))
+
+
+def unscale(arrays: list[Array], inverse: Array) -> Array:
+    """Multiplies arrays by a number without axes, in place; gives 1 if one had an element that is infinite or NaN, else 0, as float32 on the device."""
+    waiting: dict[str, list[Array]] = {}
+    found = []
+    for x in arrays:
+        if fits(x) and x.flags.c_contiguous:
+            waiting.setdefault(x.dtype.name, []).append(x)
+        elif x.size:
+            found.append(reference.unscale([x], inverse).reshape(1))
+    for kind, alike in waiting.items():
+        for i in range(0, len(alike), MOST_POINTERS):
+            some = alike[i : i + MOST_POINTERS]
+            blocks, places = blocks_of([x.size for x in some])
+            found.append(empty(some[0], (blocks,), "float32"))
+            values = [*some, *places, inverse, found[-1]]
+            unscaling(kind, len(some))((blocks,), (THREADS,), tuple([argument(v) for v in values]))
+    m = xp(inverse)
+    return (m.concatenate(found) if len(found) > 1 else found[0]).max() if found else m.zeros((), "float32")
 
 
 def total_of_squares(arrays: Sequence[Array]) -> Array:

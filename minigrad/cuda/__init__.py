@@ -8,9 +8,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from .core.device import check_device
-from .core.device import device as _Device
-from .kernels import driver
+from ..core.device import check_device
+from ..core.device import device as _Device
+from ..kernels import driver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,7 +130,7 @@ def synchronize(device: Any = None) -> None:
 
 def manual_seed(seed: int) -> None:
     """Seeds the current GPU's random numbers, if there is one; `minigrad.manual_seed` seeds the CPU's and those of all GPUs."""
-    from .ops.random import generator_of
+    from ..ops.random import generator_of
 
     if is_available():
         generator_of(check_device("cuda.manual_seed", "cuda")).manual_seed(seed)
@@ -140,7 +140,7 @@ def manual_seed(seed: int) -> None:
 
 def manual_seed_all(seed: int) -> None:
     """Seeds the random numbers of all GPUs that there are."""
-    from .ops.random import generator_of
+    from ..ops.random import generator_of
 
     int(seed)
     for index in range(device_count()):
@@ -153,7 +153,7 @@ def get_rng_state(device: Any = "cuda") -> Any:
     Raises:
         RuntimeError: there is no GPU.
     """
-    from .ops.random import generator_of
+    from ..ops.random import generator_of
 
     return generator_of(check_device("cuda.get_rng_state", number("get_rng_state", device))).get_state()
 
@@ -164,7 +164,7 @@ def set_rng_state(new_state: Any, device: Any = "cuda") -> None:
     Raises:
         RuntimeError: there is no GPU.
     """
-    from .ops.random import generator_of
+    from ..ops.random import generator_of
 
     generator_of(check_device("cuda.set_rng_state", number("set_rng_state", device))).set_state(new_state)
 
@@ -356,3 +356,6 @@ def device_of(obj: Any) -> Any:
     """A block in which the GPU of a tensor is the current one; a tensor of the CPU changes nothing."""
     where: _Device = obj.device
     return device(where.index if where.type == "cuda" else None)
+
+
+from . import amp as amp  # noqa: E402 - it asks is_available, which stands above
