@@ -130,8 +130,12 @@ class Game:
     """The two players with their optimizers; play() is one turn of the algorithm.
 
     generator(noise, *condition) draws samples, discriminator(samples, *condition) scores them with logits. noise: gives noise for so many
-    samples. loss: a name of LOSSES, or Losses. penalty: the weight of the gradient penalty (10 in its paper). label_smoothing: as for losses.
-    average: an ExponentialAverage of the generator to keep up.
+    samples; None for a generator(*condition) that makes its samples of the condition alone. loss: a name of LOSSES, or Losses. penalty: the
+    weight of the gradient penalty (10 in its paper). label_smoothing: as for losses. average: an ExponentialAverage of the generator to
+    keep up. further: a loss of (what the generator gave, samples, *condition) that the generator makes small beside the game's, such as the
+    distance from the true samples (pix2pix); a generator that gives a tuple, of which the samples are the first, shows it the rest.
+    mismatched: the discriminator also learns that true samples with the condition of others are wrong (S. Reed et al., Generative
+    adversarial text to image synthesis, arXiv:1605.05396, algorithm 1); they count half beside the drawn ones.
 
     >>> import minigrad
     >>> from minigrad import models, optim
@@ -147,22 +151,26 @@ class Game:
         discriminator: Module,
         generator_optimizer: Any,
         discriminator_optimizer: Any,
-        noise: Callable[[int], Tensor],
+        noise: Callable[[int], Tensor] | None,
         loss: str | Losses = "non-saturating",
         penalty: float = 0.0,
         label_smoothing: float = 0.0,
         average: ExponentialAverage | None = None,
+        further: Callable[..., Tensor] | None = None,
+        mismatched: bool = False,
     ) -> None:
         self.generator, self.discriminator = generator, discriminator
         self.generator_optimizer, self.discriminator_optimizer = generator_optimizer, discriminator_optimizer
         self.noise, self.penalty, self.average = noise, penalty, average
+        self.further, self.mismatched = further, mismatched
         self.losses = losses(loss, label_smoothing) if isinstance(loss, str) else loss
 
     def play(self, batches: Iterable[Any]) -> dict[str, float]:
         """For each mini-batch a step of the discriminator, then one step of the generator; returns numbers to watch.
 
         batches: the algorithm's k mini-batches, samples (N, ...) or tuples of samples and conditions. The scores are means of D(x) and
-        D(G(z)) after the sigmoid, the gradients are norms over all weights of a player. Raises ValueError for no batches.
+        D(G(z)) after the sigmoid, the gradients are norms over all weights of a player. Raises ValueError for no batches, and for
+        mismatched samples without a condition.
         """
         samples: Any = None
         for batch in batches:
@@ -170,14 +178,22 @@ class Game:
             numbers = self._teach_discriminator(samples, condition)
         if samples is None:
             raise ValueError("Game.play: there were no batches")
-        return numbers | self._teach_generator(len(samples), condition)
+        return numbers | self._teach_generator(samples, condition)
+
+    def _draw(self, count: int, condition: list[Tensor]) -> Any:
+        return self.generator(*([] if self.noise is None else [self.noise(count)]), *condition)
 
     def _teach_discriminator(self, real: Tensor, condition: list[Tensor]) -> dict[str, float]:
         """Descends the discriminator's loss, which ascends its stochastic gradient."""
         with no_grad():
-            fake = self.generator(self.noise(len(real)), *condition)
+            fake = _samples(self._draw(len(real), condition))
         real_scores, fake_scores = self.discriminator(real, *condition), self.discriminator(fake, *condition)
         loss = self.losses.discriminator(real_scores, fake_scores)
+        if self.mismatched:
+            if not condition:
+                raise ValueError("Game.play: mismatched samples need batches of (samples, condition)")
+            others = self.discriminator(real, *[part.roll(1, 0) for part in condition])
+            loss = (loss + self.losses.discriminator(real_scores, others)) / 2
         if self.penalty:
             loss = loss + self.penalty * gradient_penalty(self.discriminator, real, fake, *condition)
         norm = _step(self.discriminator, self.discriminator_optimizer, loss)
@@ -187,13 +203,16 @@ class Game:
         }
         return {"discriminator loss": loss.item(), "discriminator gradient": norm, **scores}
 
-    def _teach_generator(self, count: int, condition: list[Tensor]) -> dict[str, float]:
+    def _teach_generator(self, real: Tensor, condition: list[Tensor]) -> dict[str, float]:
         # Its weights need no gradients while the other one learns.
         trained = [parameter for parameter in self.discriminator.parameters() if parameter.requires_grad]
         for parameter in trained:
             parameter.requires_grad_(False)
         try:
-            loss = self.losses.generator(self.discriminator(self.generator(self.noise(count), *condition), *condition))
+            answer = self._draw(len(real), condition)
+            loss = self.losses.generator(self.discriminator(_samples(answer), *condition))
+            if self.further is not None:
+                loss = loss + self.further(answer, real, *condition)
             norm = _step(self.generator, self.generator_optimizer, loss)
         finally:
             for parameter in trained:
@@ -201,6 +220,10 @@ class Game:
         if self.average is not None:
             self.average.update()
         return {"generator loss": loss.item(), "generator gradient": norm}
+
+
+def _samples(answer: Any) -> Tensor:
+    return answer[0] if isinstance(answer, tuple) else answer
 
 
 def _step(player: Module, optimizer: Any, loss: Tensor) -> float:

@@ -73,6 +73,7 @@ GAMES = {
     **{name: ("dcgan", name, 0.0) for name in adversarial.LOSSES},
     "wgan-gp": ("without batch norm", "wasserstein", 10.0),
     "conditional": ("conditional", "non-saturating", 0.0),
+    "mismatched, with a distance": ("conditional", "non-saturating", 0.0),
 }
 
 
@@ -96,6 +97,7 @@ def test_a_turn_is_that_of_torch(name: str, monkeypatch: pytest.MonkeyPatch) -> 
         game = module.Game(
             *players, *(framework.optim.SGD(player.parameters(), lr=0.05) for player in players),
             noise=lambda n, framework=framework, feed=feed: framework.tensor(next(feed)), loss=loss, penalty=penalty,
+            **({"mismatched": True, "further": lambda drawn, real, labels: 3 * ((drawn - real) ** 2).mean()} if "distance" in name else {}),
         )  # fmt: skip
         batches = [framework.tensor(batch) for batch in pictures]
         if kind == "conditional":
@@ -105,6 +107,56 @@ def test_a_turn_is_that_of_torch(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     for mine, its in zip(ours, theirs, strict=True):
         for key, value in mine.state_dict().items():
             np.testing.assert_allclose(value.numpy(), its.state_dict()[key].numpy(), rtol=1e-8, atol=1e-8, err_msg=key)
+
+
+class Scaled(nn.Module):
+    """Makes samples of the condition alone, and tells its factor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(minigrad.tensor(0.0))
+
+    def forward(self, x: minigrad.Tensor) -> tuple[minigrad.Tensor, minigrad.Tensor]:
+        return self.factor * x, self.factor
+
+
+def test_a_generator_without_noise_that_answers_with_more_than_samples() -> None:
+    minigrad.manual_seed(0)
+    generator, discriminator = Scaled(), models.gan_mlp((2,), latent=2, hidden=4).discriminator
+    seen = []
+
+    def further(answer: tuple[minigrad.Tensor, minigrad.Tensor], real: minigrad.Tensor, given: minigrad.Tensor) -> minigrad.Tensor:
+        seen.append([part.shape for part in (*answer, real, given)])
+        return 100 * (answer[1] - 3) ** 2
+
+    game = train.Game(
+        generator, Beside(discriminator), optim.SGD(generator.parameters(), lr=0.005), optim.SGD(discriminator.parameters(), lr=0.0), None, further=further
+    )
+    for _ in range(5):
+        game.play([(minigrad.randn(4, 2), minigrad.randn(4, 2))])
+    assert seen == 5 * [[(4, 2), (), (4, 2), (4, 2)]]
+    assert generator.factor.item() == pytest.approx(3, abs=0.05)  # the game pulls with a slope of about 1, the distance with 200
+
+
+class Beside(nn.Module):
+    """A discriminator that is told a condition and does not look at it."""
+
+    def __init__(self, discriminator: nn.Module) -> None:
+        super().__init__()
+        self.discriminator = discriminator
+
+    def forward(self, samples: minigrad.Tensor, condition: minigrad.Tensor) -> minigrad.Tensor:
+        return self.discriminator(samples)
+
+
+def test_mismatched_samples_need_a_condition() -> None:
+    generator, discriminator = models.gan_mlp((2,), latent=2, hidden=4)
+    game = train.Game(
+        generator, discriminator, *(optim.SGD(player.parameters(), lr=0.1) for player in (generator, discriminator)),
+        noise=lambda n: minigrad.randn(n, 2), mismatched=True,
+    )  # fmt: skip
+    with pytest.raises(ValueError, match=r"mismatched samples need batches of \(samples, condition\)"):
+        game.play([minigrad.randn(4, 2)])
 
 
 def test_the_generator_learns_where_the_data_are() -> None:
