@@ -1,8 +1,7 @@
-"""What the examples of adversarial training share: the turns with a bar and a checkpoint, a judge of digits, curves and grids."""
+"""What the examples of adversarial training share: the turns with a bar and a checkpoint, judges of what is drawn, curves and grids."""
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,20 +13,23 @@ from common import fail
 import minigrad
 import minigrad.nn.functional as F
 from minigrad import models, nn, train
-from minigrad.data import DataLoader, TensorDataset
+from minigrad.data import DataLoader, TensorDataset, augment
 from minigrad.optim import Adam
+from minigrad.optim.lr_scheduler import CosineAnnealingLR
+
+Noise = Callable[[int], minigrad.Tensor]
 
 
-def players_of(pair: models.Players, options: argparse.Namespace, noise: Callable[[int], minigrad.Tensor], copy: nn.Module, **more: Any) -> train.Game:
-    """A game with the optimizers that DCGAN's authors recommend, and an averaged generator."""
-    make = [Adam(player.parameters(), lr=options.lr, betas=(0.5, 0.999)) for player in pair]
+def players_of(pair: models.Players, lr: float, noise: Noise | None, copy: nn.Module, **more: Any) -> train.Game:
+    """A game with the optimizers that DCGAN's authors recommend, and an averaged generator, which is the copy."""
+    make = [Adam(player.parameters(), lr=lr, betas=(0.5, 0.999)) for player in pair]
     return train.Game(*pair, *make, noise=noise, average=train.ExponentialAverage(pair.generator, copy, decay=0.98), **more)
 
 
 def play(
-    game: train.Game, loader: Iterable[Any], epochs: int, k: int = 1, checkpoint: Path | None = None, quiet: bool = False, after: Any = None
+    game: train.Game, loader: Iterable[Any], epochs: int, k: int = 1, checkpoint: Path | None = None, quiet: bool = False, title: str = ""
 ) -> dict[str, list[float]]:
-    """Plays so many epochs of turns of k batches each; returns the means of an epoch's numbers. after(epoch) is called after each."""
+    """Plays so many epochs of turns of k batches each; returns the means of an epoch's numbers. title: goes before the bars."""
     from tqdm import tqdm
 
     keeper = None
@@ -41,7 +43,7 @@ def play(
     for epoch in range(first, epochs + 1):
         numbers: dict[str, list[float]] = {}
         batches: list[Any] = []
-        bar = tqdm(loader, desc=f"epoch {epoch:2d}/{epochs}", unit="batch", disable=quiet)
+        bar = tqdm(loader, desc=f"{title}epoch {epoch:2d}/{epochs}", unit="batch", disable=quiet)
         for batch in bar:
             batches.append(batch if isinstance(batch, minigrad.Tensor) or len(batch) > 1 else batch[0])
             if len(batches) < k:
@@ -56,33 +58,66 @@ def play(
             fail(f"the game diverged in epoch {epoch}; try a smaller --lr")
         if keeper is not None:
             keeper.save(epoch=epoch, history=history)
-        if after is not None:
-            after(epoch)
     return history
 
 
 class Judge:
-    """LeNet-5 trained on real digits: what it recognises, and its features, over which Frechet distances are taken.
+    """A classifier trained on real pictures: what it recognises, and its features, over which Frechet distances are taken.
 
     Distances over this network's features compare runs of these examples with each other, and with nothing published.
     """
 
-    def __init__(self, images: minigrad.Tensor, labels: minigrad.Tensor, quiet: bool, epochs: int = 6) -> None:
-        self.model = models.lenet5()
-        optimizer = Adam(self.model.parameters(), lr=2e-3)
+    def __init__(
+        self, body: nn.Module, head: nn.Module, images: minigrad.Tensor, labels: minigrad.Tensor, epochs: int, quiet: bool,
+        change: Callable[[minigrad.Tensor], minigrad.Tensor] | None = None,
+    ) -> None:  # fmt: skip
+        self.body, self.head = body, head
+        model = nn.Sequential(body, head)
         loader = DataLoader(TensorDataset(images, labels), batch_size=50, shuffle=True)
-        train.fit(self.model, loader, F.cross_entropy, optimizer, epochs=epochs, progress=not quiet)
-        self.model.eval()
+        optimizer = Adam(model.parameters(), lr=2e-3)
+        train.fit(
+            model, loader, F.cross_entropy, optimizer, epochs=epochs, augment=change, progress=not quiet,
+            scheduler=CosineAnnealingLR(optimizer, epochs),
+        )  # fmt: skip
+        model.eval()
 
     def features(self, images: minigrad.Tensor) -> minigrad.Tensor:
-        """The answers of the last layer but one, (N, 84)."""
+        """The answers of the last layer but one, (N, D)."""
         with minigrad.no_grad():
-            seen = [self.model.features(batch).flatten(1) for batch in images.split(250)]
-            return minigrad.cat([self.model.classifier[:4](batch) for batch in seen])
+            return minigrad.cat([self.body(batch) for batch in images.split(250)])
 
     def labels(self, images: minigrad.Tensor) -> minigrad.Tensor:
         with minigrad.no_grad():
-            return self.model.classifier[4](self.features(images)).argmax(1)
+            return self.head(self.features(images)).argmax(1)
+
+    def accuracy(self, images: minigrad.Tensor, labels: minigrad.Tensor) -> float:
+        return float((self.labels(images) == labels).float().mean())
+
+
+def digits_judge(images: minigrad.Tensor, labels: minigrad.Tensor, quiet: bool, epochs: int = 6) -> Judge:
+    """LeNet-5 that knows digits from 0 to 1."""
+    model = models.lenet5()
+    body = nn.Sequential(model.features, nn.Flatten(), model.classifier[:-1])
+    return Judge(body, model.classifier[-1], images, labels, epochs, quiet)
+
+
+def emoji_judge(pictures: minigrad.Tensor, labels: minigrad.Tensor, quiet: bool, epochs: int) -> Judge:
+    """A small network that knows the categories of emoji from 0 to 1."""
+    layers: list[nn.Module] = []
+    for before, after, side in ((3, 24, 5), (24, 48, 3), (48, 96, 3)):
+        layers += [nn.Conv2d(before, after, side, 2, side // 2, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+    body, head = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()), nn.Linear(96, int(labels.max()) + 1)
+    change = augment.Compose([augment.RandomHorizontalFlip(), augment.RandomAffine(10, translate=(0.1, 0.1), scale=(0.85, 1.15), fill=1.0)])
+    return Judge(body, head, pictures, labels, epochs, quiet, change)
+
+
+def report(judge: Judge, drawn: minigrad.Tensor, real: minigrad.Tensor, others: minigrad.Tensor) -> float:
+    """Prints how far the drawn pictures are from real ones, beside how far other real ones are; returns the Frechet distance."""
+    features, known = judge.features(drawn), judge.features(real)
+    precision, recall = train.precision_recall(features, known)
+    distance, floor = train.frechet_distance(features, known), train.frechet_distance(judge.features(others), known)
+    print(f"Frechet distance {distance:.1f} ({floor:.1f} for other real pictures), precision {precision:.3f}, recall {recall:.3f}")
+    return distance
 
 
 def draw_grid(axis: Any, pictures: minigrad.Tensor, columns: int, title: str = "") -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-from common import DATA, Parser, at_least_one, fail, positive, pyplot, read_arrays, save_figure
+from common import Parser, at_least_one, checkpoint, pyplot, save_figure
+from pictures import read_emoji
 
 import minigrad
 import minigrad.nn.functional as F
@@ -52,18 +52,6 @@ def inception(classes: int, width: int) -> nn.Module:
 NETWORKS = {"residual": residual, "inception": inception}
 
 
-def read_emoji(path: Path) -> tuple[minigrad.Tensor, minigrad.Tensor, list[str]]:
-    """Pictures on white (N, 3, 32, 32) from 0 to 1, the numbers of their categories, and the categories' names."""
-    arrays = read_arrays(path, "images", "categories")
-    images, categories = arrays["images"], arrays["categories"]
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (32, 32, 4) or len(images) != len(categories):
-        fail(f"{path}: images should be uint8 of shape (N, 32, 32, 4) with N categories, but is {images.dtype} of {images.shape}")
-    names, labels = np.unique(categories, return_inverse=True)
-    pictures = minigrad.tensor(images).permute(0, 3, 1, 2).float() / 255
-    opacity = pictures[:, 3:]
-    return pictures[:, :3] * opacity + 1 - opacity, minigrad.tensor(labels.astype(np.int64)), names.tolist()
-
-
 def split(labels: minigrad.Tensor, generator: minigrad.Generator) -> tuple[minigrad.Tensor, minigrad.Tensor]:
     """Numbers of the pictures to learn from and to be tested on, a fifth of each category."""
     learned, tested = [], []
@@ -78,19 +66,13 @@ def split(labels: minigrad.Tensor, generator: minigrad.Generator) -> tuple[minig
 def main() -> None:
     parser = Parser("Trains a network to sort emoji into their categories.")
     parser.add_argument("--blocks", choices=NETWORKS, default="residual", help="what the network is made of")
-    parser.add_argument("--width", type=at_least_one, default=16, metavar="N", help="channels of the first stage")
-    parser.add_argument("--epochs", type=at_least_one, default=30, metavar="N", help="passes over the emoji")
-    parser.add_argument("--batch-size", type=at_least_one, default=64, metavar="N", help="emoji a step")
-    parser.add_argument("--lr", type=positive, default=1e-2, metavar="RATE", help="the largest learning rate of AdamW")
+    parser.training(epochs=30, lr=1e-2, batch_size=64, width=16, full={"width": 64, "epochs": 100})
     parser.add_argument("--no-augment", dest="augment", action="store_false", help="learn from the pictures as they are")
     parser.add_argument("--train-size", type=at_least_one, metavar="N", help="learn from N random emoji only")
-    parser.add_argument("--full", action="store_true", help="64 channels and 100 epochs")
-    parser.add_argument("--resume", action="store_true", help="keep a checkpoint in the folder, and go on from it")
     options = parser.options(minigrad)
-    if options.full:
-        options.width, options.epochs = 64, 100
 
-    pictures, labels, names = read_emoji(DATA / "emoji32.npz")
+    emoji = read_emoji()
+    pictures, labels, names = emoji.on_white(), emoji.labels, emoji.categories
     learned, tested = split(labels, minigrad.Generator().manual_seed(0))  # the same test whatever --seed is
     if options.train_size is not None:
         learned = learned[minigrad.randperm(len(learned))[: options.train_size]]
@@ -111,7 +93,7 @@ def main() -> None:
         model, loader, lambda scores, target: F.cross_entropy(scores, target, label_smoothing=0.1), optimizer,
         epochs=options.epochs, scheduler=scheduler, validation=DataLoader(test, batch_size=128), metrics={"accuracy": train.accuracy},
         augment=change if options.augment else None, progress=not options.quiet,
-        checkpoint=options.out / "classify_emoji.checkpoint" if options.resume else None,
+        checkpoint=checkpoint(options, "classify_emoji"),
     )  # fmt: skip
     train.evaluate(model, DataLoader(test, batch_size=128), F.cross_entropy, {"confusion": confusion})
     for name, recall in zip(names, confusion.recall.tolist(), strict=True):

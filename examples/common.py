@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -69,6 +70,7 @@ class Parser(argparse.ArgumentParser):
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
             allow_abbrev=False,
         )
+        self.full: dict[str, int] = {}
         if seeded:
             self.add_argument("--seed", type=whole, default=0, metavar="N", help="the same seed gives the same weights to the bit")
         self.add_argument("--out", type=Path, default=Path("out"), metavar="FOLDER", help="where everything that is written goes")
@@ -76,12 +78,37 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--no-plot", dest="plot", action="store_false", help="write no picture")
         self.add_argument("--quiet", action="store_true", help="show no progress bars")
 
+    def training(
+        self, *, epochs: int, lr: float | None = None, batch_size: int | None = None, width: int | None = None,
+        passes: str = "passes over the data", full: dict[str, int] | None = None, resume: bool = True,
+    ) -> None:  # fmt: skip
+        """Adds the options of a training, with these defaults. full: what --full makes of them, the settings of the papers."""
+        self.add_argument("--epochs", type=at_least_one, default=epochs, metavar="N", help=passes)
+        if lr is not None:
+            self.add_argument("--lr", type=positive, default=lr, metavar="RATE", help="the largest learning rate")
+        if batch_size is not None:
+            self.add_argument("--batch-size", type=at_least_one, default=batch_size, metavar="N", help="samples a step")
+        if width is not None:
+            self.add_argument("--width", type=at_least_one, default=width, metavar="N", help="channels of the first level")
+        if full is not None:
+            settings = " and ".join(f"--{name.replace('_', '-')} {value}" for name, value in full.items())
+            self.add_argument("--full", action="store_true", help=f"as large as in the papers: {settings}")
+            self.full = full
+        if resume:
+            self.add_argument("--resume", action="store_true", help="keep checkpoints in the folder, and go on from them")
+
+    def data(self, name: str, what: str) -> None:
+        """Adds the option for another data file."""
+        self.add_argument("--data", type=Path, default=DATA / name, metavar="FILE", help=f"{what}, an .npz")
+
     def error(self, message: str) -> NoReturn:
         fail(f"{message} (--help names the options)")
 
     def options(self, framework: ModuleType) -> argparse.Namespace:
         """The options, with what they ask for at once done: packages looked for, the folder made, the framework's threads and seed set."""
         options = self.parse_args()
+        if self.full and options.full:
+            vars(options).update(self.full)
         missing = [name for name in ("tqdm", *(["matplotlib"] if options.plot else [])) if find_spec(name) is None]
         if missing:
             fail(f"this example needs {' and '.join(missing)}: pip install 'minigrad[examples]'")
@@ -96,6 +123,20 @@ class Parser(argparse.ArgumentParser):
         return options
 
 
+class Batches:
+    """So many batches an epoch, each made anew."""
+
+    def __init__(self, make: Callable[[], Any], count: int) -> None:
+        self.make, self.count = make, count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Any]:
+        for _ in range(self.count):
+            yield self.make()
+
+
 def read_arrays(path: Path, *names: str) -> dict[str, np.ndarray[Any, Any]]:
     """The named arrays of an .npz file."""
     try:
@@ -107,6 +148,17 @@ def read_arrays(path: Path, *names: str) -> dict[str, np.ndarray[Any, Any]]:
         fail(f"{path} is not a file for this example: it has no array {error.args[0].split()[0]}")
     except (OSError, ValueError, EOFError, TypeError, AttributeError, BadZipFile, ZlibError) as error:
         fail(f"cannot read {path}: {error}")
+
+
+def check_pictures(path: Path, name: str, pictures: np.ndarray[Any, Any], *shape: int) -> None:
+    """Ends the program if these are not some pictures of bytes of that shape."""
+    if pictures.dtype != np.uint8 or pictures.shape[1:] != shape or not len(pictures):
+        fail(f"{path}: {name} should be uint8 of shape (N, {', '.join(map(str, shape))}), but is {pictures.dtype} of {pictures.shape}")
+
+
+def checkpoint(options: argparse.Namespace, name: str) -> Path | None:
+    """The file that a training goes on from, if --resume asks for that."""
+    return options.out / f"{name}.checkpoint" if options.resume else None
 
 
 def pyplot() -> Any:

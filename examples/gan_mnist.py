@@ -9,10 +9,8 @@ A classifier that was trained on real digits judges what is drawn.
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from adversarial import Judge, draw_curves, draw_grid, play, players_of
-from common import DATA, Parser, at_least_one, fail, number, positive, probability, pyplot, save_figure
+from adversarial import digits_judge, draw_curves, draw_grid, play, players_of
+from common import Parser, at_least_one, checkpoint, fail, number, probability, pyplot, save_figure
 from mnist import read_digits
 
 import minigrad
@@ -32,23 +30,16 @@ def main() -> None:
     parser.add_argument("--spectral-norm", action="store_true", help="keeps the discriminator's layers Lipschitz")
     parser.add_argument("--conditional", action="store_true", help="both players are told the digit")
     parser.add_argument("--fully-connected", action="store_true", help="players without convolutions, as in the first paper")
-    parser.add_argument("--epochs", type=at_least_one, default=25, metavar="N", help="passes over the digits")
-    parser.add_argument("--batch-size", type=at_least_one, default=64, metavar="N", help="digits a step")
-    parser.add_argument("--width", type=at_least_one, default=24, metavar="N", help="channels at the finest level")
-    parser.add_argument("--lr", type=positive, default=5e-4, metavar="RATE", help="learning rate of Adam")
-    parser.add_argument("--full", action="store_true", help="64 channels and 100 epochs")
-    parser.add_argument("--resume", action="store_true", help="keep a checkpoint in the folder, and go on from it")
+    parser.training(epochs=25, lr=5e-4, batch_size=64, width=24, full={"width": 64, "epochs": 100})
     parser.add_argument("--train-size", type=at_least_one, default=4000, metavar="N", help="digits to learn from")
-    parser.add_argument("--data", type=Path, default=DATA / "mnist5k.npz", metavar="FILE", help="the digits, an .npz")
+    parser.data("mnist5k.npz", "the digits")
     options = parser.options(minigrad)
-    if options.full:
-        options.width, options.epochs = 64, 100
     if options.conditional and options.fully_connected:
         fail("--conditional is for convolutional players; leave out --fully-connected")
     digits, test_images, test_labels = read_digits(options.data)
     images, labels = (tensor[: options.train_size] for tensor in digits.tensors)
 
-    judge = Judge(images, labels, options.quiet)
+    judge = digits_judge(images, labels, options.quiet)
     recognised = float((judge.labels(test_images) == test_labels).float().mean())
     print(f"the judge recognises {recognised:.3f} of the real test digits")
 
@@ -63,14 +54,14 @@ def main() -> None:
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 nn.utils.spectral_norm(module)
     game = players_of(
-        pair, options, lambda n: minigrad.randn(n, latent), spare.generator,
+        pair, options.lr, lambda n: minigrad.randn(n, latent), spare.generator,
         loss=options.loss, penalty=options.penalty, label_smoothing=options.label_smoothing,
     )  # fmt: skip
     parts = (2 * images - 1, labels) if options.conditional else (2 * images - 1,)
     loader = DataLoader(TensorDataset(*parts), batch_size=options.batch_size, shuffle=True, drop_last=True)
     if len(loader) < options.k:
         fail(f"argument --k: an epoch has {len(loader)} batches only")
-    history = play(game, loader, options.epochs, options.k, options.out / "gan_mnist.checkpoint" if options.resume else None, options.quiet)
+    history = play(game, loader, options.epochs, options.k, checkpoint(options, "gan_mnist"), options.quiet)
 
     minigrad.manual_seed(options.seed)
     asked = minigrad.arange(DRAWN) % 10

@@ -13,7 +13,7 @@ import math
 from pathlib import Path
 
 import numpy as np
-from common import DATA, Parser, at_least_one, fail, positive, probability, pyplot, read_arrays, save_figure
+from common import Parser, at_least_one, check_pictures, fail, probability, pyplot, read_arrays, save_figure
 
 import minigrad as torch
 import minigrad.nn as nn
@@ -196,8 +196,7 @@ def read_digits(path: Path) -> tuple[TensorDataset, torch.Tensor, torch.Tensor]:
     parts = []
     for part in ("train", "test"):
         images, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
-        if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (SIDE, SIDE) or not len(images):
-            fail(f"{path}: {part}_images should be uint8 of shape (N, {SIDE}, {SIDE}), but is {images.dtype} of {images.shape}")
+        check_pictures(path, f"{part}_images", images, SIDE, SIDE)
         if labels.dtype.kind not in "ui" or labels.shape != images.shape[:1]:
             fail(f"{path}: {part}_labels should be {len(images)} integers, but is {labels.dtype} of {labels.shape}")
         if labels.min() < 0 or labels.max() >= CLASSES:
@@ -210,12 +209,10 @@ def main() -> None:
     parser = Parser("Trains a network on handwritten digits, tests it, and writes its weights and a picture of what it learned.")
     parser.add_argument("--model", choices=NETWORKS, default="lenet5", help="the network")
     parser.add_argument("--dropout", type=probability, default=0.0, metavar="P", help="before the fully connected layers")
-    parser.add_argument("--epochs", type=at_least_one, default=20, metavar="N", help="passes over the training digits")
-    parser.add_argument("--batch-size", type=at_least_one, default=100, metavar="N", help="digits a step")
-    parser.add_argument("--lr", type=positive, default=8e-3, metavar="RATE", help="learning rate of Adam at the start")
+    parser.training(epochs=20, lr=8e-3, batch_size=100, resume=False)
     parser.add_argument("--train-size", type=at_least_one, metavar="N", help="train on the first N digits only")
     parser.add_argument("--no-distort", dest="distort", action="store_false", help="train on the digits as they are")
-    parser.add_argument("--data", type=Path, default=DATA / "mnist5k.npz", metavar="FILE", help="the digits, an .npz")
+    parser.data("mnist5k.npz", "the digits")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where to compute")
     options = parser.options(torch)
     if options.device == "cuda" and not torch.cuda.is_available():

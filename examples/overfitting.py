@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from common import DATA, Parser, at_least_one, fail, positive, probability, pyplot, save_figure
+from common import Parser, at_least_one, fail, probability, pyplot, save_figure
 from mnist import fully_connected, read_digits
 
 import minigrad
@@ -54,10 +54,9 @@ def draw(curves: dict[float, dict[str, list[float]]], digits: int, path: Path) -
 def main() -> None:
     parser = Parser("Trains a fully connected network on few digits, without dropout and with it, and draws both curves of loss.")
     parser.add_argument("--digits", type=at_least_one, default=500, metavar="N", help="so many to train on")
-    parser.add_argument("--epochs", type=at_least_one, default=60, metavar="N", help="passes over them")
     parser.add_argument("--dropout", type=probability, default=0.5, metavar="P", help="the probability that a unit is left out")
-    parser.add_argument("--lr", type=positive, default=1e-3, metavar="RATE", help="learning rate of Adam")
-    parser.add_argument("--data", type=Path, default=DATA / "mnist5k.npz", metavar="FILE", help="the digits, an .npz")
+    parser.training(epochs=60, lr=1e-3, resume=False)
+    parser.data("mnist5k.npz", "the digits")
     options = parser.options(minigrad)
     if not options.dropout:
         fail("argument --dropout: should be above 0, it is compared with 0")

@@ -10,8 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from common import DATA, Parser, at_least_one, fail, positive, pyplot, read_arrays, save_figure
-from segmentation import Batches, judged, learn, networks, outlined, report
+from common import Batches, Parser, at_least_one, fail, pyplot, read_arrays, save_figure
+from segmentation import judged, learn, networks, outlined, report
 
 import minigrad
 from minigrad.data import augment
@@ -35,17 +35,10 @@ def read_halves(path: Path) -> tuple[tuple[minigrad.Tensor, minigrad.Tensor], ..
 
 def main() -> None:
     parser = Parser("Trains U-Net, SegNet and FCN to find nuclei on one half of a picture, and tests them on the other.")
-    parser.add_argument("--epochs", type=at_least_one, default=8, metavar="N", help="times --steps")
+    parser.training(epochs=8, passes="times --steps", lr=3e-3, batch_size=8, width=16, full={"width": 64, "epochs": 100})
     parser.add_argument("--steps", type=at_least_one, default=20, metavar="N", help="batches an epoch")
-    parser.add_argument("--batch-size", type=at_least_one, default=8, metavar="N", help="patches a step")
-    parser.add_argument("--width", type=at_least_one, default=16, metavar="N", help="channels of the first level")
-    parser.add_argument("--lr", type=positive, default=3e-3, metavar="RATE", help="learning rate of Adam at the start")
-    parser.add_argument("--full", action="store_true", help="the papers' 64 channels and 100 epochs")
-    parser.add_argument("--resume", action="store_true", help="keep checkpoints in the folder, and go on from them")
-    parser.add_argument("--data", type=Path, default=DATA / "nuclei.npz", metavar="FILE", help="the picture, an .npz")
+    parser.data("nuclei.npz", "the picture")
     options = parser.options(minigrad)
-    if options.full:
-        options.width, options.epochs = 64, 100
 
     learned, tested = read_halves(options.data)
     change = augment.Compose([

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+
+from common import checkpoint
 
 import minigrad
 import minigrad.nn.functional as F
@@ -23,20 +25,6 @@ def networks(channels: int, width: int) -> dict[str, Callable[[], nn.Module]]:
     }
 
 
-class Batches:
-    """So many batches an epoch, each made anew."""
-
-    def __init__(self, make: Callable[[], Batch], count: int) -> None:
-        self.make, self.count = make, count
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __iter__(self) -> Iterator[Batch]:
-        for _ in range(self.count):
-            yield self.make()
-
-
 def bce_and_dice(logits: minigrad.Tensor, mask: minigrad.Tensor) -> minigrad.Tensor:
     """Each pixel by itself, and the overlap of the whole."""
     return F.binary_cross_entropy_with_logits(logits, mask) + train.dice_loss(logits, mask)
@@ -45,10 +33,9 @@ def bce_and_dice(logits: minigrad.Tensor, mask: minigrad.Tensor) -> minigrad.Ten
 def learn(name: str, model: nn.Module, batches: Iterable[Batch], options: argparse.Namespace) -> list[float]:
     """Trains a model and returns the loss of each epoch; goes on where a checkpoint was left."""
     optimizer = Adam(model.parameters(), lr=options.lr)
-    checkpoint = options.out / f"{name.lower()}.checkpoint" if options.resume else None
     history = train.fit(
         model, batches, bce_and_dice, optimizer, epochs=options.epochs, scheduler=CosineAnnealingLR(optimizer, options.epochs),
-        checkpoint=checkpoint, progress=not options.quiet,
+        checkpoint=checkpoint(options, name.lower()), progress=not options.quiet,
     )  # fmt: skip
     return history["loss"]
 

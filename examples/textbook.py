@@ -82,19 +82,23 @@ def curve_detector() -> str:
     return "at the back 4 * (50 * 30) + 20 * 30 = 6600, at the head 0"
 
 
+def volume_and_parameters(filters: int, padding: int) -> tuple[tuple[int, ...], int]:
+    """What so many 5x5 filters make of a 32x32x3 picture, and how many parameters they have."""
+    layer = nn.Conv2d(3, filters, 5, padding=padding)
+    return tuple(layer(torch.zeros(1, 3, 32, 32)).shape[1:]), parameters(layer)
+
+
 @computation
 def six_filters() -> str:
     """Which volume do six 5x5 filters make of a 32x32x3 picture?"""
-    layer = nn.Conv2d(3, 6, 5)
-    assert layer(torch.zeros(1, 3, 32, 32)).shape == (1, 6, 28, 28) and parameters(layer) == 6 * (5 * 5 * 3 + 1)
+    assert volume_and_parameters(6, padding=0) == ((6, 28, 28), 456)
     return "28x28x6, since (32 - 5) / 1 + 1 = 28, with 6 (5 * 5 * 3 + 1) = 456 parameters"
 
 
 @computation
 def ten_filters_with_padding() -> str:
     """And ten 5x5 filters with stride 1 and two pixels of padding?"""
-    layer = nn.Conv2d(3, 10, 5, stride=1, padding=2)
-    assert layer(torch.zeros(1, 3, 32, 32)).shape == (1, 10, 32, 32) and parameters(layer) == 760
+    assert volume_and_parameters(10, padding=2) == ((10, 32, 32), 760)
     return "32x32x10, since (32 + 2 * 2 - 5) / 1 + 1 = 32, with 10 (5 * 5 * 3 + 1) = 760 parameters"
 
 

@@ -14,9 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from classify_emoji import read_emoji, residual
+from classify_emoji import residual
 from common import DATA, Parser, at_least_one, fail, pyplot, save_figure
 from mnist import read_digits, small_vgg
+from pictures import read_emoji
 
 import minigrad
 import minigrad.nn.functional as F
@@ -111,7 +112,7 @@ def torchvision_network(classes: int) -> nn.Module:
 def main() -> None:
     parser = Parser("Compares pretrained networks with random ones on tasks with few examples.")
     parser.add_argument("--examples", type=at_least_one, nargs="+", default=[1, 3, 10, 30], metavar="N", help="of each new class")
-    parser.add_argument("--epochs", type=at_least_one, default=30, metavar="N", help="passes over the few examples")
+    parser.training(epochs=30, passes="passes over the few examples", resume=False)
     parser.add_argument("--pretraining", type=at_least_one, default=10, metavar="N", help="passes over the first task's examples")
     parser.add_argument(
         "--checkpoint", type=Path, metavar="FILE", help="a ResNet-18 in torchvision's format (.pth or .safetensors) to start from with the emoji"
@@ -131,11 +132,12 @@ def main() -> None:
         )
     }
 
-    pictures, labels, names = read_emoji(DATA / "emoji32.npz")
-    new = [names.index(name) for name in ("Animals & Nature", "Food & Drink", "Smileys & Emotion")]
-    old = [label for label in range(len(names)) if label not in new]
+    emoji = read_emoji()
+    pictures, labels = emoji.on_white(), emoji.labels
+    new = [emoji.categories.index(name) for name in ("Animals & Nature", "Food & Drink", "Smileys & Emotion")]
+    old = [label for label in range(len(emoji.categories)) if label not in new]
     order = minigrad.randperm(len(labels), generator=minigrad.Generator().manual_seed(0))
-    emoji = pictures[order], labels[order]
+    sorted_by_chance = pictures[order], labels[order]
     minigrad.manual_seed(options.seed)
     if options.checkpoint is not None:
         make, title = torchvision_network, f"Three categories of emoji after {options.checkpoint.name}"
@@ -147,11 +149,11 @@ def main() -> None:
     else:
         make, title = emoji_network, "Three categories of emoji after five others"
         sorter = make(len(old))
-        fit(sorter, only(emoji, old), options.pretraining, [{"params": sorter.parameters(), "lr": RATE}], options)
+        fit(sorter, only(sorted_by_chance, old), options.pretraining, [{"params": sorter.parameters(), "lr": RATE}], options)
         path = options.out / "emoji_sorter.safetensors"
         minigrad.save(sorter.state_dict(), path)
         weights = minigrad.load(path)
-    images, numbers = only(emoji, new)
+    images, numbers = only(sorted_by_chance, new)
     half = len(images) // 2
     results[title] = compare(
         "emoji", make, weights, (images[:half], numbers[:half]), (images[half:], numbers[half:]), options

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+import minigrad
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
-SHARED = {"adversarial.py", "common.py", "segmentation.py"}  # what examples import
+SHARED = {"adversarial.py", "common.py", "pictures.py", "segmentation.py"}  # what examples import
 SCRIPTS = sorted({path.name for path in EXAMPLES.glob("*.py")} - SHARED)
 
 if missing := [name for name in ("tqdm", "matplotlib") if find_spec(name) is None]:
@@ -71,3 +73,18 @@ def test_help_and_wrong_options(script: str) -> None:
     done = run(script, "--bogus")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"{script}: error: unrecognized arguments: --bogus (--help names the options)\n"
+
+
+def test_a_game_goes_on_where_it_was_left(tmp_path: Path) -> None:
+    """Two epochs at once, and one epoch and then another, leave the same bits."""
+    left = []
+    for folder, epochs in (("whole", 2), ("parts", 1), ("parts", 2)):
+        done = run("gan_mnist.py", "--train-size=128", "--width=4", "--no-plot", "--quiet", "--resume", f"--epochs={epochs}", "--out", tmp_path / folder)
+        assert done.returncode == 0, done.stderr
+        saved = minigrad.load(tmp_path / folder / "gan_mnist.checkpoint")
+        left.append((saved["progress"], {(part, name): value.numpy() for part in ("average", "discriminator") for name, value in saved["parts"][part].items()}))
+    (whole, weights), _, (parts, others) = left
+    assert whole == parts and len(whole["history"]["generator loss"]) == whole["epoch"] == 2
+    assert weights.keys() == others.keys()
+    for name, value in weights.items():
+        assert (value == others[name]).all(), name
