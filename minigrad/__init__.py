@@ -54,7 +54,7 @@ from .core.tensor import Tensor
 from .ops import *
 
 if TYPE_CHECKING:
-    from . import autograd, backends, cuda, inspect, io, linalg, models, nn, optim, train, utils
+    from . import autograd, backends, cuda, inspect, io, linalg, models, nn, onnx, optim, train, utils
     from .io import load, save
 
 __version__ = "0.1.0"
@@ -66,7 +66,7 @@ inf, nan, pi, e = _math.inf, _math.nan, _math.pi, _math.e
 newaxis = None
 
 _LAZY_MODULES = {
-    "amp", "autograd", "backends", "cuda", "data", "inference", "inspect", "io", "linalg", "models", "nn", "ops", "optim", "testing", "train", "utils",
+    "amp", "autograd", "backends", "cuda", "data", "inference", "inspect", "io", "linalg", "models", "nn", "onnx", "ops", "optim", "testing", "train", "utils",
 }  # fmt: skip
 _LAZY_NAMES = {
     "save": "io", "load": "io",

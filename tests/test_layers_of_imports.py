@@ -24,10 +24,18 @@ FLOORS = (
     ("nn", "autograd"),
     ("optim", "data", "io", "amp"),
     ("models", "inspect", "testing", "train", "inference"),
-    ("utils",),
+    ("utils", "onnx"),
     ("",),  # minigrad/__init__.py
 )
-ONLY_IN = {"cupy": ("kernels",), "cupyx": ("kernels",), "hypothesis": ("testing",), "torch": (), "scipy": (), "pytest": ("testing",)}
+ONLY_IN = {
+    "cupy": ("kernels",),
+    "cupyx": ("kernels",),
+    "hypothesis": ("testing",),
+    "onnx": ("onnx",),
+    "torch": (),
+    "scipy": (),
+    "pytest": ("testing",),
+}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -69,7 +77,9 @@ def imports_of(file: Path) -> Iterator[tuple[str, int]]:
 
 
 def test_the_walk_over_the_files_finds_imports() -> None:
-    assert {"", "core.engine", "kernels.cpu", "nn.functional.conv", "ops.elementwise", "testing.operations"} <= set(MODULES)
+    assert {"", "core.engine", "kernels.cpu", "nn.functional.conv", "ops.elementwise", "testing.operations"} <= set(
+        MODULES
+    )
     found = {name for name, _ in imports_of(MODULES["ops.elementwise"])}
     assert {"minigrad.core.primitive", "minigrad.ops.creation", "minigrad.kernels", "math"} <= found
     assert "minigrad.nn.functional" in {name for name, _ in imports_of(MODULES["nn.linear"])}
@@ -93,15 +103,47 @@ def test_imports_point_down(module: str) -> None:
 def run(script: str, **variables: str) -> list[str]:
     """What a new interpreter prints that finds this very package."""
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), **variables}
-    done = subprocess.run([sys.executable, "-P", "-c", script], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", script], env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
 
 
 def test_a_plain_import_loads_no_more_than_it_needs() -> None:
-    loaded = set(run("import numpy, sys; before = set(sys.modules); import minigrad; print(*(set(sys.modules) - before))"))
-    lazy = {f"minigrad.{name}" for name in ("nn", "optim", "data", "io", "autograd", "testing", "models", "inspect", "train", "inference", "utils")}
-    heavy = {"hypothesis", "cupy", "scipy", "torch", "json", "tempfile", "multiprocessing", "inspect", "dataclasses", "unittest", "logging", "asyncio"}
+    loaded = set(
+        run("import numpy, sys; before = set(sys.modules); import minigrad; print(*(set(sys.modules) - before))")
+    )
+    lazy = {
+        f"minigrad.{name}"
+        for name in (
+            "nn",
+            "optim",
+            "data",
+            "io",
+            "autograd",
+            "testing",
+            "models",
+            "inspect",
+            "train",
+            "inference",
+            "utils",
+        )
+    }
+    heavy = {
+        "hypothesis",
+        "cupy",
+        "scipy",
+        "torch",
+        "json",
+        "tempfile",
+        "multiprocessing",
+        "inspect",
+        "dataclasses",
+        "unittest",
+        "logging",
+        "asyncio",
+    }
     assert "minigrad.core.engine" in loaded
     assert sorted(loaded & (lazy | heavy)) == []
 

@@ -22,7 +22,7 @@ def readers(program: Program) -> Counter[int]:
     return Counter([n for call in program.calls for n in call.refs] + list(program.results()))
 
 
-def without_dead(program: Program) -> Program:
+def without_dead(program: Program, asked_by: str = "optimize") -> Program:
     """Leaves out what nothing needs.
 
     Raises RuntimeError for a single number that nothing reads: Python has looked at it, and may have branched on it.
@@ -34,7 +34,7 @@ def without_dead(program: Program) -> Program:
             range_of_indices = call.op in (amax, amin) and kinds[0][1].kind in "iu"  # embeddings check it
             if any(prod(shape) == 1 for shape, _ in kinds) and not range_of_indices:
                 raise RuntimeError(
-                    f"optimize: the model cannot be followed: the number that {call.op.name} gives ({call.place}) is used by no "
+                    f"{asked_by}: the model cannot be followed: the number that {call.op.name} gives ({call.place}) is used by no "
                     "operation, so Python may decide by it; such a model must run as it is"
                 )
             continue

@@ -88,6 +88,8 @@ def replaced(tree: Any, kind: type, by: Any) -> Any:
 class Tracer:
     """Is told of each operation, and knows values by the arrays they are in."""
 
+    asked_by = "optimize"  # what the user called, for messages
+
     def __init__(self, inputs: tuple[Tensor, ...]) -> None:
         self.calls: list[Call] = []
         self.kinds: list[tuple[tuple[int, ...], Any]] = []
@@ -125,7 +127,7 @@ class Tracer:
         if number is not None:
             return Ref(number)
         if id(owner(array)) in self.tenants:
-            refuse("an array was reached otherwise than by an operation")
+            self.refuse("an array was reached otherwise than by an operation")
         self.alive.append(array)
         self.constants.add(id(owner(array)))
         return array
@@ -147,15 +149,18 @@ class Tracer:
         if known is None and number is None:
             return
         if number is None or known is None:
-            refuse(f"{name} mixes constants and computed values in one array")
+            self.refuse(f"{name} mixes constants and computed values in one array")
         tenants = self.tenants[id(owner(target.array))]
         if owner(target.array) is not target.array or any(self.in_view(n) for n in tenants):
-            refuse(f"{name} writes into memory that is seen through a view")
+            self.refuse(f"{name} writes into memory that is seen through a view")
         self.number_of[id(target.array)] = number
 
     def in_view(self, number: int) -> bool:
         """Did a view make this value?"""
         return any(number in call.outputs and call.op.view for call in self.calls)
+
+    def refuse(self, why: str) -> NoReturn:
+        raise RuntimeError(f"{self.asked_by}: the model cannot be followed: {why} ({here()})")
 
 
 def owner(array: Array) -> Array:
@@ -163,7 +168,3 @@ def owner(array: Array) -> Array:
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
-
-
-def refuse(why: str) -> NoReturn:
-    raise RuntimeError(f"optimize: the model cannot be followed: {why} ({here()})")

@@ -40,7 +40,7 @@ def save(obj: Any, f: str | os.PathLike[str] | BinaryIO) -> None:
     arrays = {name: _host_array(tensor) for name, tensor in packer.tensors.items()}
     metadata = {STRUCTURE: json.dumps(structure, separators=(",", ":"))}
     if isinstance(f, (str, os.PathLike)):
-        with _replacing(os.fspath(f)) as file:
+        with replacing(os.fspath(f)) as file:
             safetensors.write(file, arrays, metadata)
     else:
         safetensors.write(f, arrays, metadata)
@@ -82,7 +82,7 @@ def _host_array(tensor: Tensor) -> np.ndarray[Any, Any]:
 
 
 @contextmanager
-def _replacing(path: str) -> Iterator[BinaryIO]:
+def replacing(path: str) -> Iterator[BinaryIO]:
     """A new file that takes the place of the one at path when all went well, and leaves no trace otherwise."""
     path = os.path.realpath(path)  # a link stays a link to the file that is replaced
     folder, name = os.path.split(path)
