@@ -205,7 +205,7 @@ def newton_direction(state: dict[str, Any], gradient: Any) -> tuple[Any, list[An
     changes, steps = ([one.array for one in state[name]] for name in ("old_dirs", "old_stps"))
     inverse_curvatures = [one.array for one in state["ro"]]
     direction = -gradient
-    weights = []
+    weights: list[Any] = []
     for change, step, inverse in zip(changes[::-1], steps[::-1], inverse_curvatures[::-1], strict=True):
         weight = xp(step).asarray((step @ direction) * inverse)
         weights.insert(0, weight)
