@@ -1,9 +1,16 @@
-#define _POSIX_C_SOURCE 200809L
+#define _DEFAULT_SOURCE /* madvise */
 #include "scratch.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+
+enum {
+    PAGE = 4096,
+    HUGE_PAGE = 1 << 21,
+    LARGE = 3 << 17, /* bytes: transformed tiles are written in dozens of streams, each on a page of its own */
+};
 
 typedef struct {
     void *memory[SCRATCH_SLOTS];
@@ -45,6 +52,21 @@ static void *refuse(size_t bytes)
     return NULL;
 }
 
+/* At least `bytes`, which become what there is; large buffers on huge pages where the system grants them. */
+static void *allocate(size_t *bytes)
+{
+    const size_t page = *bytes < LARGE ? PAGE : HUGE_PAGE;
+    size_t grown = *bytes + *bytes / 8; /* shapes that grow slowly shall not reallocate each time */
+    grown = (grown / page + 1) * page;
+    void *memory = grown > *bytes ? aligned_alloc(page, grown) : NULL;
+#ifdef MADV_HUGEPAGE
+    if (memory && page == HUGE_PAGE)
+        madvise(memory, grown, MADV_HUGEPAGE);
+#endif
+    *bytes = grown;
+    return memory;
+}
+
 void *scratch(scratch_slot slot, size_t bytes)
 {
     pthread_once(&key_made, make_key);
@@ -59,12 +81,10 @@ void *scratch(scratch_slot slot, size_t bytes)
         }
     }
     if (mine->bytes[slot] < bytes || !mine->memory[slot]) {
-        const size_t page = 4096;
-        size_t grown = bytes + bytes / 8; /* shapes that grow slowly shall not reallocate each time */
-        grown = (grown / page + 1) * page;
+        size_t grown = bytes;
         free(mine->memory[slot]);
         mine->bytes[slot] = 0;
-        mine->memory[slot] = grown > bytes ? aligned_alloc(page, grown) : NULL;
+        mine->memory[slot] = allocate(&grown);
         if (!mine->memory[slot])
             return refuse(bytes);
         mine->bytes[slot] = grown;
