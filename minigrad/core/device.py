@@ -169,8 +169,10 @@ def together(op: str, arrays: list[Any], moves: bool = False) -> list[Any]:
     for a in arrays:
         if a is None or not hasattr(a, "dtype") or device_of(a) == where:
             found.append(a)
-        elif moves or driver.is_host(a) and a.ndim == 0:
+        elif moves:
             found.append(placed(a, where))
+        elif driver.is_host(a) and a.ndim == 0:
+            found.append(driver.beside(numpy.asarray(a), next(b for b in arrays if hasattr(b, "dtype") and not driver.is_host(b))))
         else:
             raise RuntimeError(
                 f"{op}: expected all tensors on the same device, got {where} and {device_of(a)}; move one with x.to({str(where)!r})"

@@ -16,6 +16,7 @@ from numpy import asarray, broadcast_to, dtype, int64, ndarray, where
 from . import fused, reference
 from .formula import noted, planned
 from .geometry import Ints, Windows
+from .resampling import Line, by_products
 
 Array = Any  # numpy.ndarray
 COMPILED_DTYPES = (dtype("float32"), dtype("float64"))
@@ -383,3 +384,8 @@ def sum_axes(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
 def unscale(arrays: list[Array], inverse: Array) -> Array:
     """Multiplies arrays by a number without axes, in place; gives 1 if one had an element that is infinite or NaN, else 0."""
     return reference.unscale(arrays, inverse)
+
+
+def resample(x: Array, lines: tuple[Line, ...]) -> Array:
+    """The last axes of x, as many as there are lines, each multiplied by the sparse matrix of its line."""
+    return by_products(x, lines, matmul) if x.dtype in COMPILED_DTYPES else reference.resample(x, lines)

@@ -86,6 +86,23 @@ def to_host(array: Array) -> Array:
     return array if is_host(array) else array.get()
 
 
+MOST_KEPT = 1 << 16  # bytes of a constant that is kept on the device
+
+
+@lru_cache(maxsize=1024)
+def kept(content: bytes, dtype: str, shape: tuple[int, ...], index: int) -> Array:
+    """An array with this content on a GPU; nobody may write to it."""
+    return to_device(numpy.frombuffer(content, dtype).reshape(shape), index)
+
+
+def beside(constant: Array, array: Array) -> Array:
+    """An array of the host, which is only read, where another one is. Small ones stay there for the next time, so that a step copies nothing."""
+    if is_host(array):
+        return constant
+    index = index_of(array)
+    return kept(constant.tobytes(), constant.dtype.str, constant.shape, index) if constant.nbytes <= MOST_KEPT else to_device(constant, index)
+
+
 def to_device(array: Array, index: int) -> Array:
     """The array on this GPU: itself, or a copy."""
     if not is_host(array) and index_of(array) == index:

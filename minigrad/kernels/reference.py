@@ -35,6 +35,7 @@ from .fused import sum_axes as sum_axes
 from .fused import unary as unary
 from .geometry import Ints, Windows
 from .namespace import xp
+from .resampling import Line, by_products
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
@@ -198,6 +199,12 @@ def matmul(a: Array, b: Array, bias: Array | None = None) -> Array:
     """The matrix product over the last two axes, the axes before them being broadcast, plus one number a column."""
     product = xp(a).matmul(a, b)
     return product if bias is None else product + bias
+
+
+@in_wide_floats
+def resample(x: Array, lines: tuple[Line, ...]) -> Array:
+    """The last axes of x, as many as there are lines, each multiplied by the sparse matrix of its line."""
+    return by_products(x, lines, matmul)
 
 
 def pool_gather(x: Array, indices: Array) -> Array:

@@ -14,6 +14,7 @@ from ..core.device import CPU, device_of, host_form, placed
 from ..core.dtypes import int64
 from ..core.tensor import Tensor
 from ..kernels import xp
+from ..kernels.driver import beside as on_device
 from ..kernels.driver import is_host
 
 WHOLE = slice(None)
@@ -36,7 +37,7 @@ def beside(op: str, key: Any, array: Any) -> Any:
         return key
     if not is_host(key) and device_of(key) != device_of(array):
         raise RuntimeError(f"{op}: expected indices on the CPU or on the tensor's device {device_of(array)}, got {device_of(key)}; move them with index.cpu()")
-    return placed(key, device_of(array))
+    return on_device(key, array) if is_host(key) else placed(key, device_of(array))
 
 
 def parse(key: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:

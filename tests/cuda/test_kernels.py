@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from minigrad.kernels import driver, fused, reference
 from minigrad.kernels.geometry import Windows
+from minigrad.kernels.resampling import interpolating, taking
 from minigrad.testing.strategies import Draw
 
 from ..cudasim import standin
@@ -317,6 +318,35 @@ def test_a_formula_updates_many_arrays_in_one_launch(cuda: Any) -> None:
             for a, b in zip(row, got, strict=True):
                 np.testing.assert_allclose(driver.to_host(b), a, rtol=TOLERANCE[kind], atol=TOLERANCE[kind])
     assert cuda.sum_of_squares([there(np.array([3.0, 4.0], "float32")), there(np.array([12.0]))]) == 169.0
+
+
+def test_resampling_is_exact_where_weights_are(cuda: Any) -> None:
+    @prop
+    @given(data=st.data())
+    def check(data: Any) -> None:
+        draw = data.draw
+        kind = draw(st.sampled_from(KINDS))
+        lines = []
+        for _ in range(draw(st.integers(1, 3))):
+            n = draw(st.integers(1, 4))
+            lines.append(
+                draw(
+                    st.sampled_from(
+                        [
+                            interpolating("linear", n, 2 * n, 2.0, False),
+                            interpolating("nearest", n, draw(st.integers(1, 7)), None, False),
+                            taking(n, tuple(np.abs(np.arange(1 - n, n)).tolist())),
+                        ]
+                    )
+                )
+            )
+        found = tuple([line.adjoint if draw(st.booleans()) else line for line in lines])
+        x = numbers(draw, kind, *draw(st.sampled_from([(2, 3), (1,), ()])), *[line.n_in for line in found], whole=True)
+        run(cuda, "resample", x, found, exact=True)
+        weights = interpolating("linear", 5, 7, None, True), interpolating("cubic", 4, 3, None, False)
+        run(cuda, "resample", numbers(draw, kind, 2, 5, 4), weights)
+
+    check()
 
 
 def test_gradients_are_unscaled_in_one_launch(cuda: Any) -> None:

@@ -13,6 +13,7 @@ import minigrad
 from minigrad import nn
 from minigrad.nn import functional as F
 
+from ..cudasim.counts import counts
 from ..nn.layers import LAYERS
 
 pytestmark = pytest.mark.gpu
@@ -73,6 +74,10 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], Callable[[], list[Any]]]] = {
     "bicubic": (lambda x: F.interpolate(x, (5, 7), mode="bicubic", align_corners=True), lambda: [randn(1, 2, 3, 4)]),
     "trilinear": (lambda x: F.interpolate(x, scale_factor=1.5, mode="trilinear"), lambda: [randn(1, 2, 3, 4, 2)]),
     "area": (lambda x: F.interpolate(x, (2, 3), mode="area"), lambda: [randn(1, 2, 5, 7)]),
+    "nearest, fractional": (lambda x: F.interpolate(x, scale_factor=(1.5, 2), mode="nearest-exact"), lambda: [randn(1, 2, 3, 4)]),
+    "reflected": (lambda x: F.pad(x, (1, 2, 2, 0), mode="reflect"), lambda: [randn(1, 2, 3, 4)]),
+    "replicated": (lambda x: F.pad(x, (1, -2, 5, 1, 0, 2), mode="replicate"), lambda: [randn(1, 2, 3, 2, 4)]),
+    "circular": (lambda x: F.pad(x, (2, -1), mode="circular"), lambda: [randn(2, 4)]),
     "grid_sample": (lambda x, g: F.grid_sample(x, g.tanh(), align_corners=False), lambda: [randn(1, 2, 4, 5), randn(1, 3, 3, 2)]),
     "grid_sample reflection": (lambda x, g: F.grid_sample(x, g, padding_mode="reflection", align_corners=True), lambda: [randn(1, 2, 4, 5), randn(1, 3, 3, 2)]),
     "affine_grid": (lambda t: F.affine_grid(t, (2, 1, 3, 4), align_corners=False), lambda: [randn(2, 2, 3)]),
@@ -143,3 +148,27 @@ def test_a_network_over_time(call: str, device: str) -> None:
         )
 
     compare(run(layer), [x], [*layer.parameters()], run(twin), [*twin.parameters()], device)
+
+
+# What a step copies to the host or from it, and where the host waits, is named here; everything else must do neither.
+WAITS = {
+    "embedding_bag": "the lengths of bags are found on the host",
+    "one_hot": "the largest class decides the shape",
+    "multi_margin_loss": "places of classes are written on the host",
+    "gumbel-free softmax": "prod asks whether there are zeros",
+    "choosing": "a mask's places decide the shape",
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_nobody_waits(name: str, device: str) -> None:
+    function, inputs = FUNCTIONS[name]
+    minigrad.manual_seed(0)
+    xs = [x.to(device).requires_grad_() if x.dtype.kind == "f" else x.to(device) for x in inputs()]
+    for _ in range(2):  # the second step is as all later ones: what is made once is there
+        counts.reset()
+        outs = function(*xs)
+        outs = [o for o in (outs if isinstance(outs, tuple) else (outs,)) if o.requires_grad]
+        if outs:
+            minigrad.stack([(o * o).sum() for o in outs]).sum().backward()
+    assert ((counts.waits, counts.to_device, counts.to_host) != (0, [], [])) == (name in WAITS), counts

@@ -31,6 +31,7 @@ from .pool import sum_pool_input as sum_pool_input
 from .random import dropout as dropout
 from .random import normal as normal
 from .random import uniform as uniform
+from .resample import resample as resample
 from .scatter import add_at as add_at
 from .softmax import cross_entropy as cross_entropy
 from .softmax import cross_entropy_input as cross_entropy_input

@@ -10,6 +10,7 @@ import numpy as np
 
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.kernels import xp
+from minigrad.kernels.driver import is_host
 from minigrad.nn.functional.dropout import dropout
 from minigrad.nn.functional.linear import linear
 from minigrad.ops.elementwise import where
@@ -108,7 +109,7 @@ def _served(op: str, query: Tensor, key: Tensor, value: Tensor) -> tuple[Any, An
 def _softmax_of_seen(scores: Any) -> Any:
     """The softmax along the last axis; 0 in rows that are -inf throughout, where it would be 0 / 0."""
     unseen = make_tensor((scores.array == -np.inf).all(-1, keepdims=True))
-    if not unseen.array.any():
+    if is_host(unseen.array) and not unseen.array.any():
         return scores.softmax(-1)
     return scores.masked_fill(unseen, 0).softmax(-1).masked_fill(unseen, 0)
 

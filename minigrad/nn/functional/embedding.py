@@ -10,6 +10,7 @@ from minigrad.core.dtypes import check_kind
 from minigrad.core.modes import no_grad
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.kernels import xp
+from minigrad.kernels.driver import is_host
 from minigrad.ops.creation import arange
 from minigrad.ops.families import of_host
 
@@ -44,7 +45,7 @@ def embedding(
         raise RuntimeError(f"embedding: input must hold row numbers (int32 or int64), got {input.dtype}")
     rows = weight.shape[0]
     used = input.detach()
-    low, high = (int(used.array.min()), int(used.array.max())) if used.numel() else (0, -1)
+    low, high = (int(used.array.min()), int(used.array.max())) if used.numel() and is_host(used.array) else (0, -1)
     if low < 0 or high >= rows:
         raise IndexError(f"embedding: index out of range: weight has {rows} rows, input has values from {low} to {high}")
     if padding_idx is not None:

@@ -296,10 +296,11 @@ def _picked(op: str, log_probabilities: Tensor, target: Tensor, weight: Tensor |
     classes = log_probabilities.shape[axis]
     numbers = target.array.astype("int64", copy=False)
     ignored = numbers == ignore_index
-    some_ignored = bool(ignored.any())
+    here = is_host(numbers)  # elsewhere the host would have to wait to see them
+    some_ignored = not here or bool(ignored.any())
     if some_ignored:
         numbers = xp(numbers).where(ignored, 0, numbers)
-    if numbers.size and (int(numbers.min()) < 0 or int(numbers.max()) >= classes):
+    if here and numbers.size and (int(numbers.min()) < 0 or int(numbers.max()) >= classes):
         wrong = int(numbers.min()) if int(numbers.min()) < 0 else int(numbers.max())
         raise IndexError(f"{op}: Target {wrong} is out of bounds: expected 0 <= target < {classes} (or ignore_index={ignore_index})")
     target = make_tensor(numbers)

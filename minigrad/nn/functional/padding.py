@@ -10,9 +10,11 @@ import numpy
 
 from minigrad.core.dtypes import check_kind
 from minigrad.core.tensor import Tensor, make_tensor
-from minigrad.kernels import xp
+from minigrad.kernels.driver import is_host
+from minigrad.kernels.resampling import taking
 from minigrad.ops.elementwise import tied
 from minigrad.ops.pad import constant_pad_nd
+from minigrad.ops.resample import resample
 
 __all__ = ["pad"]
 
@@ -60,10 +62,12 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     if mode != "circular":
         check_kind("pad", "fiu", input)
         input = tied(input)
-    for axis, (before, after) in enumerate(pairs, 1):
-        if before or after:
-            places = PLACES[mode](input, -axis, before, after)
-            input = input.index_select(-axis, make_tensor(xp(input.array).asarray(places)))
+    places = [PLACES[mode](input, -axis, before, after) for axis, (before, after) in enumerate(pairs, 1)]
+    if not is_host(input.array):  # all axes in one launch, forward and backward
+        return resample(input, tuple([taking(input.shape[-axis], tuple(p.tolist())) for axis, p in reversed([*enumerate(places, 1)])]))  # type: ignore[no-any-return]
+    for axis, pair in enumerate(pairs, 1):
+        if any(pair):
+            input = input.index_select(-axis, make_tensor(places[axis - 1]))
     return input
 
 

@@ -16,7 +16,7 @@ import numpy
 
 from minigrad.core.dtypes import check_kind
 from minigrad.core.tensor import Tensor, make_tensor
-from minigrad.kernels import xp
+from minigrad.kernels.driver import beside, is_host
 from minigrad.kernels.geometry import Windows, per_axis
 from minigrad.ops.elementwise import where
 from minigrad.ops.pool import max_pool, max_unpool, sum_pool
@@ -202,7 +202,7 @@ def _max_unpool(
         )
     plane = _unpooled_size(op, rank, input.shape, kernel_size, stride, padding, output_size)
     found = indices.array
-    if found.size and (found.min() < 0 or found.max() >= prod(plane)):
+    if is_host(found) and found.size and (found.min() < 0 or found.max() >= prod(plane)):
         wrong = found.min() if found.min() < 0 else found.max()
         raise RuntimeError(
             f"{op}: index {int(wrong)} lies outside of the output plane of {'x'.join(map(str, plane))}; "
@@ -609,7 +609,7 @@ def _adaptive_avg_pool(op: str, rank: int, input: Tensor, output_size: OutputSiz
 
 def _like(input: Tensor, array: Any) -> Tensor:
     """A tensor of this NumPy array, on the device of the input."""
-    return make_tensor(xp(input.array).asarray(array))
+    return make_tensor(beside(array, input.array))
 
 
 def _check_input(op: str, input: Any) -> None:

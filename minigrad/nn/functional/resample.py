@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
@@ -11,12 +11,13 @@ import numpy as np
 
 from minigrad.core.dtypes import check_kind, check_one_dtype
 from minigrad.core.tensor import Tensor, make_tensor
-from minigrad.kernels import xp
+from minigrad.kernels.driver import beside, is_host
 from minigrad.kernels.geometry import Windows
+from minigrad.kernels.resampling import interpolating, keys
 from minigrad.nn.functional.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
-from minigrad.ops.creation import tensor
 from minigrad.ops.elementwise import where
 from minigrad.ops.pool import sum_pool_input
+from minigrad.ops.resample import resample
 from minigrad.ops.shape import apart
 
 __all__ = [
@@ -82,27 +83,18 @@ def interpolate(
         raise NotImplementedError(f"interpolate: expected floats or uint8, got {input.dtype}; convert with x.float()")
     if input.dtype.kind == "u" and mode in ("linear", "trilinear"):
         raise NotImplementedError(f"interpolate: mode {mode!r} does not exist for {input.dtype}; convert with x.float()")
-    if input.dtype.kind == "u" and not mode.startswith("nearest"):
+    kind = mode if mode.startswith("nearest") else "cubic" if mode == "bicubic" else "linear"
+    if input.dtype.kind == "u" and kind != mode:
         array = input.array
         for axis in (1, 0):
-            taps = (_cubic if mode == "bicubic" else _linear)(in_size[axis], out_size[axis], scales[axis], bool(align_corners))
-            array = _bytes_along(array, 2 + axis, _weights(in_size[axis], out_size[axis], taps))
+            array = _bytes_along(array, 2 + axis, interpolating(kind, in_size[axis], out_size[axis], scales[axis], bool(align_corners)).dense)
         return make_tensor(array)
     times = tuple([n_out // n_in for n_in, n_out in zip(in_size, out_size, strict=True)])
     whole = [n_in * k == n_out and scale in (None, k) for n_in, n_out, k, scale in zip(in_size, out_size, times, scales, strict=True)]
     if mode.startswith("nearest") and all(whole):  # each pixel becomes a block: the adjoint of summing blocks
         return sum_pool_input(input, Windows(tuple(out_size), times, times, (1,) * rank, ((0, 0),) * rank))
-    out = input
-    for axis in range(rank):
-        n_in, n_out = in_size[axis], out_size[axis]
-        if mode.startswith("nearest"):
-            if whole[axis]:
-                out = _repeat(out, 2 + axis, times[axis])
-                continue
-            taps = _nearest(n_in, n_out, scales[axis], 0.5 if mode == "nearest-exact" else 0.0)
-        else:
-            taps = (_cubic if mode == "bicubic" else _linear)(n_in, n_out, scales[axis], bool(align_corners))
-        out = _along(out, 2 + axis, _matrix(n_in, n_out, taps, out))
+    lines = [interpolating(kind, n_in, n_out, scale, bool(align_corners)) for n_in, n_out, scale in zip(in_size, out_size, scales, strict=True)]
+    out = resample(input, tuple(lines))
     return apart(out, input)
 
 
@@ -113,37 +105,6 @@ def _for_each_axis(name: str, value: Any, rank: int) -> tuple[Any, ...]:
     return values
 
 
-def _repeat(x: Tensor, axis: int, times: int) -> Tensor:
-    """Each element `times` times along an axis: a view and one copy, and a plain sum backward."""
-    if times == 1:
-        return x
-    shape = x.shape
-    apart = x.unsqueeze(axis + 1).expand(*shape[: axis + 1], times, *shape[axis + 1 :])
-    return apart.reshape(*shape[:axis], shape[axis] * times, *shape[axis + 1 :])  # type: ignore[no-any-return]
-
-
-def _along(x: Tensor, axis: int, matrix: Tensor) -> Tensor:
-    """The product of a matrix with every line of the input along an axis."""
-    if axis == x.ndim - 1:
-        return x.matmul(matrix.t())  # type: ignore[no-any-return]
-    if axis == x.ndim - 2:
-        return matrix.matmul(x)
-    return x.movedim(axis, -1).matmul(matrix.t()).movedim(-1, axis)  # type: ignore[no-any-return]
-
-
-def _weights(n_in: int, n_out: int, taps: Sequence[tuple[Any, Any]]) -> Any:
-    """The matrix (n_out, n_in) that reads input `index` with `weight`, for each of the taps."""
-    matrix = np.zeros((n_out, n_in))
-    for index, weight in taps:
-        np.add.at(matrix, (np.arange(n_out), np.clip(index, 0, n_in - 1)), weight)
-    return matrix
-
-
-def _matrix(n_in: int, n_out: int, taps: Sequence[tuple[Any, Any]], like: Tensor) -> Tensor:
-    """These weights as a tensor."""
-    return make_tensor(xp(like.array).asarray(_weights(n_in, n_out, taps).astype(like.dtype)))
-
-
 def _bytes_along(x: Any, axis: int, matrix: Any) -> Any:
     """The product of a matrix with every line of bytes along an axis, as torch computes it: in whole numbers, and rounded to bytes again."""
     bits = 0
@@ -152,42 +113,6 @@ def _bytes_along(x: Any, axis: int, matrix: Any) -> Any:
     scaled = np.trunc(matrix * 2**bits + np.copysign(0.5, matrix))
     sums = np.moveaxis(np.moveaxis(x, axis, -1).astype(np.float64) @ scaled.T, -1, axis)
     return np.clip(np.floor((sums + 2 ** (bits - 1)) / 2**bits), 0, 255).astype(x.dtype)
-
-
-def _nearest(n_in: int, n_out: int, scale: float | None, offset: float) -> list[tuple[Any, Any]]:
-    # In float32 like torch: which of two pixels is nearest may hang on the last bit.
-    ratio = np.float32(1 / scale if scale else n_in / n_out)
-    index = np.floor((np.arange(n_out, dtype=np.float32) + np.float32(offset)) * ratio).astype(int)
-    return [(index, 1.0)]
-
-
-def _places(n_in: int, n_out: int, scale: float | None, align_corners: bool) -> Any:
-    """Where the centre of each output pixel lies among those of the input."""
-    places = np.arange(n_out, dtype=float)
-    if align_corners:
-        return places * ((n_in - 1) / (n_out - 1) if n_out > 1 else 0.0)
-    return (places + 0.5) * (1 / scale if scale else n_in / n_out) - 0.5
-
-
-def _linear(n_in: int, n_out: int, scale: float | None, align_corners: bool) -> list[tuple[Any, Any]]:
-    place = np.maximum(_places(n_in, n_out, scale, align_corners), 0)
-    left = np.floor(place).astype(int)
-    part = place - left
-    return [(left, 1 - part), (left + 1, part)]
-
-
-def _cubic(n_in: int, n_out: int, scale: float | None, align_corners: bool) -> list[tuple[Any, Any]]:
-    place = _places(n_in, n_out, scale, align_corners)
-    left = np.floor(place).astype(int)
-    return [(left + k, _keys(np.abs(place - left - k))) for k in (-1, 0, 1, 2)]
-
-
-def _keys(d: Any, where_: Callable[..., Any] = np.where) -> Any:
-    """The cubic convolution kernel of Keys (1981) with a = -0.75, as torch, at distance d from the centre."""
-    a = -0.75
-    near = ((a + 2) * d - (a + 3)) * d * d + 1
-    far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
-    return where_(d <= 1, near, where_(d < 2, far, d * 0.0))
 
 
 def upsample(
@@ -276,7 +201,7 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
         raise ValueError(f"affine_grid: size {tuple(size)} needs theta of shape {(size[0], rank, rank + 1)}, got {theta.shape}")
     axes = [np.linspace(-1, 1, n) * (1 if align_corners else (n - 1) / n) if n > 1 else np.zeros(1) for n in size[2:]]
     places = np.stack([*reversed(np.meshgrid(*axes, indexing="ij")), np.ones(tuple(size[2:]))], axis=-1)
-    rows = tensor(places.reshape(-1, rank + 1), dtype=theta.dtype, device=theta.device)
+    rows = make_tensor(beside(places.reshape(-1, rank + 1).astype(theta.dtype), theta.array))
     return rows.matmul(theta.transpose(1, 2)).reshape(size[0], *size[2:], rank)  # type: ignore[no-any-return]
 
 
@@ -323,7 +248,7 @@ def grid_sample(
             index.append(place.clamp(0, n - 1).long())
             weight = weight * part
         value = _read(input, index)
-        if not bool(kept.all()):
+        if not is_host(kept.array) or not bool(kept.all()):  # where nobody waits to see, all are asked
             value = where(kept.unsqueeze(1), value, 0.0)
         out = out + value * weight.unsqueeze(1)
     return out  # type: ignore[no-any-return]
@@ -337,7 +262,7 @@ def _taps(place: Tensor, mode: str) -> list[tuple[Tensor, Any]]:
     part = place - left
     if mode == "bilinear":
         return [(left, 1 - part), (left + 1, part)]
-    return [(left + k, _keys((part - k).abs(), where)) for k in (-1, 0, 1, 2)]
+    return [(left + k, keys((part - k).abs(), where)) for k in (-1, 0, 1, 2)]
 
 
 def _inside(place: Tensor, n: int, padding_mode: str, align_corners: bool) -> Tensor:
