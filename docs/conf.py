@@ -87,7 +87,8 @@ def finish(app: Any, error: Exception | None) -> None:
         if any(pages.explored(cell.code) for cell in pages.cells(path.read_text(encoding="utf-8"))):
             (out / "explored").mkdir(exist_ok=True)
             with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-                os.symlink(HERE.parent / "examples", "examples")
+                for near in ("examples", "docs"):
+                    os.symlink(HERE.parent / near, near)
                 pages.run(path)
                 for made in Path().glob("*.html"):
                     (out / "explored" / made.name).write_bytes(made.read_bytes())

@@ -403,10 +403,10 @@ def bench() -> str:
             f'<path d="M{place(low):.1f} {y + 8.5:g}H{place(high):.1f}" stroke="{INK}" stroke-width="2"/>', text(right + 8, y + 8, f"{ratio:.2f}", 12, anchor="start"),
         ]  # fmt: skip
         y += row
-    machine = run["machine"]
+    threads = run["minigrad"]["threads"]
     notes = [
-        f"PyTorch's time over minigrad's: medians, and quartiles of the ratio as lines. {run['date']}: {machine['processor']}, {run['minigrad']['isa']},",
-        f"one thread each, {run['rates']['operations'] / 1e9:.0f} GFLOP/s in a matrix product; PyTorch {run['torch']['version']}; {run['command']}",
+        f"PyTorch's time over minigrad's: medians, and quartiles of the ratio as lines. {run['machine']['processor']}, {run['minigrad']['isa']},",
+        f"{threads} thread{'s' * (threads > 1)} each, {run['rates']['operations'] / 1e9:.0f} GFLOP/s in a matrix product; PyTorch {run['torch']['version']}; by python -m bench",
     ]
     parts += [text(12, bottom + 16 + 16 * k, note, 11, anchor="start") for k, note in enumerate(notes)]
     return svg(760, bottom + 48, parts)

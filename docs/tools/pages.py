@@ -79,11 +79,13 @@ def run(path: Path, names: dict[str, Any] | None = None) -> dict[str, Any]:
         PageError: a block prints something else than the page shows.
     """
     names = {"__name__": "page"} if names is None else names
+    inside = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    shown = str(inside if inside.exists() else path)  # short where the folder of the pages is here too
     for cell in cells(path.read_text(encoding="utf-8")):
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
             # Lines are numbered as in the page, so that a traceback leads there.
-            exec(compile("\n" * (cell.line - 1) + cell.code, str(path), "exec"), names)
+            exec(compile("\n" * (cell.line - 1) + cell.code, shown, "exec"), names)
         if cell.printed is not None and not doctest.OutputChecker().check_output(cell.printed, out.getvalue(), FLAGS):
             raise PageError(
                 f"{path.name}, line {cell.line}: the page shows\n{cell.printed}\nbut the code prints\n{out.getvalue()}"

@@ -102,7 +102,7 @@ def markdown(text: str) -> str:
             ]
             i = end
         else:
-            out.append(line)
+            out.append(plain(line))
             i += 1
     return "\n".join(out).strip()
 
@@ -110,11 +110,18 @@ def markdown(text: str) -> str:
 def section(lines: list[str]) -> Iterator[str]:
     """The entries of a section as a list, or its paragraphs as they are."""
     if not all(line.startswith(" ") or ITEM.match(line) for line in lines if line.strip()):
-        yield from lines
+        yield from map(plain, lines)
         return
     for line in lines:
         found = ITEM.match(line)
-        yield f"- `{found[1]}`: {found[2]}" if found else f"  {line.strip()}"
+        yield f"- `{found[1]}`: {plain(found[2])}" if found else f"  {plain(line.strip())}"
+
+
+def plain(line: str) -> str:
+    """A line of a docstring, in which stars and angle brackets outside of code mean themselves."""
+    parts = line.split("`")
+    parts[::2] = [re.sub(r"([*<])", r"\\\1", part) for part in parts[::2]]
+    return "`".join(parts)
 
 
 def entry(kind: str, name: str, value: Any, text: str, depth: int = 0) -> str:
@@ -153,13 +160,14 @@ def page(name: str, title: str, known: dict[int, str]) -> str:
         full = f"{name}.{short}"
         if not getattr(value, "__doc__", None) or isinstance(value, int | float | str):
             continue
+        if isinstance(value, InPlace):
+            in_place.append(f"`{short}`")
+            continue
         if id(value) in known:
             same.append(f"[`{short}`](#{known[id(value)]})")
             continue
         known[id(value)] = full
-        if isinstance(value, InPlace):
-            in_place.append(f"`{short}`")
-        elif isinstance(value, type):
+        if isinstance(value, type):
             out.append(class_entry(full, value))
         elif isinstance(value, property):
             out.append(entry("property", full, value, markdown(value.__doc__ or "")))
@@ -177,12 +185,13 @@ def write(folder: Path) -> None:
     """Writes all pages and their list into a folder."""
     folder.mkdir(exist_ok=True)
     known: dict[int, str] = {}
-    files = []
-    for name, title in MODULES.items():
-        file = name.replace("minigrad.", "") if name != "minigrad" else "tensors"
-        files.append(file.replace(".", "_"))
-        update(folder / f"{files[-1]}.md", page(name, title, known))
-    listed = "\n".join(f"{title} <{file}>" for file, title in zip(files, MODULES.values(), strict=True))
+    files = {
+        name: "tensors" if name == "minigrad" else name.removeprefix("minigrad.").replace(".", "_") for name in MODULES
+    }
+    # What is in two places is described in the narrower one: conv2d as a function of layers.
+    for name in sorted(MODULES, key=lambda name: name in ("minigrad", "minigrad.Tensor")):
+        update(folder / f"{files[name]}.md", page(name, MODULES[name], known))
+    listed = "\n".join(f"{title} <{file}>" for file, title in zip(files.values(), MODULES.values(), strict=True))
     text = "# Reference\n\nMade from the docstrings; every example in it is run by a test.\n\n"
     update(folder / "index.md", f"{text}```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```\n")
 
