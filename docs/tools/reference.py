@@ -30,10 +30,12 @@ MODULES = {
     "minigrad.train": "The training loop",
     "minigrad.inference": "Trained models",
     "minigrad.io": "Files",
+    "minigrad.onnx": "ONNX",
     "minigrad.inspect": "Looking inside",
     "minigrad.testing": "Testing derivatives",
     "minigrad.linalg": "Linear algebra",
     "minigrad.utils.checkpoint": "Saving memory",
+    "minigrad.amp": "Mixed precision",
     "minigrad.cuda": "GPUs",
     "minigrad.backends.cpu": "The processor",
 }
