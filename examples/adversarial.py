@@ -138,8 +138,8 @@ def draw_curves(axes: Any, history: dict[str, list[float]]) -> None:
     """The players' losses, their scores, and the lengths of their gradients."""
     for axis, names, title in (
         (axes[0], ("discriminator loss", "generator loss"), "losses"),
-        (axes[1], ("real score", "fake score"), "mean of D, real and drawn"),
-        (axes[2], ("discriminator gradient", "generator gradient"), "length of the gradient"),
+        (axes[1], ("real score", "fake score"), "mean score"),
+        (axes[2], ("discriminator gradient", "generator gradient"), "gradient's length"),
     ):
         for name in names:
             axis.plot(range(1, len(history[name]) + 1), history[name], label=name.split()[0])

@@ -13,7 +13,7 @@ import pytest
 import minigrad
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-SHARED = {"adversarial.py", "common.py", "pictures.py", "segmentation.py"}  # what examples import
+SHARED = {"adversarial.py", "common.py", "pictures.py", "segmentation.py", "translation.py"}  # what examples import
 SCRIPTS = sorted({path.name for path in EXAMPLES.glob("*.py")} - SHARED)
 
 if missing := [name for name in ("tqdm", "matplotlib") if find_spec(name) is None]:
@@ -26,6 +26,11 @@ SHORT = {
         ["--epochs=1", "--train-size=64", "--width=4"],
         r"test accuracy 0\.\d{3} \(always the largest category: 0\.238\)",
         {"classify_emoji.png"},
+    ),
+    "colourise.py": (
+        ["--epochs=1", "--rounds=1", "--steps=1", "--width=4", "--batch-size=4"],
+        r"PSNR \d+\.\d\d dB, with the game \d+\.\d\d dB, left grey \d+\.\d\d dB",
+        {"colourise.png"},
     ),
     "gan_failures.py": (["--turns=3", "--steps=2"], r"modes \d -> \d, loss \S+ -> \S+, gradient \S+ times as long", {"gan_failures.png"}),
     "gan_mnist.py": (
