@@ -6,7 +6,7 @@ import itertools
 
 from minigrad import nn
 from minigrad.core.tensor import Tensor
-from minigrad.models.gan import Players, dcgan, start_small
+from minigrad.models.gan import Players, gan_mlp, start_small
 from minigrad.models.pyramid import double
 from minigrad.ops import cat, randn
 
@@ -39,7 +39,6 @@ class LevelDiscriminator(nn.Module):
             nn.Conv2d(width, 2 * width, 4, 2, 1), nn.LeakyReLU(0.2, inplace=True),
             nn.Flatten(), nn.Linear(2 * width * (size // 4) ** 2, 1),
         )  # fmt: skip
-        self.apply(start_small)
 
     def forward(self, difference: Tensor, coarse: Tensor) -> Tensor:
         # The sum too is a picture that should look right: the paper's first layer adds the two.
@@ -47,9 +46,10 @@ class LevelDiscriminator(nn.Module):
 
 
 class LAPGAN(nn.Module):
-    """One pair of players a level: the first draws small pictures from noise, each further one adds detail to the enlarged picture.
+    """One pair of players a level: the first, fully connected, draws small pictures from noise, each further one adds detail to the enlarged.
 
-    channels: of the pictures; sizes: of the levels, each twice the one before; latent: of the first level's noise; width: of all players.
+    channels: of the pictures; sizes: of the levels, each twice the one before; latent: of the first level's noise; width: channels of the
+    convolutions; the first level's layers have eight times as many units.
     Raises ValueError for other sizes.
 
     >>> import minigrad
@@ -65,7 +65,7 @@ class LAPGAN(nn.Module):
         if not sizes or any(after != 2 * before for before, after in itertools.pairwise(sizes)):
             raise ValueError(f"LAPGAN: each size should be twice the one before, but sizes are {sizes}")
         self.sizes = sizes
-        first = dcgan(channels, sizes[0], latent, width)
+        first = gan_mlp((channels, sizes[0], sizes[0]), latent, 8 * width)
         players = [first] + [
             Players(LevelGenerator(channels, width), LevelDiscriminator(channels, size, width)) for size in sizes[1:]
         ]

@@ -171,7 +171,6 @@ class TextDiscriminator(nn.Module):
         self.judge = nn.Sequential(
             nn.Conv2d(last + condition, last, 1), nn.LeakyReLU(0.2, inplace=True), nn.Conv2d(last, 1, start)
         )
-        self.apply(start_small)
 
     def forward(self, picture: Tensor, embedding: Tensor) -> Tensor:
         features = self.see(picture)

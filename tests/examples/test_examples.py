@@ -36,6 +36,11 @@ SHORT = {
     "gan_mnist.py": (
         ["--epochs=1", "--train-size=128", "--width=4", "--conditional"], r"recognised of the digits asked for 0\.\d{3}", {"gan_mnist.png"},
     ),
+    "lapgan_emoji.py": (
+        ["--epochs=1", "--steps=1", "--width=4", "--drawn=60", "--judge-epochs=1"],
+        r"Frechet distance \d+\.\d, of the smallest level enlarged \d+\.\d",
+        {"lapgan_emoji.png"},
+    ),
     "mnist.py": (["--epochs=1", "--train-size=200", "--model=fully-connected"], r"test accuracy 0\.\d{3}", {"fully-connected.png"}),
     "overfitting.py": (["--epochs=2", "--digits=100"], r"dropout changes the test loss from \d\.\d{3} to \d\.\d{3}", {"overfitting.png"}),
     "segment_emoji.py": (["--epochs=1", "--steps=1", "--width=2", "--batch-size=2"], r"test Dice of U-Net 0\.\d{3}", {"segment_emoji.png"}),
