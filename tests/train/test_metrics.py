@@ -127,6 +127,15 @@ def test_empty_masks_agree() -> None:
     assert train.iou(nothing, nothing + 1) == train.dice(nothing, nothing + 1) == 0.0
 
 
+@given(st.sets(st.integers(0, 11)), st.sets(st.integers(0, 11)))
+def test_overlaps_are_those_of_sets(one: set[int], other: set[int]) -> None:
+    found, there = (minigrad.tensor([float(i in pixels) for i in range(12)]).reshape(3, 4) for pixels in (one, other))
+    if one | other:
+        assert train.iou(found, there) == len(one & other) / len(one | other)
+        assert train.dice(found, there) == 2 * len(one & other) / (len(one) + len(other))
+        assert train.iou(0.3 + 0.4 * found, there > 0) == train.iou(there, found)  # what counts is the side of 0.5
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5))
 def test_the_frechet_distance_is_that_of_the_definition(seed: int, size: int) -> None:
     from scipy.linalg import sqrtm
