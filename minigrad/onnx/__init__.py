@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from minigrad.onnx.backend import Backend
 from minigrad.onnx.exporting import export
+from minigrad.onnx.loading import load
 
-__all__ = ["export"]
+__all__ = ["Backend", "export", "load"]

@@ -192,6 +192,7 @@ def test_network(name: str) -> None:
         minigrad.randn(2, channels, size, size),
         others=((minigrad.randn(3, channels, size, size),),),
         dynamic_axes={"input": {0: "batch"}},
+        least=1.0,
     )
     graph = onnx.load_from_string(data).graph
     held = {t.name for t in graph.initializer}

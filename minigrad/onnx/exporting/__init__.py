@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, BinaryIO
@@ -16,6 +17,7 @@ from minigrad.onnx.exporting import elementwise, indexing, norms, reductions, sh
 from minigrad.onnx.exporting.builder import Builder, Node, value
 from minigrad.onnx.exporting.dynamic import FACTORS, Axis, merge
 from minigrad.onnx.exporting.recording import Recording, recorded, resized
+from minigrad.onnx.loading.module import BUFFERS
 from minigrad.onnx.package import package
 
 __all__ = ["export"]
@@ -249,6 +251,7 @@ def assembled(onnx: Any, b: Builder, run: Recording, names: Any, shapes_of: Any,
     proto = helper.make_model(
         graph, producer_name="minigrad", opset_imports=imports, ir_version=helper.find_min_ir_version_for(imports)
     )
+    helper.set_model_props(proto, {BUFFERS: json.dumps([name for name in run.buffers if name in used])})
     if proto.ByteSize() >= 2**31:
         raise ValueError(
             f"onnx.export: the model has {proto.ByteSize()} bytes, and a protocol buffer holds less than 2 GiB"

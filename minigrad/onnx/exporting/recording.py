@@ -21,6 +21,7 @@ class Recording(NamedTuple):
     program: Program
     out: Any
     state: dict[str, Any]  # the arrays of parameters and buffers; they are the values behind the inputs, in this order
+    buffers: list[str]  # which of them are no parameters
 
 
 class Recorder(Tracer):
@@ -64,7 +65,7 @@ def recorded(model: Module, inputs: tuple[Tensor, ...]) -> Recording:
         )
     result = replaced(out, Tensor, recorder.argument)
     program = Program(recorder.calls, recorder.kinds, len(inputs) + len(state), recorder.shared(), result)
-    return Recording(without_dead(program, "onnx.export"), out, state)
+    return Recording(without_dead(program, "onnx.export"), out, state, [name for name, _ in model.named_buffers()])
 
 
 def resized(inputs: tuple[Tensor, ...], factors: dict[tuple[int, int], int]) -> tuple[Tensor, ...]:
