@@ -6,10 +6,12 @@ import os
 from typing import Any, BinaryIO
 
 from minigrad.onnx.loading import (
+    attention,
     control,
     elementwise,
     indexing,
     norms,
+    quantized,
     recurrent,
     reductions,
     resize,

@@ -202,3 +202,8 @@ def _(
     logs = F.log_softmax(scores, 1)
     loss = weighted_loss(logs, labels, weights, reduction, ignore_index)
     return (loss, logs) if run.outputs > 1 else loss
+
+
+@reads("SwiGLU", since=28)
+def _(gate: Any, input: Any, *, alpha: float = 1.0) -> Any:
+    return gate * (gate * alpha).sigmoid() * input
