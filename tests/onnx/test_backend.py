@@ -39,6 +39,7 @@ def test_listed_are_only_operators_and_numbers_that_are_not_known() -> None:
         assert not {kind for kind in known if "." not in kind} & (set(TABLE) - {"Scan"}), name
 
 
+@pytest.mark.filterwarnings("ignore")  # its own computations warn
 def test_it_runs_as_its_authors_publish_it() -> None:
     from onnx.backend.test import BackendTest
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-import minigrad
+from minigrad import ops
 from minigrad.core.tensor import make_tensor
+from minigrad.nn import functional as F
 from minigrad.onnx.loading.elementwise import dtype_of
 from minigrad.onnx.loading.table import Run, constant, reads
 
@@ -41,9 +42,9 @@ def bias_of(mask: Any, dtype: Any, keys: int) -> Any:
     """A mask as what is added to the scores: truth values say where to look; keys that it does not reach are not looked at."""
     missing = keys - mask.shape[-1]
     if mask.dtype.kind == "b":
-        mask = minigrad.where(mask, constant(0, dtype), constant(-np.inf, dtype))
+        mask = ops.where(mask, constant(0, dtype), constant(-np.inf, dtype))
     if missing > 0:
-        mask = minigrad.nn.functional.pad(mask, (0, missing), value=-np.inf)
+        mask = F.pad(mask, (0, missing), value=-np.inf)
     return mask
 
 
@@ -56,8 +57,8 @@ def _(
     """Heads of keys and values may serve several of queries; a query that may look nowhere gives 0."""
     flat = query.ndim == 3
     query, key, value = by_heads(query, q_num_heads), by_heads(key, kv_num_heads), by_heads(value, kv_num_heads)
-    keys = key if past_key is None else minigrad.cat([past_key, key], 2)
-    values = value if past_value is None else minigrad.cat([past_value, value], 2)
+    keys = key if past_key is None else ops.cat([past_key, key], 2)
+    values = value if past_value is None else ops.cat([past_value, value], 2)
     steps, count, dtype = query.shape[2], keys.shape[2], query.dtype
     run.room([*query.shape[:3], count], dtype)
     offset = (
@@ -70,7 +71,7 @@ def _(
     seen = allowed(steps, count, offset, bool(is_causal), left_window_size, right_window_size)
     if valid is not None:
         seen = seen & (np.arange(count) < valid.numpy().reshape(-1, 1, 1, 1))
-    bias = minigrad.where(make_tensor(seen), constant(0, dtype), constant(-np.inf, dtype))
+    bias = ops.where(make_tensor(seen), constant(0, dtype), constant(-np.inf, dtype))
     bias = bias if mask is None else bias + bias_of(mask, dtype, count)
     share = query.shape[1] // keys.shape[1]
     k, v = (x.repeat_interleave(share, 1) if share > 1 else x for x in (keys, values))
@@ -112,6 +113,6 @@ def _(
         else (turned[..., : width // 2], turned[..., width // 2 :])
     )
     pair = [cos * a - sin * b, sin * a + cos * b]
-    turned = minigrad.stack(pair, -1).reshape(x.shape[:3] + (width,)) if interleaved else minigrad.cat(pair, -1)
-    out = minigrad.cat([turned, rest], -1)
+    turned = ops.stack(pair, -1).reshape(x.shape[:3] + (width,)) if interleaved else ops.cat(pair, -1)
+    out = ops.cat([turned, rest], -1)
     return out.transpose(1, 2).reshape(input.shape) if flat else out

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-import minigrad
+from minigrad import ops
 from minigrad.onnx.loading.table import Run, axis_of, constant, ints, reads
 
 
@@ -22,9 +22,9 @@ def unpacked(values: list[Any]) -> Any:
 def stacked(values: list[Any], run: Run, axis: int = 0) -> Any:
     """What the steps of a loop gave, along a new axis."""
     if not values:
-        return minigrad.zeros(0)
+        return ops.zeros(0)
     run.room([len(values), *values[0].shape], values[0].dtype)
-    return minigrad.stack(values, axis)
+    return ops.stack(values, axis)
 
 
 @reads("Loop")
@@ -131,7 +131,7 @@ def _(sequence: Any, *, axis: int, new_axis: int = 0, run: Run) -> Any:
     if new_axis:
         return stacked(sequence, run, axis)
     run.room([sum([x.numel() for x in sequence])], sequence[0].dtype)
-    return minigrad.cat(sequence, axis)
+    return ops.cat(sequence, axis)
 
 
 # --- values that may be missing ---------------------------------------------------------------------------------------

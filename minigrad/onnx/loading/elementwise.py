@@ -6,24 +6,25 @@ from typing import Any
 
 import numpy as np
 
-import minigrad
+from minigrad import ops
+from minigrad.core.dtypes import bool_
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.nn import functional as F
 from minigrad.onnx.loading.table import Reader, Run, constant, reads, refuse
 
 UNARY: dict[str, Reader] = {
-    "Abs": minigrad.abs, "Acos": minigrad.acos, "Acosh": minigrad.acosh, "Asin": minigrad.asin, "Asinh": minigrad.asinh, "Atan": minigrad.atan,
-    "Atanh": minigrad.atanh, "BitwiseNot": minigrad.bitwise_not, "Ceil": minigrad.ceil, "Cos": minigrad.cos, "Cosh": minigrad.cosh, "Erf": minigrad.erf,
-    "Exp": minigrad.exp, "Floor": minigrad.floor, "Identity": lambda x: x, "IsNaN": minigrad.isnan, "Log": minigrad.log, "Mish": F.mish,
-    "Neg": minigrad.neg, "Not": minigrad.logical_not, "Reciprocal": minigrad.reciprocal, "Relu": minigrad.relu, "Round": minigrad.round,
-    "Sigmoid": minigrad.sigmoid, "Sign": minigrad.sign, "Sin": minigrad.sin, "Sinh": minigrad.sinh, "Softplus": lambda x: F.softplus(x, 1.0, np.inf),
-    "Softsign": F.softsign, "Sqrt": minigrad.sqrt, "Tan": minigrad.tan, "Tanh": minigrad.tanh,
+    "Abs": ops.abs, "Acos": ops.acos, "Acosh": ops.acosh, "Asin": ops.asin, "Asinh": ops.asinh, "Atan": ops.atan,
+    "Atanh": ops.atanh, "BitwiseNot": ops.bitwise_not, "Ceil": ops.ceil, "Cos": ops.cos, "Cosh": ops.cosh, "Erf": ops.erf,
+    "Exp": ops.exp, "Floor": ops.floor, "Identity": lambda x: x, "IsNaN": ops.isnan, "Log": ops.log, "Mish": F.mish,
+    "Neg": ops.neg, "Not": ops.logical_not, "Reciprocal": ops.reciprocal, "Relu": ops.relu, "Round": ops.round,
+    "Sigmoid": ops.sigmoid, "Sign": ops.sign, "Sin": ops.sin, "Sinh": ops.sinh, "Softplus": lambda x: F.softplus(x, 1.0, np.inf),
+    "Softsign": F.softsign, "Sqrt": ops.sqrt, "Tan": ops.tan, "Tanh": ops.tanh,
 }  # fmt: skip
 
 BINARY: dict[str, Reader] = {
-    "Add": minigrad.add, "Sub": minigrad.sub, "Mul": minigrad.mul, "And": minigrad.logical_and, "Or": minigrad.logical_or, "Xor": minigrad.logical_xor,
-    "Equal": minigrad.eq, "Less": minigrad.lt, "LessOrEqual": minigrad.le, "Greater": minigrad.gt, "GreaterOrEqual": minigrad.ge,
-    "BitwiseAnd": minigrad.bitwise_and, "BitwiseOr": minigrad.bitwise_or, "BitwiseXor": minigrad.bitwise_xor,
+    "Add": ops.add, "Sub": ops.sub, "Mul": ops.mul, "And": ops.logical_and, "Or": ops.logical_or, "Xor": ops.logical_xor,
+    "Equal": ops.eq, "Less": ops.lt, "LessOrEqual": ops.le, "Greater": ops.gt, "GreaterOrEqual": ops.ge,
+    "BitwiseAnd": ops.bitwise_and, "BitwiseOr": ops.bitwise_or, "BitwiseXor": ops.bitwise_xor,
 }  # fmt: skip
 
 
@@ -65,7 +66,7 @@ def _(input: Any, other: Any, *, run: Run) -> Any:
         return input / other
     if not bool((other != 0).all()):
         raise ZeroDivisionError("onnx.load: Div: integers are divided by 0")
-    return minigrad.div(input, other, rounding_mode="trunc") if input.dtype.kind == "i" else input // other
+    return ops.div(input, other, rounding_mode="trunc") if input.dtype.kind == "i" else input // other
 
 
 @reads("Pow", since=7)
@@ -74,7 +75,7 @@ def _(input: Any, exponent: Any, *, run: Run) -> Any:
     room_for(run, input, exponent)
     if input.dtype.kind == "f" and exponent.dtype.kind in "iu":
         exponent = exponent.to(input.dtype)
-    return minigrad.pow(input, exponent).to(input.dtype)
+    return ops.pow(input, exponent).to(input.dtype)
 
 
 @reads("Mod", since=10)
@@ -82,7 +83,7 @@ def _(input: Any, other: Any, *, fmod: int = 0, run: Run) -> Any:
     room_for(run, input, other)
     if input.dtype.kind != "f" and not bool((other != 0).all()):
         raise ZeroDivisionError("onnx.load: Mod: integers are divided by 0")
-    return minigrad.fmod(input, other) if fmod else minigrad.remainder(input, other)
+    return ops.fmod(input, other) if fmod else ops.remainder(input, other)
 
 
 def folded(function: Reader) -> Reader:
@@ -95,14 +96,14 @@ def folded(function: Reader) -> Reader:
     return apply
 
 
-reads("Max", since=6)(folded(minigrad.maximum))
-reads("Min", since=6)(folded(minigrad.minimum))
-reads("Sum", since=6)(folded(minigrad.add))
+reads("Max", since=6)(folded(ops.maximum))
+reads("Min", since=6)(folded(ops.minimum))
+reads("Sum", since=6)(folded(ops.add))
 
 
 @reads("Mean", since=6)
 def _(*inputs: Any, run: Run) -> Any:
-    return folded(minigrad.add)(*inputs, run=run) / len(inputs)
+    return folded(ops.add)(*inputs, run=run) / len(inputs)
 
 
 @reads("BitShift", since=11)
@@ -120,24 +121,24 @@ def _(input: Any, by: Any, *, direction: str, run: Run) -> Any:
 @reads("Where", since=9)
 def _(condition: Any, input: Any, other: Any, *, run: Run) -> Any:
     room_for(run, condition, input, other)
-    return minigrad.where(condition, input, other)
+    return ops.where(condition, input, other)
 
 
 @reads("Clip")
 def _(input: Any, *, min: float | None = None, max: float | None = None) -> Any:
-    return input if min is None and max is None else minigrad.clamp(input, min, max)
+    return input if min is None and max is None else ops.clamp(input, min, max)
 
 
 @reads("Clip", since=11)
 def _(input: Any, min: Any = None, max: Any = None) -> Any:
     """Where min exceeds max, max wins."""
     low, high = [None if x is None else x.item() for x in (min, max)]
-    return input if low is None and high is None else minigrad.clamp(input, low, high)
+    return input if low is None and high is None else ops.clamp(input, low, high)
 
 
 @reads("IsInf", since=10)
 def _(input: Any, *, detect_negative: int = 1, detect_positive: int = 1) -> Any:
-    negative, positive = minigrad.isneginf(input), minigrad.isposinf(input)
+    negative, positive = ops.isneginf(input), ops.isposinf(input)
     return (negative & bool(detect_negative)) | (positive & bool(detect_positive))
 
 
@@ -189,7 +190,7 @@ def _(input: Any, *, alpha: float = 0.01) -> Any:
 
 @reads("PRelu", since=7)
 def _(input: Any, slope: Any) -> Any:
-    return minigrad.where(input > 0, input, slope * input)
+    return ops.where(input > 0, input, slope * input)
 
 
 @reads("Elu")
@@ -214,7 +215,7 @@ def _(input: Any, *, alpha: float = 1.0) -> Any:
 
 @reads("HardSigmoid")
 def _(input: Any, *, alpha: float = 0.2, beta: float = 0.5) -> Any:
-    return minigrad.clamp(input * alpha + beta, 0, 1)
+    return ops.clamp(input * alpha + beta, 0, 1)
 
 
 @reads("HardSwish", since=14)
@@ -224,7 +225,7 @@ def _(input: Any) -> Any:
 
 @reads("Swish", since=24)
 def _(input: Any, *, alpha: float = 1.0) -> Any:
-    return input * minigrad.sigmoid(input * alpha)
+    return input * ops.sigmoid(input * alpha)
 
 
 @reads("Gelu", since=20)
@@ -234,8 +235,8 @@ def _(input: Any, *, approximate: str = "none") -> Any:
 
 @reads("Shrink", since=9)
 def _(input: Any, *, bias: float = 0.0, lambd: float = 0.5) -> Any:
-    outside = minigrad.where(input > lambd, input - bias, constant(0, input.dtype))
-    return minigrad.where(input < -lambd, input + bias, outside).to(input.dtype)
+    outside = ops.where(input > lambd, input - bias, constant(0, input.dtype))
+    return ops.where(input < -lambd, input + bias, outside).to(input.dtype)
 
 
 def flattened(function: Reader, default: int) -> Reader:
@@ -266,7 +267,7 @@ def along(function: Reader) -> Reader:
     return apply
 
 
-for name, function in (("Softmax", minigrad.softmax), ("LogSoftmax", minigrad.log_softmax), ("Hardmax", hardmax)):
+for name, function in (("Softmax", ops.softmax), ("LogSoftmax", ops.log_softmax), ("Hardmax", hardmax)):
     reads(name)(flattened(function, 1))
     reads(name, since=13)(along(function))
 
@@ -274,7 +275,7 @@ for name, function in (("Softmax", minigrad.softmax), ("LogSoftmax", minigrad.lo
 @reads("Dropout")
 def _(input: Any, *, ratio: float = 0.5, is_test: int = 0, seed: int = 0, run: Run) -> Any:
     out = F.dropout(input, ratio, run.training)
-    return (out, minigrad.ones_like(input, dtype=minigrad.bool)) if run.outputs > 1 else out
+    return (out, ops.ones_like(input, dtype=bool_)) if run.outputs > 1 else out
 
 
 @reads("Dropout", since=12)
@@ -286,5 +287,5 @@ def _(input: Any, ratio: Any = None, training_mode: Any = None, *, seed: int | N
         kept = np.random.RandomState(seed % 2**32).uniform(0, 1, input.shape) >= p
         mask = make_tensor(np.asarray(kept / (1 - p), input.dtype))
     else:
-        mask = F.dropout(minigrad.ones_like(input), p, run.training or asked_for)
+        mask = F.dropout(ops.ones_like(input), p, run.training or asked_for)
     return (input * mask, mask > 0) if run.outputs > 1 else input * mask

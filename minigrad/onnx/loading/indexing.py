@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-import minigrad
+from minigrad import ops
 from minigrad.core.tensor import make_tensor
 from minigrad.onnx.loading.table import Run, axis_of, constant, reads, refuse
 
@@ -151,7 +151,7 @@ def _(input: Any, *, axis: int | None = None, sorted: int = 1) -> Any:
 @reads("ArgMax", "ArgMin")
 def _(input: Any, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0, run: Run) -> Any:
     axis = axis_of(axis, input.ndim, run.kind)
-    find = minigrad.argmax if run.kind == "ArgMax" else minigrad.argmin
+    find = ops.argmax if run.kind == "ArgMax" else ops.argmin
     if not select_last_index:
         return find(input, axis, bool(keepdims))
     return input.shape[axis] - 1 - find(input.flip(axis), axis, bool(keepdims))

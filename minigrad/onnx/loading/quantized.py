@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-import minigrad
+from minigrad import ops
 from minigrad.core.tensor import make_tensor
 from minigrad.onnx.loading.elementwise import dtype_of
 from minigrad.onnx.loading.reductions import whole
@@ -83,7 +83,7 @@ def _(input: Any, weight: Any, input_zero: Any = None, weight_zero: Any = None, 
 
 @reads("QLinearMatMul", since=10)
 def _(a: Any, a_scale: Any, a_zero: Any, b: Any, b_scale: Any, b_zero: Any, y_scale: Any, y_zero: Any) -> Any:
-    product = minigrad.matmul(whole(a, a_zero, -2).double(), whole(b, b_zero, -1).double())
+    product = ops.matmul(whole(a, a_zero, -2).double(), whole(b, b_zero, -1).double())
     return quantized(product * (a_scale.double() * b_scale.double()), y_scale.double(), y_zero, y_zero.dtype)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import minigrad
+from minigrad import ops
 from minigrad.core.tensor import make_tensor
 from minigrad.nn import functional as F
 from minigrad.onnx.loading.table import Run, reads, refuse
@@ -105,29 +105,29 @@ def layer(
     x = x.transpose(0, 1) if layout else x
     steps, batch, width = x.shape[0], x.shape[1], r.shape[-1]
     starts = [None if s is None else s.transpose(0, 1) if layout else s for s in starts]
-    bias = minigrad.zeros(count, 2 * gates * width, dtype=x.dtype) if b is None else b
+    bias = ops.zeros(count, 2 * gates * width, dtype=x.dtype) if b is None else b
     valid = None if lengths is None or bool((lengths == steps).all()) else lengths.numpy()
     all_states, last = [], []
     for k in range(count):
-        state = tuple([minigrad.zeros(batch, width, dtype=x.dtype) if s is None else s[k] for s in starts])
+        state = tuple([ops.zeros(batch, width, dtype=x.dtype) if s is None else s[k] for s in starts])
         half = bias.shape[1] // 2
         backwards = direction == "reverse" or k == 1
         seen: list[Any] = [None] * steps
         for t in reversed(range(steps)) if backwards else range(steps):
             new = step(
                 x[t], state, w[k], r[k], bias[k, :half], bias[k, half:], None if peep is None else peep[k], functions[k],
-                (lambda v: v) if clip is None else (lambda v: minigrad.clamp(v, -clip, clip)), options,
+                (lambda v: v) if clip is None else (lambda v: ops.clamp(v, -clip, clip)), options,
             )  # fmt: skip
             if valid is None:
                 state, seen[t] = new, new[0]
                 continue
             alive = make_tensor((t < valid).reshape(-1, 1))
-            state = tuple([minigrad.where(alive, now, old) for now, old in zip(new, state, strict=True)])
-            seen[t] = minigrad.where(alive, new[0], minigrad.zeros_like(new[0]))
-        all_states.append(minigrad.stack(seen) if steps else minigrad.zeros(0, batch, width, dtype=x.dtype))
+            state = tuple([ops.where(alive, now, old) for now, old in zip(new, state, strict=True)])
+            seen[t] = ops.where(alive, new[0], ops.zeros_like(new[0]))
+        all_states.append(ops.stack(seen) if steps else ops.zeros(0, batch, width, dtype=x.dtype))
         last.append(state)
-    y = minigrad.stack(all_states, 1)
-    ends = [minigrad.stack([state[i] for state in last]) for i in range(len(starts))]
+    y = ops.stack(all_states, 1)
+    ends = [ops.stack([state[i] for state in last]) for i in range(len(starts))]
     if layout:
         y, ends = y.permute(2, 0, 1, 3), [e.transpose(0, 1) for e in ends]
     return (y, *ends)[: run.outputs] if run.outputs > 1 else y

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-import minigrad
+from minigrad import ops
 from minigrad.core.tensor import make_tensor
 from minigrad.nn import functional as F
 from minigrad.onnx.loading.table import Reader, Run, axis_of, ints, reads
+from minigrad.ops.decompositions import det
 
 
 def of_dtype(function: Reader) -> Reader:
@@ -43,16 +44,16 @@ def extreme(function: Reader, truths: Reader, empty: Any) -> Reader:
 
 def product(x: Any, axes: Any, keep: bool) -> Any:
     for axis in sorted(axes, reverse=True):
-        x = minigrad.prod(x, axis, keep).to(x.dtype)
+        x = ops.prod(x, axis, keep).to(x.dtype)
     return x
 
 
 REDUCTIONS: dict[str, Reader] = {
-    "ReduceSum": of_dtype(minigrad.sum),
-    "ReduceMean": in_floats(minigrad.mean),
+    "ReduceSum": of_dtype(ops.sum),
+    "ReduceMean": in_floats(ops.mean),
     "ReduceProd": product,
-    "ReduceMax": extreme(minigrad.amax, minigrad.any, lambda x: -x),
-    "ReduceMin": extreme(minigrad.amin, minigrad.all, lambda x: x),
+    "ReduceMax": extreme(ops.amax, ops.any, lambda x: -x),
+    "ReduceMin": extreme(ops.amin, ops.all, lambda x: x),
     "ReduceL1": of_dtype(lambda x, axes, keep: x.abs().sum(axes, keep)),
     "ReduceL2": in_floats(lambda x, axes, keep: (x * x).sum(axes, keep).sqrt()),
     "ReduceSumSquare": of_dtype(lambda x, axes, keep: (x * x).sum(axes, keep)),
@@ -91,15 +92,15 @@ def running(function: Reader) -> Reader:
         x = input.flip(along) if reverse else input
         out = function(x, along).to(input.dtype)
         if exclusive:
-            start = minigrad.full_like(out.narrow(along, 0, 1), 0 if run.kind == "CumSum" else 1)
-            out = minigrad.cat([start, out.narrow(along, 0, out.shape[along] - 1)], along)
+            start = ops.full_like(out.narrow(along, 0, 1), 0 if run.kind == "CumSum" else 1)
+            out = ops.cat([start, out.narrow(along, 0, out.shape[along] - 1)], along)
         return out.flip(along) if reverse else out
 
     return apply
 
 
-reads("CumSum", since=11)(running(minigrad.cumsum))
-reads("CumProd", since=26)(running(minigrad.cumprod))
+reads("CumSum", since=11)(running(ops.cumsum))
+reads("CumProd", since=26)(running(ops.cumprod))
 
 
 # --- matrices ---------------------------------------------------------------------------------------------------------
@@ -110,7 +111,7 @@ def _(input: Any, other: Any, *, run: Run) -> Any:
     if input.ndim > 1 and other.ndim > 1:
         lead = np.broadcast_shapes(input.shape[:-2], other.shape[:-2])
         run.room([*lead, input.shape[-2], other.shape[-1]], input.dtype)
-    return minigrad.matmul(input, other)
+    return ops.matmul(input, other)
 
 
 @reads("Gemm", since=7)
@@ -138,17 +139,17 @@ def _(*inputs: Any, equation: str, run: Run) -> Any:
     for i in range(1, len(inputs)):  # what the products of the first ones leave, axis by axis
         left = set().union(*letters[: i + 1]) & set(wanted).union(*letters[i + 1 :])
         run.room([lengths.get(a, 1) for a in left], inputs[0].dtype)
-    return minigrad.einsum(equation, *inputs)
+    return ops.einsum(equation, *inputs)
 
 
 @reads("Det", since=11)
 def _(input: Any) -> Any:
-    return minigrad.linalg.det(input)
+    return det(input)
 
 
 @reads("MatMulInteger", since=10)
 def _(a: Any, b: Any, a_zero: Any = None, b_zero: Any = None) -> Any:
-    return minigrad.matmul(*[whole(x, zero, at) for x, zero, at in ((a, a_zero, -2), (b, b_zero, -1))])
+    return ops.matmul(*[whole(x, zero, at) for x, zero, at in ((a, a_zero, -2), (b, b_zero, -1))])
 
 
 def whole(x: Any, zero: Any, axis: int) -> Any:
@@ -166,23 +167,21 @@ def whole(x: Any, zero: Any, axis: int) -> Any:
 
 @reads("LpNormalization")
 def _(input: Any, *, axis: int = -1, p: int = 2) -> Any:
-    size = minigrad.abs(input).sum(axis, True) if p == 1 else minigrad.sqrt((input * input).sum(axis, True))
-    return minigrad.where(
-        size == 0, minigrad.zeros_like(input), input / minigrad.where(size == 0, minigrad.ones_like(size), size)
-    )
+    size = ops.abs(input).sum(axis, True) if p == 1 else ops.sqrt((input * input).sum(axis, True))
+    return ops.where(size == 0, ops.zeros_like(input), input / ops.where(size == 0, ops.ones_like(size), size))
 
 
 @reads("MeanVarianceNormalization", since=9)
 def _(input: Any, *, axes: Any = (0, 2, 3)) -> Any:
     away = input - input.mean(tuple(axes), True)
-    return away / (minigrad.sqrt((away * away).mean(tuple(axes), True)) + 1e-9)
+    return away / (ops.sqrt((away * away).mean(tuple(axes), True)) + 1e-9)
 
 
 def weighted_loss(log_probabilities: Any, target: Any, weight: Any, reduction: str, ignored: int | None) -> Any:
     skipped = target == (ignored if ignored is not None else -(2**62))
-    place = minigrad.where(skipped, minigrad.zeros_like(target), target).long()
+    place = ops.where(skipped, ops.zeros_like(target), target).long()
     loss = -log_probabilities.gather(1, place.unsqueeze(1)).squeeze(1)
-    share = minigrad.ones_like(loss) if weight is None else weight[place]
+    share = ops.ones_like(loss) if weight is None else weight[place]
     share = share.masked_fill(skipped, 0.0)
     loss = loss * share
     if reduction == "none":

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-import minigrad
+from minigrad import ops
 from minigrad.core.tensor import make_tensor
 from minigrad.nn import functional as F
 from minigrad.onnx.loading.table import Run, axis_of, constant, ints, reads, refuse
@@ -74,7 +74,7 @@ def _(*inputs: Any, axis: int, run: Run) -> Any:
     shape = list(inputs[0].shape)
     shape[axis] = sum([x.shape[axis] for x in inputs])
     run.room(shape, inputs[0].dtype)
-    return minigrad.cat(list(inputs), axis)
+    return ops.cat(list(inputs), axis)
 
 
 @reads("Split")
@@ -145,7 +145,7 @@ def _(input: Any, shape: Any, *, run: Run) -> Any:
 def _(input: Any, repeats: Any, *, run: Run) -> Any:
     times = ints(repeats)
     run.room([n * k for n, k in zip(input.shape, times, strict=True)], input.dtype)
-    return minigrad.tile(input, tuple(times))
+    return ops.tile(input, tuple(times))
 
 
 @reads("Pad")
@@ -242,7 +242,7 @@ def _(indices: Any, depth: Any, values: Any, *, axis: int = -1, run: Run) -> Any
     places = np.where(places < 0, places + n, places)
     hot = np.expand_dims(places, axis) == np.arange(n).reshape([-1 if d == axis else 1 for d in range(places.ndim + 1)])
     off, on = values[0], values[1]
-    return minigrad.where(make_tensor(hot), on, off)
+    return ops.where(make_tensor(hot), on, off)
 
 
 @reads("Trilu", since=14)
@@ -255,7 +255,7 @@ def _(input: Any, k: Any = None, *, upper: int = 1) -> Any:
         if upper
         else np.tril(np.ones((rows, columns), bool), diagonal)
     )
-    return minigrad.where(make_tensor(kept), input, constant(0, input.dtype))
+    return ops.where(make_tensor(kept), input, constant(0, input.dtype))
 
 
 @reads("DepthToSpace")

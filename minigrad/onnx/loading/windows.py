@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-import minigrad
+from minigrad import ops
 from minigrad.core.tensor import make_tensor
 from minigrad.kernels.geometry import Windows
 from minigrad.nn import functional as F
@@ -153,14 +153,14 @@ def _(
     run: Run,
 ) -> Any:  # fmt: skip
     w = windows_of(run, input.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil=bool(ceil_mode))
-    return pool.sum_pool(minigrad.abs(input) ** p, w) ** (1 / p)
+    return pool.sum_pool(ops.abs(input) ** p, w) ** (1 / p)
 
 
 @reads("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool")
 def _(input: Any, *, p: int = 2, run: Run) -> Any:
     axes = tuple(range(2, input.ndim))
     if run.kind == "GlobalLpPool":
-        return minigrad.sum(minigrad.abs(input) ** p, axes, True) ** (1 / p)
+        return ops.sum(ops.abs(input) ** p, axes, True) ** (1 / p)
     return input.mean(axes, True) if run.kind == "GlobalAveragePool" else input.amax(axes, True)
 
 
