@@ -66,7 +66,7 @@ inf, nan, pi, e = _math.inf, _math.nan, _math.pi, _math.e
 newaxis = None
 
 _LAZY_MODULES = {
-    "amp", "autograd", "backends", "cuda", "data", "inference", "inspect", "io", "linalg", "models", "nn", "onnx", "ops", "optim", "testing", "train", "utils",
+    "amp", "autograd", "backends", "cuda", "data", "distributed", "inference", "inspect", "io", "linalg", "models", "nn", "onnx", "ops", "optim", "testing", "train", "utils",
 }  # fmt: skip
 _LAZY_NAMES = {
     "save": "io", "load": "io",

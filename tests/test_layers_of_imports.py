@@ -24,13 +24,14 @@ FLOORS = (
     ("nn", "autograd"),
     ("optim", "data", "io", "amp"),
     ("models", "inspect", "testing", "train", "inference"),
-    ("utils", "onnx"),
+    ("utils", "onnx", "distributed"),
     ("",),  # minigrad/__init__.py
 )
 ONLY_IN = {
     "cupy": ("kernels",),
-    "cupyx": ("kernels",),
+    "cupyx": ("kernels", "distributed"),
     "hypothesis": ("testing",),
+    "mpi4py": ("distributed",),
     "onnx": ("onnx",),
     "torch": (),
     "scipy": (),

@@ -88,19 +88,27 @@ class _BatchNorm(_RunningNorm):
     ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
 
-    def forward(self, input: Tensor) -> Tensor:
+    def check_input(self, input: Tensor) -> None:
+        """ValueError for an input with another number of axes."""
         if input.ndim not in self.ndims:
             expected = " or ".join(f"{ndim}D" for ndim in self.ndims)
             raise ValueError(
                 f"{type(self).__name__}: expected {expected} input (got {input.ndim}D input), shape {tuple(input.shape)}"
             )
+
+    def count_batch(self) -> float:
+        """Counts the batch, if statistics follow it; returns the fraction by which they do."""
         momentum = 0.0 if self.momentum is None else self.momentum
-        update = self.training and self.track_running_stats
-        if update and self.num_batches_tracked is not None:
+        if self.training and self.track_running_stats and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
             if self.momentum is None:  # the running statistics are then the mean over all batches
                 momentum = 1.0 / self.num_batches_tracked.item()
-        use_running = update or not self.training
+        return momentum
+
+    def forward(self, input: Tensor) -> Tensor:
+        self.check_input(input)
+        momentum = self.count_batch()
+        use_running = self.track_running_stats or not self.training
         return F.batch_norm(
             input,
             self.running_mean if use_running else None,

@@ -50,8 +50,7 @@ class Checkpoint:
             name: part.state_dict() if _has(part, "state_dict") else part.get_state()
             for name, part in self.parts.items()
         }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        save({"parts": states, "progress": progress, "random": _random_state()}, self.path)
+        self.write({"parts": states, "progress": progress, "random": self.random_state()})
 
     def resume(self) -> dict[str, Any] | None:
         """Restores all parts from the file and returns the progress that was saved with it; None if there is no file.
@@ -74,27 +73,32 @@ class Checkpoint:
                 part.load_state_dict(state)
             else:
                 part.set_state(state)
-        _set_random_state(saved["random"])
+        self.set_random_state(saved["random"])
         return cast("dict[str, Any]", saved["progress"])
+
+    def write(self, content: dict[str, Any]) -> None:
+        """Writes the file, whose folder may not be there yet."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        save(content, self.path)
+
+    def random_state(self) -> Any:
+        """The states of minigrad's, Python's and NumPy's global random generators."""
+        kind, key, position, has_gauss, gauss = np.random.get_state(legacy=True)
+        version, numbers, following = random.getstate()
+        return {
+            "minigrad": get_rng_state(),
+            "numpy": (kind, tensor(np.asarray(key, np.int64)), position, has_gauss, gauss),
+            "python": (version, tensor(np.asarray(numbers, np.int64)), following),
+        }
+
+    def set_random_state(self, state: Any) -> None:
+        """Restores what random_state gave."""
+        set_rng_state(state["minigrad"])
+        kind, key, *rest = state["numpy"]
+        np.random.set_state((kind, key.numpy().astype(np.uint32), *rest))
+        version, numbers, following = state["python"]
+        random.setstate((version, tuple(numbers.tolist()), following))
 
 
 def _has(part: Any, *names: str) -> bool:
     return all(callable(getattr(part, name, None)) for name in names)
-
-
-def _random_state() -> dict[str, Any]:
-    kind, key, position, has_gauss, gauss = np.random.get_state(legacy=True)
-    version, numbers, following = random.getstate()
-    return {
-        "minigrad": get_rng_state(),
-        "numpy": (kind, tensor(np.asarray(key, np.int64)), position, has_gauss, gauss),
-        "python": (version, tensor(np.asarray(numbers, np.int64)), following),
-    }
-
-
-def _set_random_state(state: dict[str, Any]) -> None:
-    set_rng_state(state["minigrad"])
-    kind, key, *rest = state["numpy"]
-    np.random.set_state((kind, key.numpy().astype(np.uint32), *rest))
-    version, numbers, following = state["python"]
-    random.setstate((version, tuple(numbers.tolist()), following))

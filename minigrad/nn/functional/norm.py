@@ -35,7 +35,7 @@ def _check_dtypes(op: str, input: Tensor, **vectors: Tensor | None) -> None:
             )
 
 
-def _update(running: Tensor | None, value: Any, momentum: float) -> None:
+def update_running(running: Tensor | None, value: Any, momentum: float) -> None:
     """Moves a running statistic towards a new value by the fraction momentum: on arrays, since every layer of every step has two."""
     if running is not None:
         check_writable("batch_norm", running)
@@ -121,8 +121,8 @@ def batch_norm(
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {tuple(input.shape)}")
     output, mean, var = normalization.batch_norm(input, _vector(weight), _vector(bias), eps)
     with no_grad():
-        _update(running_mean, mean, momentum)
-        _update(running_var, var * (count / max(count - 1, 1)), momentum)
+        update_running(running_mean, mean, momentum)
+        update_running(running_var, var * (count / max(count - 1, 1)), momentum)
     return output  # type: ignore[no-any-return]
 
 
@@ -157,8 +157,8 @@ def instance_norm(
         return out.half()  # type: ignore[no-any-return]
     output, mean, var = normalization.group_norm(input, _vector(weight), _vector(bias), input.shape[1], eps)
     with no_grad():
-        _update(running_mean, mean.mean(0), momentum)
-        _update(running_var, var.mean(0) * (count / max(count - 1, 1)), momentum)
+        update_running(running_mean, mean.mean(0), momentum)
+        update_running(running_var, var.mean(0) * (count / max(count - 1, 1)), momentum)
     return output  # type: ignore[no-any-return]
 
 
