@@ -2,8 +2,10 @@
 
     python examples/mnist.py --help
 
+    mpiexec -n 2 python examples/mnist.py --distributed    # two processes, each with half of every batch
+
 By default it is LeNet-5 of LeCun et al., "Gradient-based learning applied to document recognition" (1998), with what came later: ReLU,
-max-pooling, batch normalisation and Adam. The import lines are all that tells this script from one for PyTorch.
+max-pooling, batch normalisation and Adam. But for --distributed, the import lines are all that tells this script from one for PyTorch.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import minigrad as torch
 import minigrad.nn as nn
 import minigrad.nn.functional as F
 import minigrad.optim as optim
+from minigrad import distributed
 from minigrad.utils.data import DataLoader, TensorDataset
 
 SIDE = 28  # pixels
@@ -94,13 +97,21 @@ def train(model: nn.Module, digits: TensorDataset, options: argparse.Namespace) 
     """Adam on shuffled mini-batches, the learning rate falling along a cosine, one progress bar an epoch."""
     from tqdm import tqdm
 
-    loader = DataLoader(digits, batch_size=options.batch_size, shuffle=True)
+    sampler = None
+    if options.distributed:  # the statistics of batch norm are those of whole batches, so that it is the training of one process
+        model = distributed.DistributedDataParallel(distributed.SyncBatchNorm.convert_sync_batchnorm(model))
+        sampler = distributed.DistributedSampler(digits, seed=options.seed)
+        torch.manual_seed(options.seed + distributed.get_rank())  # each process distorts its digits in its own way
+    share = -(-options.batch_size // distributed.get_world_size())
+    loader = DataLoader(digits, batch_size=share, shuffle=sampler is None, sampler=sampler)
     optimizer = optim.Adam(model.parameters(), lr=options.lr)
     scheduler = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=options.epochs)
     model.train()
     for epoch in range(1, options.epochs + 1):
+        if sampler is not None:
+            sampler.set_epoch(epoch)
         seen, correct, total = 0, 0, 0.0
-        bar = tqdm(loader, desc=f"epoch {epoch:2d}/{options.epochs}", unit="batch", disable=options.quiet)
+        bar = tqdm(loader, desc=f"epoch {epoch:2d}/{options.epochs}", unit="batch", disable=options.quiet or distributed.get_rank() > 0)
         for images, labels in bar:
             images, labels = (distort(images) if options.distort else images).to(options.device), labels.to(options.device)
             scores = model(images)
@@ -214,7 +225,10 @@ def main() -> None:
     parser.add_argument("--no-distort", dest="distort", action="store_false", help="train on the digits as they are")
     parser.data("mnist5k.npz", "the digits")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where to compute")
+    parser.add_argument("--distributed", action="store_true", help="share every batch with the other processes that mpiexec has started")
     options = parser.options(torch)
+    if options.distributed:
+        distributed.init_process_group("nccl" if options.device == "cuda" else "mpi")
     if options.device == "cuda" and not torch.cuda.is_available():
         fail("argument --device: there is no GPU that can be used" + (f": {torch.cuda.why_not()}" if hasattr(torch.cuda, "why_not") else ""))
 
@@ -225,6 +239,8 @@ def main() -> None:
         digits = TensorDataset(*digits[: options.train_size])
     model = NETWORKS[options.model](options.dropout).to(options.device)
     train(model, digits, options)
+    if distributed.get_rank() > 0:  # what follows is for one
+        return
 
     predicted = predict(model, test_images)
     weights = options.out / f"{options.model}.weights"

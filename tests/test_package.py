@@ -97,7 +97,7 @@ def readme_command(name: str) -> str:
     return found[0].rstrip("\n")
 
 
-@pytest.mark.parametrize(("name", "last"), [("main job", "examples/mnist.py"), ("tests", "/pytest")])
+@pytest.mark.parametrize(("name", "last"), [("main job", "examples/mnist.py"), ("tests", "/pytest -n 2")])
 def test_each_command_is_one_line_that_begins_with_nothing(name: str, last: str) -> None:
     command = readme_command(name)
     assert "\n" not in command

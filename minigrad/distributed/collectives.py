@@ -75,13 +75,14 @@ def all_reduce(tensor: Tensor, op: ReduceOp = ReduceOp.SUM, group: Group | None 
     array = tensor.array
     sent = staged(array)
     if op in (ReduceOp.SUM, ReduceOp.AVG) and are_deterministic_algorithms_enabled():
-        parts = xp(array).empty((group.size, *array.shape), sent.dtype)
-        pending, result = group.backend.all_gather(parts, sent), lambda: in_order(parts)
+        parts: Any = xp(array).empty((group.size, *array.shape), sent.dtype)
+        pending = group.backend.all_gather(parts, sent)
     else:
-        pending, result = group.backend.all_reduce(sent, op.value), lambda: sent
+        parts = None
+        pending = group.backend.all_reduce(sent, op.value)
 
     def finish() -> None:
-        total = result()
+        total = sent if parts is None else in_order(parts)
         if op is ReduceOp.AVG:
             total /= group.size
         if total is not array:

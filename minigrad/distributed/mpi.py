@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ class Mpi:
         starts = np.concatenate([[0], np.cumsum(sizes)])
         together = bytearray(int(starts[-1]))
         self.communicator.Allgatherv(data, [together, (sizes.tolist(), starts[:-1].tolist()), self.mpi.BYTE])
-        return [bytes(together[start:stop]) for start, stop in zip(starts[:-1], starts[1:], strict=True)]
+        return [bytes(together[start:stop]) for start, stop in pairwise(starts)]
 
     def barrier(self) -> Request:
         return Request(self.communicator.Ibarrier())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sized
+from typing import Any
 
 from minigrad.data.sampler import Sampler
 from minigrad.distributed.group import get_rank, get_world_size
@@ -50,7 +51,8 @@ class DistributedSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         count = len(self.dataset)
         if self.shuffle:
-            indices = randperm(count, generator=Generator().manual_seed(self.seed + self.epoch)).tolist()
+            generator: Any = Generator()  # type: ignore[no-untyped-call]
+            indices = randperm(count, generator=generator.manual_seed(self.seed + self.epoch)).tolist()
         else:
             indices = list(range(count))
         repeated = indices * math.ceil(self.total_size / count) if count else []

@@ -12,8 +12,8 @@ from minigrad.distributed.group import Group, world
 from minigrad.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d, _BatchNorm
 from minigrad.nn.functional.norm import update_running
 from minigrad.nn.module import Module
+from minigrad.ops.arithmetic import rsqrt
 from minigrad.ops.joining import cat
-from minigrad.ops.transcendental import rsqrt
 
 
 class SumOverRanks(Function):
@@ -55,8 +55,10 @@ class SyncBatchNorm(_BatchNorm):
         self.process_group = process_group
 
     def forward(self, input: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(input)
         group = self.process_group or world("SyncBatchNorm")
-        if not self.training or group.size == 1:
+        if group.size == 1:
             return super().forward(input)
         self.check_input(input)
         momentum = self.count_batch()

@@ -39,7 +39,7 @@ def test_the_losses_are_those_of_the_cpu(device: str, monkeypatch: pytest.Monkey
         monkeypatch.setattr(mnist.F, "cross_entropy", noted)
         minigrad.manual_seed(0)
         model = mnist.LeNet5(0.25).to(place)
-        mnist.train(model, digits, Namespace(batch_size=16, lr=2e-3, epochs=2, quiet=True, distort=True, device=place))
+        mnist.train(model, digits, Namespace(batch_size=16, lr=2e-3, epochs=2, quiet=True, distort=True, device=place, distributed=False))
         assert mnist.predict(model, pictures[:20]).is_cpu
     assert len(losses["cpu"]) == 6 and losses["cpu"][-1] < losses["cpu"][0]
     np.testing.assert_allclose(losses[device], losses["cpu"], rtol=5e-3)
