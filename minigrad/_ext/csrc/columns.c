@@ -111,8 +111,9 @@ static status prepare_planes(const column_plan *cut, ptrdiff_t number, column_bl
     block->row_offset = (int32_t *)(block->tiles + tiles);
     for (ptrdiff_t k = 0; k < cut->depth_block + PREFETCH_STEPS; k++)
         block->row_offset[k] = (int32_t)(k * plane);
-    for (ptrdiff_t column = first; column < end; column += TILE_COLUMNS) {
-        const ptrdiff_t width = smaller(TILE_COLUMNS, end - column), vectors = ceil_div(width, LANES);
+    const ptrdiff_t tile_columns = cut->tile_vectors * LANES;
+    for (ptrdiff_t column = first; column < end; column += tile_columns) {
+        const ptrdiff_t width = smaller(tile_columns, end - column), vectors = ceil_div(width, LANES);
         const ptrdiff_t back = larger(0, column + vectors * LANES - plane), first_run = block->run_count;
         add_windows(block, cut, block->image * plane + column, width, back);
         add_tile(block, product, column - back, LANES, vectors, first_run);
@@ -122,16 +123,18 @@ static status prepare_planes(const column_plan *cut, ptrdiff_t number, column_bl
 
 /* Tiles for the windows of one slice of a region, from window `at` on, which reads from element `line` on: all lines
  * end to end, with their padding. */
-static void add_padded_lines(column_block *block, const implicit *product, ptrdiff_t image, const ptrdiff_t at[AXES],
+static void add_padded_lines(column_block *block, const column_plan *cut, ptrdiff_t image, const ptrdiff_t at[AXES],
                              const ptrdiff_t size[AXES], ptrdiff_t line)
 {
+    const implicit *product = cut->product;
+    const ptrdiff_t tile_columns = cut->tile_vectors * LANES;
     const ptrdiff_t pitch = block->copy.extent[2], count = (size[1] - 1) * pitch + size[2],
                     first_run = block->run_count;
     for (ptrdiff_t y = 0; y < size[1]; y++)
         add_run(block, target_of(product, image, at[0], at[1] + y, at[2]), y * pitch, size[2]);
-    for (ptrdiff_t column = 0; column < count; column += TILE_COLUMNS)
-        add_tile(block, product, line + column, LANES, smaller(TILE_VECTORS, ceil_div(count - column, LANES)),
-                 count <= TILE_COLUMNS ? first_run : block->run_count);
+    for (ptrdiff_t column = 0; column < count; column += tile_columns)
+        add_tile(block, product, line + column, LANES, smaller(cut->tile_vectors, ceil_div(count - column, LANES)),
+                 count <= tile_columns ? first_run : block->run_count);
 }
 
 /* The same, each line by itself; lines of one vector share a tile. */
@@ -139,12 +142,12 @@ static void add_window_lines(column_block *block, const column_plan *cut, ptrdif
                              const ptrdiff_t size[AXES], ptrdiff_t line)
 {
     const implicit *product = cut->product;
-    const ptrdiff_t pitch = block->copy.extent[2];
+    const ptrdiff_t pitch = block->copy.extent[2], tile_columns = cut->tile_vectors * LANES;
     const int contiguous = cut->dense && size[2] == LANES && size[2] == product->target_plane[2];
     for (ptrdiff_t y = 0, lines; y < size[1]; y += lines) {
-        lines = size[2] <= LANES ? smaller(TILE_VECTORS, size[1] - y) : 1;
-        for (ptrdiff_t x = 0; x < size[2]; x += TILE_COLUMNS) {
-            const ptrdiff_t first_run = block->run_count, width = smaller(TILE_COLUMNS, size[2] - x);
+        lines = size[2] <= LANES ? smaller(cut->tile_vectors, size[1] - y) : 1;
+        for (ptrdiff_t x = 0; x < size[2]; x += tile_columns) {
+            const ptrdiff_t first_run = block->run_count, width = smaller(tile_columns, size[2] - x);
             if (contiguous)
                 add_run(block, target_of(product, image, at[0], at[1] + y, at[2]), 0, lines * LANES);
             else
@@ -198,7 +201,7 @@ static status prepare_region(const column_plan *cut, ptrdiff_t number, column_bl
         const ptrdiff_t line = z * extent[1] * extent[2];
         const ptrdiff_t at[AXES] = {first[0] + z, first[1], first[2]};
         if (cut->form == PADDED_LINES)
-            add_padded_lines(block, product, image, at, size, line);
+            add_padded_lines(block, cut, image, at, size, line);
         else
             add_window_lines(block, cut, image, at, size, line);
     }
@@ -325,7 +328,7 @@ static column_form choose_form(const column_plan *cut)
 void cut_columns(const implicit *product, ptrdiff_t panels, ptrdiff_t threads, void *shift_memory, column_plan *cut)
 {
     const gather *from = &product->from;
-    *cut = (column_plan){.product = product, .form = PANELS, .dense = 1};
+    *cut = (column_plan){.product = product, .form = PANELS, .dense = 1, .tile_vectors = TILE_VECTORS};
     for (int axis = 0; axis < AXES; axis++)
         cut->dense &= product->target_step[axis] == 1 && from->grid[axis] == product->target_plane[axis];
     if (from->taps > 1 && from->taps <= DEPTH_BLOCK && product->channels > 0) {
@@ -333,13 +336,18 @@ void cut_columns(const implicit *product, ptrdiff_t panels, ptrdiff_t threads, v
         cut_regions(cut);
         cut->form = choose_form(cut);
     }
-    if (cut->form != PANELS)
+    const int few = product->rows <= WIDE_ROWS;
+    if (cut->form != PANELS) {
+        cut->tile_vectors = few ? WIDE_VECTORS : TILE_VECTORS;
         return;
+    }
     const ptrdiff_t depth = product->channels * from->taps;
     cut->depth_block = ceil_div(depth, larger(1, ceil_div(depth, DEPTH_BLOCK)));
     if (panels <= IN_PLACE_PANELS && are_planes(product)) {
         cut->form = PLANES;
         cut_planes(cut);
+        if (few && cut->columns >= WIDE_VECTORS * LANES)
+            cut->tile_vectors = WIDE_VECTORS;
     } else {
         cut_panels(cut, panels, threads);
     }

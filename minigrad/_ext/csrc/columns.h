@@ -20,6 +20,7 @@ typedef struct {
     const implicit *product;
     column_form form;
     ptrdiff_t blocks;
+    ptrdiff_t tile_vectors; /* of a tile, at most: more than TILE_VECTORS if there are few rows */
     ptrdiff_t depth_block; /* rows that are in place at a time: all blocks of the depth but the last have as many */
     int dense;             /* the windows of an image fill its target plane in order */
     ptrdiff_t columns, column_block;  /* PANELS: windows of all images in a row, PLANES: of one, and of a block */
@@ -27,7 +28,7 @@ typedef struct {
     ptrdiff_t size[AXES], cuts[AXES]; /* of regions: windows of a block, and blocks along each axis of the grid */
 } column_plan;
 
-/* Up to TILE_VECTORS vectors of columns: row k of vector j is at elements[offset + j * step + row_offset[k]]. If all
+/* Some vectors of columns: row k of vector j is at elements[offset + j * step + row_offset[k]]. If all
  * are whole vectors and lie side by side in the target, products go straight to `target`; else target is -1 and they go
  * to the block's buffer, from column `buffer` on. */
 typedef struct {

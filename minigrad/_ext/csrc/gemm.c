@@ -6,7 +6,7 @@ INLINE void multiply(const int rows, const int vectors, ptrdiff_t depth, const r
                      const ptrdiff_t a_step, const real *b, const int32_t *b_rows, const ptrdiff_t b_step, real *c,
                      ptrdiff_t pitch, const real *start, int accumulate)
 {
-    vec sums[TILE_ROWS][TILE_VECTORS];
+    vec sums[TILE_ROWS][WIDE_VECTORS];
     if (accumulate) {
         UNROLL
         for (int i = 0; i < rows; i++) {
@@ -26,7 +26,7 @@ INLINE void multiply(const int rows, const int vectors, ptrdiff_t depth, const r
     for (ptrdiff_t k = 0; k < depth; k++) {
         const real *row = b_rows ? b + b_rows[k] : b + k * TILE_COLUMNS;
         const real *ahead = b_rows ? b + b_rows[k + PREFETCH_STEPS] : row + PREFETCH_STEPS * TILE_COLUMNS;
-        vec right[TILE_VECTORS];
+        vec right[WIDE_VECTORS];
         UNROLL
         for (int j = 0; j < vectors; j++) {
             right[j] = load(row + j * b_step);
@@ -49,13 +49,15 @@ INLINE void multiply(const int rows, const int vectors, ptrdiff_t depth, const r
     }
 }
 
-#define DEFINE_TILE(rows, vectors)                                                                                     \
+#define DEFINE_PACKED(rows, vectors)                                                                                   \
     static void packed_##rows##x##vectors(ptrdiff_t depth, const real *a, const real *b, const int32_t *b_rows,        \
                                           ptrdiff_t b_step, real *c, ptrdiff_t pitch, const real *start,               \
                                           int accumulate)                                                              \
     {                                                                                                                  \
         multiply(rows, vectors, depth, a, 1, rows, b, b_rows, b_step, c, pitch, start, accumulate);                    \
-    }                                                                                                                  \
+    }
+#define DEFINE_TILE(rows, vectors)                                                                                     \
+    DEFINE_PACKED(rows, vectors)                                                                                       \
     static void strided_##rows##x##vectors(ptrdiff_t depth, const real *a, const real *b, real *c, ptrdiff_t pitch,    \
                                            int accumulate)                                                             \
     {                                                                                                                  \
@@ -99,3 +101,25 @@ DEFINE_TILES(14)
 
 const packed_tile_kernel packed_tile[TILE_ROWS][TILE_VECTORS] = {ALL_TILES(packed)};
 const strided_tile_kernel strided_tile[TILE_ROWS][TILE_VECTORS] = {ALL_TILES(strided)};
+
+#if WIDE_VECTORS == 6 && TILE_VECTORS == 2
+#define DEFINE_WIDE(rows)                                                                                              \
+    DEFINE_PACKED(rows, 3) DEFINE_PACKED(rows, 4) DEFINE_PACKED(rows, 5) DEFINE_PACKED(rows, 6)
+#define WIDE(rows) {packed_##rows##x3, packed_##rows##x4, packed_##rows##x5, packed_##rows##x6}
+#elif WIDE_VECTORS == 6
+#define DEFINE_WIDE(rows) DEFINE_PACKED(rows, 4) DEFINE_PACKED(rows, 5) DEFINE_PACKED(rows, 6)
+#define WIDE(rows) {packed_##rows##x4, packed_##rows##x5, packed_##rows##x6}
+#else
+#define DEFINE_WIDE(rows) DEFINE_PACKED(rows, 3) DEFINE_PACKED(rows, 4)
+#define WIDE(rows) {packed_##rows##x3, packed_##rows##x4}
+#endif
+
+DEFINE_WIDE(1)
+DEFINE_WIDE(2)
+#if WIDE_ROWS == 4
+DEFINE_WIDE(3)
+DEFINE_WIDE(4)
+const packed_tile_kernel wide_tile[WIDE_ROWS][WIDE_VECTORS - TILE_VECTORS] = {WIDE(1), WIDE(2), WIDE(3), WIDE(4)};
+#else
+const packed_tile_kernel wide_tile[WIDE_ROWS][WIDE_VECTORS - TILE_VECTORS] = {WIDE(1), WIDE(2)};
+#endif

@@ -6,6 +6,7 @@
 
 #define packed_tile NAME(packed_tile)
 #define strided_tile NAME(strided_tile)
+#define wide_tile NAME(wide_tile)
 
 enum {
     PREFETCH_STEPS = 8,  /* how far ahead of the multiplication the right operand is fetched */
@@ -30,6 +31,16 @@ typedef void (*strided_tile_kernel)(ptrdiff_t depth, const real *a, const real *
 /* Indexed by [rows - 1] and [vectors of columns - 1]. */
 extern const packed_tile_kernel packed_tile[TILE_ROWS][TILE_VECTORS];
 extern const strided_tile_kernel strided_tile[TILE_ROWS][TILE_VECTORS];
+
+/* A tile of few rows has few sums, and each multiplication waits for the one before it: up to WIDE_ROWS rows there are
+ * wider ones. Indexed by [rows - 1] and [vectors of columns - TILE_VECTORS - 1]. */
+extern const packed_tile_kernel wide_tile[WIDE_ROWS][WIDE_VECTORS - TILE_VECTORS];
+
+INLINE packed_tile_kernel tile_kernel(ptrdiff_t rows, ptrdiff_t vectors)
+{
+    return vectors > TILE_VECTORS ? wide_tile[rows - 1][vectors - TILE_VECTORS - 1]
+                                  : packed_tile[rows - 1][vectors - 1];
+}
 
 /* A matrix's rows in panels of nearly equal height: 64 rows are 4 x 13 + 12, not 4 x 14 + 8. */
 typedef struct {

@@ -154,7 +154,7 @@ static status multiply_block(void *context, ptrdiff_t task)
                 const real *bias = product->bias ? product->bias + group * rows + row : NULL;
                 for (const tile *t = block.tiles; t < block.tiles + block.tile_count; t++) {
                     const int direct = t->target >= 0;
-                    packed_tile[height - 1][t->vectors - 1](
+                    tile_kernel(height, t->vectors)(
                         depth, packed, block.elements + t->offset, block.row_offset, t->step,
                         direct ? target + row * target_volume + t->target : buffer + row * buffer_pitch + t->buffer,
                         direct ? target_volume : buffer_pitch, bias, done > 0);
