@@ -11,6 +11,8 @@ from pathlib import Path
 from .cases import CASES, Case
 from .compare import REFERENCE, SUBJECT, Result, Worker, WorkerError, measure
 from .report import HEADING, as_json, row
+from .scaling import as_json as scaling_as_json
+from .scaling import measure_scaling
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -25,6 +27,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer rounds, and only the cases that take little time")
     parser.add_argument("--only", action="append", metavar="TEXT", help="only cases whose name or group contains this (repeatable)")
     parser.add_argument("--layers", action="store_true", help="only single layers, pass by pass")
+    parser.add_argument("--scaling", action="store_true", help="instead, how minigrad's own cost grows with batch, channels and image size, and with 1 and 2 threads")
     parser.add_argument("--threads", type=_at_least_one, default=2, metavar="N", help="threads of each; one is timed by the processor's clock, which a busy machine disturbs least")
     parser.add_argument("--rounds", type=_at_least_one, metavar="N", help="samples of each (default: 15, with --quick 5)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples there")
@@ -42,6 +45,10 @@ def _at_least_one(text: str) -> int:
 def main() -> int:
     """Runs the comparison; returns the exit status."""
     options = parse()
+    if options.json is not None and not options.json.resolve().parent.is_dir():
+        return _fail(f"--json: there is no folder {options.json.resolve().parent}")
+    if options.scaling:
+        return _scaling(options)
     wanted = [text.lower() for text in options.only or [""]]
     group = "layers" if options.layers else ""
     cases = [
@@ -56,8 +63,6 @@ def main() -> int:
         return 0
     if find_spec("torch") is None:
         return _fail("PyTorch is not installed: pip install 'minigrad[parity]'")
-    if options.json is not None and not options.json.resolve().parent.is_dir():
-        return _fail(f"--json: there is no folder {options.json.resolve().parent}")
 
     workers = []
     try:
@@ -75,6 +80,16 @@ def main() -> int:
         identities = {worker.framework: worker.identity for worker in workers}
         options.json.write_text(json.dumps(as_json(results, failures, identities, rates), indent=1) + "\n", encoding="utf-8")
     return 1 if failures else 0
+
+
+def _scaling(options: argparse.Namespace) -> int:
+    try:
+        points = measure_scaling(options.rounds or (3 if options.quick else 15))
+    except WorkerError as error:
+        return _fail(str(error))
+    if options.json is not None:
+        options.json.write_text(json.dumps(scaling_as_json(points), indent=1) + "\n", encoding="utf-8")
+    return 0
 
 
 def _compare(

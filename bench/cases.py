@@ -261,3 +261,19 @@ CASES = [
     Case("linear 784-256, batch 64 weight", "layers", partial(one_pass, lambda nn: nn.Linear(784, 256), (64, 784), "weight"), False, True),
     Case("chain of 200 operations on 4 floats", "dispatch", partial(tiny_chain, 200), False, True),
 ]
+
+# What cost grows with: the amounts, and the case for each. They are measured by --scaling only.
+SCALING: dict[str, list[tuple[int, Case]]] = {
+    "images of a training step of resnet18/16, 32x32": [
+        (n, Case(f"scaling: batch {n}", "scaling", partial(training, _net(16, networks.resnet18), (n, 3, 32, 32), 10), False, False))
+        for n in (4, 8, 16, 32)
+    ],
+    "channels of a conv 3x3 c-c @32, batch 8": [
+        (c, Case(f"scaling: channels {c}", "scaling", partial(one_pass, _conv(c, c, 3, padding=1), (8, c, 32, 32), "forward"), False, False))
+        for c in (16, 32, 64, 128)
+    ],
+    "side of the images of a conv 3x3 64-64, batch 4": [
+        (side, Case(f"scaling: side {side}", "scaling", partial(one_pass, _conv(64, 64, 3, padding=1), (4, 64, side, side), "forward"), False, False))
+        for side in (8, 16, 32, 64, 128)
+    ],
+}

@@ -102,3 +102,13 @@ def test_minigrad_without_compiled_kernels_is_not_compared() -> None:
     done = run("-m", "bench", "--quick", "--only", "chain", MINIGRAD_KERNELS="reference")
     assert done.returncode == 2
     assert re.fullmatch(r"bench: minigrad: the minigrad at .* has no compiled kernels; pip install \. builds them\n", done.stderr)
+
+
+def test_it_measures_scaling(tmp_path: Path) -> None:
+    done = run("-m", "bench", "--scaling", "--rounds", "1", "--json", str(tmp_path / "s.json"))
+    assert done.returncode == 0, done.stderr
+    points = json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))
+    assert [point["amount"] for point in points if point["what"].startswith("side")] == [8, 16, 32, 64, 128]
+    assert all(len(point["seconds"]) == 2 and min(point["seconds"]) > 0 for point in points)
+    rows = re.findall(r"^ +(\d+) +\d+\.\d+ ms +\d+\.\d+ ms +\d+\.\d\d(?: +-?\d+\.\d\d)?$", done.stdout, re.MULTILINE)
+    assert [int(amount) for amount in rows] == [point["amount"] for point in points]
