@@ -29,6 +29,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--layers", action="store_true", help="only single layers, pass by pass")
     parser.add_argument("--scaling", action="store_true", help="instead, how minigrad's own cost grows with batch, channels and image size, and with 1 and 2 threads")
     parser.add_argument("--threads", type=_at_least_one, default=2, metavar="N", help="threads of each; one is timed by the processor's clock, which a busy machine disturbs least")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where both compute; bench.launches counts what a step asks of a GPU")
     parser.add_argument("--rounds", type=_at_least_one, metavar="N", help="samples of each (default: 15, with --quick 5)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples there")
     parser.add_argument("--list", action="store_true", help="name the cases and stop")
@@ -66,8 +67,8 @@ def main() -> int:
 
     workers = []
     try:
-        workers = [Worker(SUBJECT, options.threads)]
-        workers.append(Worker(REFERENCE, options.threads))
+        workers = [Worker(SUBJECT, options.threads, options.device)]
+        workers.append(Worker(REFERENCE, options.threads, options.device))
         both = [worker.ask("rates") for worker in workers]
         rates = {name: max(rate[name] for rate in both) for name in ("operations", "bytes")}
         results, failures = _compare(cases, *workers, options.rounds or (5 if options.quick else 15), rates)

@@ -26,7 +26,7 @@ class WorkerError(Exception):
 class Worker:
     """A process that measures for one framework."""
 
-    def __init__(self, framework: str, threads: int) -> None:
+    def __init__(self, framework: str, threads: int, device: str = "cpu") -> None:
         environment = dict(os.environ)
         for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # they force kernels of another processor on NumPy's BLAS
             environment.pop(name, None)
@@ -34,7 +34,7 @@ class Worker:
             environment[name] = str(threads)
         self.framework = framework
         self.process = subprocess.Popen(
-            [sys.executable, "-P", str(Path(__file__).with_name("worker.py")), framework, str(threads)],
+            [sys.executable, "-P", str(Path(__file__).with_name("worker.py")), framework, str(threads), device],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

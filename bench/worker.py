@@ -1,6 +1,6 @@
 """The process that measures for one framework: reads requests, a line of JSON each, and answers each with a line of JSON.
 
-Started as a file by compare.py: `python -P bench/worker.py FRAMEWORK THREADS`. The project's folder comes last in the search path, so that the
+Started as a file by compare.py: `python -P bench/worker.py FRAMEWORK THREADS DEVICE`. The project's folder comes last in the search path, so that the
 installed minigrad is measured and the source tree only where it is all there is and its kernels are built.
 """
 
@@ -17,8 +17,16 @@ from typing import Any
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 
-def load(framework: str, threads: int) -> tuple[Any, dict[str, Any]]:
-    """The framework's module, and what identifies it."""
+def load(framework: str, threads: int, device: str) -> tuple[Any, dict[str, Any]]:
+    """The framework's module, which makes tensors on this device unless another is named, and what identifies it."""
+    module, identity = loaded(framework, threads)
+    if device != "cpu":
+        module.set_default_device(device)
+        identity["device"] = module.cuda.get_device_name()
+    return module, identity
+
+
+def loaded(framework: str, threads: int) -> tuple[Any, dict[str, Any]]:
     if framework == "torch":
         import torch
 
@@ -74,21 +82,26 @@ def rates(torch: Any) -> dict[str, float]:
     """The machine's best: operations a second of a large matrix product, bytes a second (read and written) of a large copy."""
     a, to = torch.randn(1536, 1536), torch.randn(1 << 25)
     source = torch.randn(1 << 25)
-    fastest = [min(seconds_of(step, 1) for _ in range(5)) for step in (lambda: a @ a, lambda: to.copy_(source))]
+    fastest = [min(seconds_of(torch, step, 1) for _ in range(5)) for step in (lambda: a @ a, lambda: to.copy_(source))]
     return {"operations": 2 * 1536**3 / fastest[0], "bytes": 2 * 4 * to.numel() / fastest[1]}
 
 
-def seconds_of(step: Callable[[], Any], repeats: int, wall: bool = False) -> float:
+def seconds_of(torch: Any, step: Callable[[], Any], repeats: int, wall: bool = False) -> float:
     """The mean time of a call, after one that is not timed: the other process had the caches meanwhile.
 
     With one thread that is the processor's time, which does not run while other programs have the processor, unless the time on the wall
-    is asked for.
+    is asked for. A GPU is waited for.
     """
-    clock = time.process_time if sys.argv[2] == "1" and not wall else time.perf_counter
+    on_gpu = sys.argv[3] != "cpu"
+    clock = time.process_time if sys.argv[2] == "1" and not (wall or on_gpu) else time.perf_counter
     step()
+    if on_gpu:
+        torch.cuda.synchronize()
     start = clock()
     for _ in range(repeats):
         step()
+    if on_gpu:
+        torch.cuda.synchronize()
     return (clock() - start) / repeats
 
 
@@ -100,7 +113,7 @@ def main() -> None:
         print(json.dumps(content), file=answers, flush=True)
 
     try:
-        torch, identity = load(framework, threads)
+        torch, identity = load(framework, threads, sys.argv[3])
     except (ImportError, RuntimeError) as error:
         answer(error=f"{error}")
         return
@@ -119,13 +132,13 @@ def main() -> None:
                 before = reset_peak()
                 steps[layout] = cases[request["case"]].build(torch, arrange)
                 steps[layout]()
-                seconds = seconds_of(steps[layout], 1)
+                seconds = seconds_of(torch, steps[layout], 1)
                 memory = resident("VmHWM") - before if before else 0
                 answer(seconds=seconds, memory=memory, operations=operations(framework, steps[layout]))
             elif request["do"] == "rates":
                 answer(**rates(torch))
             elif request["do"] == "run":
-                answer(seconds=seconds_of(steps[layout], request["repeats"], request.get("clock") == "wall"))
+                answer(seconds=seconds_of(torch, steps[layout], request["repeats"], request.get("clock") == "wall"))
             else:
                 steps.clear()
                 gc.collect()

@@ -79,8 +79,8 @@ _LAZY_NAMES = {
     "use_deterministic_algorithms": "kernels.settings", "are_deterministic_algorithms_enabled": "kernels.settings",
     "is_deterministic_algorithms_warn_only_enabled": "kernels.settings",
     "get_printoptions": "core.formatting", "printoptions": "core.formatting", "set_printoptions": "core.formatting", "random": "ops",
-    "get_float32_matmul_precision": "core.settings", "set_default_tensor_type": "core.settings",
-    "set_float32_matmul_precision": "core.settings", "set_flush_denormal": "core.settings", "typename": "core.settings",
+    "get_float32_matmul_precision": "kernels.settings", "set_default_tensor_type": "core.settings",
+    "set_float32_matmul_precision": "kernels.settings", "set_flush_denormal": "core.settings", "typename": "core.settings",
     "to_dlpack": "utils.dlpack",
 }  # fmt: skip
 _FUNCTIONAL = (

@@ -112,3 +112,18 @@ def test_it_measures_scaling(tmp_path: Path) -> None:
     assert all(len(point["seconds"]) == 2 and min(point["seconds"]) > 0 for point in points)
     rows = re.findall(r"^ +(\d+) +\d+\.\d+ ms +\d+\.\d+ ms +\d+\.\d\d(?: +-?\d+\.\d\d)?$", done.stdout, re.MULTILINE)
     assert [int(amount) for amount in rows] == [point["amount"] for point in points]
+
+
+def test_launches_are_counted_without_a_gpu() -> None:
+    done = run("-P", "-c", "import sys; sys.path.append('.'); sys.argv[1:] = ['lenet']; from bench.launches import main; sys.exit(main())")
+    heading, line = done.stdout.splitlines()[:2]
+    assert "simulated, not run on a GPU" in heading, done.stderr
+    name, launches, waits, copies = re.fullmatch(r"(.+?) +(\d+) +(\d+) +(\d+)", line).groups()  # type: ignore[union-attr]
+    assert name.startswith("lenet") and 30 < int(launches) < 80 and (waits, copies) == ("0", "0")
+
+
+def test_a_gpu_that_is_not_there_is_named() -> None:
+    if find_spec("torch") is None or minigrad.cuda.is_available():
+        pytest.skip("needs PyTorch, and no GPU")
+    done = run("-m", "bench", "--device", "cuda", "--only", "lenet", MINIGRAD_DEVICE="cpu")
+    assert done.returncode == 2 and "set_default_device" in done.stderr and "MINIGRAD_DEVICE" in done.stderr

@@ -1,4 +1,5 @@
-"""What scripts ask and set about the libraries behind torch's operations. None of them is here; switches for them are kept, and do nothing.
+"""What scripts ask and set about the libraries behind torch's operations. None of them is here; switches for them are kept, and do nothing, but for
+`backends.cuda.matmul.allow_tf32`, which GPUs follow.
 `backends.cpu` is about the kernels that are.
 
 >>> import minigrad
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..kernels.settings import allows_tf32, set_float32_matmul_precision
 from . import cpu as cpu
 
 
@@ -40,8 +42,23 @@ class Backend:
         return None
 
 
+class Matmul(Backend):
+    """Products of matrices on a GPU: allow_tf32 is another word for set_float32_matmul_precision."""
+
+    @property
+    def allow_tf32(self) -> bool:
+        """Whether float32 may be rounded to TF32 there."""
+        return allows_tf32()
+
+    def __setattr__(self, switch: str, value: Any) -> None:
+        if switch == "allow_tf32":
+            set_float32_matmul_precision("high" if value else "highest")
+        else:
+            super().__setattr__(switch, value)
+
+
 cudnn = Backend("cudnn", enabled=True, benchmark=False, benchmark_limit=10, deterministic=False, allow_tf32=True)
-cuda = Backend("cuda", matmul=Backend("cuda.matmul", allow_tf32=False))
+cuda = Backend("cuda", matmul=Matmul("cuda.matmul"))
 mps = Backend("mps")
 mkldnn = Backend("mkldnn", enabled=True)
 mkl = Backend("mkl")

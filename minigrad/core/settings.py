@@ -6,26 +6,6 @@ from typing import Any
 
 from .dtypes import set_default_dtype
 
-_precision = "highest"
-PRECISIONS = ("highest", "high", "medium")
-
-
-def set_float32_matmul_precision(precision: str) -> None:
-    """Says how exact products of float32 matrices must be: "highest", "high" or "medium". They are always computed in float32.
-
-    Raises:
-        ValueError: another word.
-    """
-    global _precision
-    if precision not in PRECISIONS:
-        raise ValueError(f"set_float32_matmul_precision: expected one of {PRECISIONS}, got {precision!r}")
-    _precision = precision
-
-
-def get_float32_matmul_precision() -> str:
-    """What set_float32_matmul_precision was given."""
-    return _precision
-
 
 def set_flush_denormal(mode: bool) -> bool:
     """Asks the processor to treat the smallest numbers as 0. It does not here, which False says."""

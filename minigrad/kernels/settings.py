@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import cpu
 
 _precision = "high"  # of the reference kernels, which always sum directly
+_matmul_precision = "highest"
 _deterministic = False
 _warn_only = False
 
@@ -40,6 +41,43 @@ def get_conv_precision() -> str:
     'high'
     """
     return _precision if cpu.compiled is None else str(cpu.compiled.get_conv_precision())
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Says how exact products of float32 matrices must be: "highest", "high" or "medium".
+
+    Below "highest" a GPU that can may round their elements to TF32 (10 bits after the first) before it multiplies them, 1x1 convolutions and
+    linear layers among them; sums stay in float32, and so do other convolutions. The CPU always computes in float32.
+
+    Raises:
+        ValueError: another word.
+
+    >>> import minigrad
+    >>> minigrad.set_float32_matmul_precision("high")
+    >>> minigrad.backends.cuda.matmul.allow_tf32
+    True
+    >>> minigrad.set_float32_matmul_precision("highest")
+    """
+    global _matmul_precision
+    words = ("highest", "high", "medium")
+    if precision not in words:
+        raise ValueError(f"set_float32_matmul_precision: expected one of {words}, got {precision!r}")
+    _matmul_precision = precision
+
+
+def get_float32_matmul_precision() -> str:
+    """What set_float32_matmul_precision was given.
+
+    >>> import minigrad
+    >>> minigrad.get_float32_matmul_precision()
+    'highest'
+    """
+    return _matmul_precision
+
+
+def allows_tf32() -> bool:
+    """May products of float32 matrices round to TF32?"""
+    return _matmul_precision != "highest"
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:

@@ -24,8 +24,13 @@ def _(g, lines):
 def _(draw):
     rank = draw.choice(2, 1, 3)
     kind = draw.choice("linear", "nearest", "cubic", "nearest-exact")
-    sizes = [(draw.choice(3, 1, 4), draw.choice(5, 2, 1)) for _ in range(rank)]
-    lines = tuple([interpolating(kind, n_in, n_out, None, draw.choice(False, True)) for n_in, n_out in sizes])
+    sizes = [
+        (n, draw.choice(5, 2, 1) if kind.startswith("nearest") else 2 * n)
+        for n in [draw.choice(3, 1, 4) for _ in range(rank)]
+    ]
+    lines = tuple(
+        [interpolating(kind, n_in, n_out, None, False) for n_in, n_out in sizes]
+    )  # whose weights float32 holds exactly
     if draw.choice(False, True):
         lines = tuple([line.adjoint for line in lines])
     return (draw.array((2, 1, *[line.n_in for line in lines])), lines), {}

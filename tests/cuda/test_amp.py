@@ -84,10 +84,10 @@ def network() -> nn.Module:
     )
 
 
-def test_a_step_waits_once_and_learns_as_in_float32(device: str) -> None:
+def test_a_step_waits_once_and_learns_as_in_float32(simulated: str) -> None:
     minigrad.manual_seed(0)
     plain = network()
-    mixed = copy.deepcopy(plain).to(device)
+    mixed = copy.deepcopy(plain).to(simulated)
     x, y = minigrad.randn(6, 1, 8, 8), minigrad.arange(6) % 3
     losses: list[list[float]] = [[], []]
     optimizer = optim.SGD(plain.parameters(), lr=0.1)
@@ -99,7 +99,7 @@ def test_a_step_waits_once_and_learns_as_in_float32(device: str) -> None:
         losses[0].append(loss.item())
     optimizer = optim.SGD(mixed.parameters(), lr=0.1)
     scaler = minigrad.amp.GradScaler("cuda", init_scale=2.0**10)
-    x, y = x.to(device), y.to(device)
+    x, y = x.to(simulated), y.to(simulated)
     for _ in range(4):
         counts.reset()
         optimizer.zero_grad()

@@ -161,10 +161,10 @@ WAITS = {
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_nobody_waits(name: str, device: str) -> None:
+def test_nobody_waits(name: str, simulated: str) -> None:
     function, inputs = FUNCTIONS[name]
     minigrad.manual_seed(0)
-    xs = [x.to(device).requires_grad_() if x.dtype.kind == "f" else x.to(device) for x in inputs()]
+    xs = [x.to(simulated).requires_grad_() if x.dtype.kind == "f" else x.to(simulated) for x in inputs()]
     for _ in range(2):  # the second step is as all later ones: what is made once is there
         counts.reset()
         outs = function(*xs)

@@ -38,7 +38,7 @@ BUGS = {
     "a vector is read where none begins": Bug("conv", "&right[buffer][k][my_column * 4", "&right[buffer][k][my_column * 4 + 1", "conv", "misaligned", False),
     "columns beyond the last are written": Bug("conv", "if (at >= columns) continue;", "", "conv", "out of bounds", True),
     "rows beyond the last are written": Bug("conv", "if (r >= rows) continue;", "", "conv", "out of bounds|race", True),
-    "padding is read": Bug("conv", "const bool inside = within && (unsigned)(d + tap.y) < (unsigned)in_d && (unsigned)(h + tap.z) < (unsigned)in_h &&", "const bool inside = within &&", "conv", "out of bounds", False),
+    "padding is read": Bug("conv", "const bool inside = ((unsigned)(d + tap.y) < (unsigned)in_d) & ((unsigned)(h + tap.z) < (unsigned)in_h) &", "const bool inside =", "conv", "out of bounds", False),
     "threads beyond the last element compute": Bug("pool", "EACH(i, planes * in_d * in_h * in_w)", "EACH(i, planes * in_d * in_h * in_w + 1)", "pool", "out of bounds", False),
     "several threads add to one place": Bug("pool", "if (indices[first + at] == me) sum += wide(g[first + at]);", "dx[first + at] = narrow(wide(dx[first + at]) + 1);", "pool", "race|out of bounds", False),
     "one slot for the sums of all warps": Bug("common", "if (threadIdx.x % 32 == 0) slots[threadIdx.x / 32] = value;\n    __syncthreads();\n    S total", "if (threadIdx.x % 32 == 0) slots[0] = value;\n    __syncthreads();\n    S total", "norm", "race|uninitialised", True),

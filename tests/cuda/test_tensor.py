@@ -17,6 +17,8 @@ import minigrad
 from minigrad import nn, optim
 from minigrad.kernels import driver
 
+from ..cudasim.standin import settings
+
 pytestmark = pytest.mark.gpu
 
 
@@ -267,3 +269,21 @@ def test_the_environment_can_forbid_the_device(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delenv("MINIGRAD_DEVICE")
     driver.status.cache_clear()
     assert minigrad.cuda.is_available()
+
+
+def test_products_round_to_tf32_where_that_is_allowed(device: str) -> None:
+    x = minigrad.ones(2, 2, device=device)
+    with pytest.raises(ValueError, match="set_float32_matmul_precision: expected one of"):
+        minigrad.set_float32_matmul_precision("low")
+    try:
+        for allow, kind in ((True, 7), (False, 1)):
+            minigrad.backends.cuda.matmul.allow_tf32 = allow
+            assert minigrad.backends.cuda.matmul.allow_tf32 is allow
+            assert minigrad.get_float32_matmul_precision() == ("high" if allow else "highest")
+            assert (x @ x).tolist() == [[2.0, 2.0], [2.0, 2.0]]
+            assert "simulated" not in driver.cupy().__version__ or settings.compute_types == {"float32": kind}
+        minigrad.set_float32_matmul_precision("medium")
+        assert minigrad.backends.cuda.matmul.allow_tf32
+    finally:
+        minigrad.set_float32_matmul_precision("highest")
+        x @ x

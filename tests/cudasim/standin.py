@@ -14,9 +14,8 @@ from . import simulator
 from .arrays import NAMES, Function, Ufunc, by_name, ndarray, unwrap, wrap
 from .counts import counts
 
-settings = SimpleNamespace(
-    mode="fast", seed=1, alone=False
-)  # alone: a source text is compiled for each kernel of it that is asked for
+# alone: a source text is compiled for each kernel of it that is asked for; compute_types: what cuBLAS was told, by dtype
+settings = SimpleNamespace(mode="fast", seed=1, alone=False, compute_types={})
 
 
 class RawKernel:
@@ -24,13 +23,15 @@ class RawKernel:
 
     def __init__(self, code: str, name: str, options: tuple[str, ...] = ()) -> None:
         self.code, self.name, self.options = code, name, options
-        if name not in compiled(self).kernels:
+        if settings.mode != "counting" and name not in compiled(self).kernels:
             raise RuntimeError(f"CUDA_ERROR_NOT_FOUND: {name}: named symbol not found")
 
     def __call__(self, grid: Any, block: Any, args: Any, *, shared_mem: int = 0, stream: Any = None) -> None:
         if not isinstance(args, tuple):
             raise TypeError("Argument 'args' has incorrect type (expected tuple)")
         counts.launched(self.name)
+        if settings.mode == "counting":  # launches are counted, and compute nothing
+            return
         plain = [unwrap(a) for a in args]
         module = compiled(self)
         module.kernel(self.name)(grid, block, plain, shared_mem, settings.seed)
@@ -202,6 +203,10 @@ def modules() -> dict[str, Any]:
         Device=Device, Stream=Stream, Event=Event, MemoryPool=MemoryPool, runtime=runtime, get_current_stream=lambda device_id=-1: Stream.null,
         get_elapsed_time=elapsed_time, is_available=lambda: True,
     )  # fmt: skip
+    core = SimpleNamespace(
+        set_compute_type=lambda dtype, kind: settings.compute_types.update({dtype: kind}),
+        _routines_linalg=SimpleNamespace(COMPUTE_TYPE_DEFAULT=1, COMPUTE_TYPE_TF32=7),
+    )
     linalg = ModuleType("cupy.linalg")
     for name, text in NAMES["linalg"].items():
         if hasattr(np.linalg, name):
@@ -211,7 +216,7 @@ def modules() -> dict[str, Any]:
         np.lib.stride_tricks.as_strided(x.host, shape, strides), (x,)
     )
     cupy.__dict__.update(
-        cuda=cuda, linalg=linalg, lib=SimpleNamespace(stride_tricks=tricks), ndarray=ndarray, RawKernel=RawKernel, RawModule=RawModule, ufunc=Ufunc,
+        cuda=cuda, _core=core, linalg=linalg, lib=SimpleNamespace(stride_tricks=tricks), ndarray=ndarray, RawKernel=RawKernel, RawModule=RawModule, ufunc=Ufunc,
         get_default_memory_pool=lambda: pool, get_default_pinned_memory_pool=lambda: pool, __version__=f"{NAMES['version']}+simulated", __path__=[],
         get_array_module=lambda *args: cupy if any([isinstance(a, ndarray) for a in args]) else np,
     )  # fmt: skip

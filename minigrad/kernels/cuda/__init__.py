@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from ..fused import sum_axes as sum_axes
 from ..reference import add_into as add_into
-from ..reference import matmul as matmul
 from .conv import conv as conv
 from .conv import conv_input as conv_input
 from .conv import conv_weight as conv_weight
+from .linalg import matmul as matmul
 from .maps import binary as binary
 from .maps import unary as unary
 from .norm import batch_norm as batch_norm

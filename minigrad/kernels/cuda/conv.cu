@@ -3,16 +3,18 @@
 // The forward pass and the gradient of the input are one kernel: each output element is a sum over filters' taps, and the element that a tap reads
 // lies at `place * step + tap`. Forward, `step` is the stride; for the gradient of the input it is 1, and each residue of the stride is a
 // convolution of its own, with the taps that reach it (`start` and `pace` say where its elements lie in the output). The table has for each
-// tap of each channel its distance in memory and along the axes, so that the loop divides nothing. Filters are packed beforehand to (sum, rows).
+// tap of each channel its distance in memory and along the axes, so that the loop divides nothing. Filters are packed beforehand to (tiles, sum, rows of a tile), so that
+// a thread reads on from where it is.
 
 #define DEPTH 8
 
 struct __align__(sizeof(A) * 4 > 16 ? 16 : sizeof(A) * 4) Quad { A v[4]; };
 
-extern "C" __global__ void pack(const T* w, const int* sources, T* packed, int groups, int rows, int padded_rows, int depth, int padded_depth,
-                                int row_step, int group_step) {
+extern "C" __global__ void pack(const T* w, const int* sources, T* packed, int groups, int rows, int padded_rows, int tile_rows, int depth,
+                                int padded_depth, int row_step, int group_step) {
     EACH(i, groups * padded_depth * padded_rows) {
-        int row = i % padded_rows, k = i / padded_rows % padded_depth, group = i / (padded_rows * padded_depth);
+        const int k = i / tile_rows % padded_depth, tile = i / (tile_rows * padded_depth), tiles = padded_rows / tile_rows;
+        const int row = tile % tiles * tile_rows + i % tile_rows, group = tile / tiles;
         packed[i] = row < rows && k < depth ? w[group * group_step + row * row_step + sources[k]] : narrow(0);
     }
 }
@@ -33,42 +35,44 @@ __device__ __forceinline__ void gather(A (*left)[DEPTH][ROWS], A (*right)[DEPTH]
     const int mine = column + thread % COLUMNS;
     const bool within = mine < columns;
     const int image = within ? mine / part : 0, place = within ? mine - image * part : 0;
-    const int d = place / (part_h * part_w) * step_d, h = place / part_w % part_h * step_h, w = place % part_w * step_w;
-    const T* source = x + (int64)image * image_step + (int64)group * group_step + ((int64)d * in_h + h) * in_w + w;
-    const T* filters = packed + (int64)group * padded_depth * padded_rows + row;
+    const int h = place / part_w % part_h * step_h, w = place % part_w * step_w;
+    const int d = within ? place / (part_h * part_w) * step_d : -(1 << 30);  // nowhere: no tap leads into the input from there
+    const unsigned source = (unsigned)image * image_step + (unsigned)group * group_step + ((unsigned)d * in_h + h) * in_w + w;
     const int chunks = padded_depth / DEPTH, first = (int)((int64)chunks * split / splits), last = (int)((int64)chunks * (split + 1) / splits);
+    const T* filter = packed + ((int64)(group * (padded_rows / ROWS) + blockIdx.y) * padded_depth + first * DEPTH) * ROWS + thread;
+    const int4* taps = table + first * DEPTH + thread / COLUMNS;
     A sums[TR][TC] = {}, left_next[LEFT], right_next[RIGHT];
 
-    auto read = [&](int chunk) {
+    auto read = [&]() {  // the next chunk
 #pragma unroll
-        for (int i = 0; i < LEFT; i++) {
-            const int at = thread + i * THREADS;
-            left_next[i] = wide(filters[(int64)(chunk * DEPTH + at / ROWS) * padded_rows + at % ROWS]);
-        }
+        for (int i = 0; i < LEFT; i++) left_next[i] = wide(filter[i * THREADS]);
 #pragma unroll
         for (int i = 0; i < RIGHT; i++) {
-            const int4 tap = table[chunk * DEPTH + thread / COLUMNS + i * (THREADS / COLUMNS)];
-            const bool inside = within && (unsigned)(d + tap.y) < (unsigned)in_d && (unsigned)(h + tap.z) < (unsigned)in_h && (unsigned)(w + tap.w) < (unsigned)in_w;
-            right_next[i] = inside ? wide(source[tap.x]) : (A)0;
+            const int4 tap = taps[i * (THREADS / COLUMNS)];
+            const bool inside = ((unsigned)(d + tap.y) < (unsigned)in_d) & ((unsigned)(h + tap.z) < (unsigned)in_h) & ((unsigned)(w + tap.w) < (unsigned)in_w);
+            const A value = wide(x[inside ? source + tap.x : 0]);  // a branch would cost more than the read
+            right_next[i] = inside ? value : (A)0;
         }
+        filter += DEPTH * ROWS;
+        taps += DEPTH;
     };
     auto keep = [&](int buffer) {
 #pragma unroll
-        for (int i = 0; i < LEFT; i++) left[buffer][(thread + i * THREADS) / ROWS][(thread + i * THREADS) % ROWS] = left_next[i];
+        for (int i = 0; i < LEFT; i++) (&left[buffer][0][0])[thread + i * THREADS] = left_next[i];
 #pragma unroll
-        for (int i = 0; i < RIGHT; i++) right[buffer][thread / COLUMNS + i * (THREADS / COLUMNS)][thread % COLUMNS] = right_next[i];
+        for (int i = 0; i < RIGHT; i++) (&right[buffer][0][0])[thread + i * THREADS] = right_next[i];
     };
 
     const int my_column = thread % (COLUMNS / TC), my_row = thread / (COLUMNS / TC);
     if (first < last) {
-        read(first);
+        read();
         keep(0);
     }
     __syncthreads();  // FILL
     int buffer = 0;
-    for (int chunk = first; chunk < last; chunk++) {
-        const bool more = chunk + 1 < last;
-        if (more) read(chunk + 1);
+    for (int rest = last - first; rest > 0; rest--) {
+        const bool more = rest > 1;
+        if (more) read();
 #pragma unroll
         for (int k = 0; k < DEPTH; k++) {
             A a[TR], b[TC];
@@ -117,7 +121,7 @@ __device__ __forceinline__ void gather(A (*left)[DEPTH][ROWS], A (*right)[DEPTH]
         int in_d, int in_h, int in_w, int out_d, int out_h, int out_w, int step_d, int step_h, int step_w, int splits
 
 template <int ROWS, int COLUMNS, int TR, int TC>
-__device__ __forceinline__ void weight(A (*left)[DEPTH][ROWS], A (*right)[DEPTH][COLUMNS], int4 (*places)[DEPTH], int64 (*origins)[DEPTH], WEIGHT_PARAMETERS) {
+__device__ __forceinline__ void weight(A (*left)[DEPTH][ROWS], A (*right)[DEPTH][COLUMNS], int4 (*places)[DEPTH], int (*outs)[DEPTH], WEIGHT_PARAMETERS) {
     constexpr int THREADS = (ROWS / TR) * (COLUMNS / TC), LEFT = ROWS * DEPTH / THREADS, RIGHT = COLUMNS * DEPTH / THREADS;
     const int thread = threadIdx.x, group = blockIdx.z / splits, split = blockIdx.z % splits;
     const int row = blockIdx.y * ROWS, column = blockIdx.x * COLUMNS;
@@ -125,7 +129,7 @@ __device__ __forceinline__ void weight(A (*left)[DEPTH][ROWS], A (*right)[DEPTH]
     const int first = (int)((int64)chunks * split / splits), last = (int)((int64)chunks * (split + 1) / splits);
     const bool within = column + thread % COLUMNS < columns;
     const int4 tap = table[within ? column + thread % COLUMNS : 0];
-    const T* source = x + (int64)group * group_step + tap.x;
+    const unsigned source = (unsigned)group * group_step + tap.x;
     A sums[TR][TC] = {}, left_next[LEFT], right_next[RIGHT];
 
     auto locate = [&](int chunk) {  // where the places of a chunk are read: divided once, by a few threads
@@ -133,30 +137,32 @@ __device__ __forceinline__ void weight(A (*left)[DEPTH][ROWS], A (*right)[DEPTH]
             const int at = chunk * DEPTH + thread;
             const int n = at / plane, p = at - n * plane;
             const int d = p / (out_h * out_w) * step_d, h = p / out_w % out_h * step_h, w = p % out_w * step_w;
-            places[chunk & 1][thread] = {at < total ? n : -1, d, h, w};
-            origins[chunk & 1][thread] = (int64)n * image_step + ((int64)d * in_h + h) * in_w + w;
+            places[chunk & 1][thread] = {(int)((unsigned)n * image_step + ((unsigned)d * in_h + h) * in_w + w), at < total ? d : -(1 << 30), h, w};
+            outs[chunk & 1][thread] = at < total ? n * groups * rows * plane + p : -1;
         }
     };
     auto read = [&](int chunk) {
 #pragma unroll
         for (int i = 0; i < LEFT; i++) {
-            const int at = thread + i * THREADS, r = row + at / DEPTH, s = chunk * DEPTH + at % DEPTH;
-            const int n = s / plane;
-            left_next[i] = r < rows && s < total ? wide(g[(((int64)n * groups + group) * rows + r) * plane + (s - n * plane)]) : (A)0;
+            const int r = row + (thread + i * THREADS) / DEPTH, out = outs[chunk & 1][thread % DEPTH];
+            const bool inside = (r < rows) & (out >= 0);
+            const A value = wide(g[inside ? (unsigned)out + (unsigned)(group * rows + r) * plane : 0]);
+            left_next[i] = inside ? value : (A)0;
         }
 #pragma unroll
         for (int i = 0; i < RIGHT; i++) {
             const int k = thread / COLUMNS + i * (THREADS / COLUMNS);
             const int4 p = places[chunk & 1][k];
-            const bool inside = within && p.x >= 0 && (unsigned)(p.y + tap.y) < (unsigned)in_d && (unsigned)(p.z + tap.z) < (unsigned)in_h && (unsigned)(p.w + tap.w) < (unsigned)in_w;
-            right_next[i] = inside ? wide(source[origins[chunk & 1][k]]) : (A)0;
+            const bool inside = within & ((unsigned)(p.y + tap.y) < (unsigned)in_d) & ((unsigned)(p.z + tap.z) < (unsigned)in_h) & ((unsigned)(p.w + tap.w) < (unsigned)in_w);
+            const A value = wide(x[inside ? source + p.x : 0]);
+            right_next[i] = inside ? value : (A)0;
         }
     };
     auto keep = [&](int buffer) {
 #pragma unroll
         for (int i = 0; i < LEFT; i++) left[buffer][(thread + i * THREADS) % DEPTH][(thread + i * THREADS) / DEPTH] = left_next[i];
 #pragma unroll
-        for (int i = 0; i < RIGHT; i++) right[buffer][thread / COLUMNS + i * (THREADS / COLUMNS)][thread % COLUMNS] = right_next[i];
+        for (int i = 0; i < RIGHT; i++) (&right[buffer][0][0])[thread + i * THREADS] = right_next[i];
     };
 
     const int my_column = thread % (COLUMNS / TC), my_row = thread / (COLUMNS / TC);
@@ -233,8 +239,8 @@ extern "C" __global__ void add_parts(const A* parts, const T* bias, T* y, int si
         __shared__ __align__(16) A left[2][DEPTH][ROWS];                                                                                         \
         __shared__ __align__(16) A right[2][DEPTH][COLUMNS];                                                                                     \
         __shared__ __align__(16) int4 places[2][DEPTH];                                                                                          \
-        __shared__ int64 origins[2][DEPTH];                                                                                                      \
-        weight<ROWS, COLUMNS, TR, TC>(left, right, places, origins, x, g, table, dw, parts, groups, rows, columns, images, image_step,            \
+        __shared__ int outs[2][DEPTH];                                                                                                      \
+        weight<ROWS, COLUMNS, TR, TC>(left, right, places, outs, x, g, table, dw, parts, groups, rows, columns, images, image_step,            \
                                       group_step, in_d, in_h, in_w, out_d, out_h, out_w, step_d, step_h, step_w, splits);                         \
     }
 

@@ -12,8 +12,8 @@ import numpy
 from .. import reference
 from ..driver import cupy
 from ..geometry import Ints, Windows
-from ..reference import matmul
 from .launch import LARGEST, THREADS, WIDE, Array, each, empty, pack, packed, processors, start, takes
+from .linalg import matmul
 from .windows import Lifted, lifted, window_arguments
 
 DEPTH = 8  # of the sums that a tile reads at a time, as in conv.cu
@@ -116,6 +116,7 @@ def gathered(x: Array, w: Array, bias: Array | None, out: Array, taps: Taps, gro
             groups,
             rows,
             padded_rows,
+            tile[0],
             taps.depth,
             taps.padded,
             row_step,

@@ -73,11 +73,14 @@ UNSCALE = (
 )
 
 
+def unscale_written_out(rows: int) -> str:
+    """The kernel that unscales so many arrays, and notes for each block whether an element was infinite or NaN."""
+    return "\n".join([*by_rows("unscale", 1, 1, rows, ["const float* inverse", "float* found"]), *UNSCALE])
+
+
 @lru_cache(maxsize=256)
 def unscaling(kind: str, rows: int) -> Any:
-    others = ["const float* inverse", "float* found"]
-    text = "\n".join([*by_rows("unscale", 1, 1, rows, others), *UNSCALE])
-    return module((SOURCES / "common.h").read_text() + text, kind).get_function("unscale")
+    return module((SOURCES / "common.h").read_text() + unscale_written_out(rows), kind).get_function("unscale")
 
 
 @lru_cache(maxsize=256)
