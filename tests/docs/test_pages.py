@@ -21,8 +21,8 @@ from minigrad.core.tensor import TABLE
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md") if path.parts[-2] != "reference")
-# These have tests of their own, beside what they tell of: tests/testing, tests/inspect and tests/data.
-ELSEWHERE = {"testing.md", "inspect.md", "data.md", "augmentation.md"}
+# These have tests of their own, beside what they tell of: tests/testing, tests/inspect, tests/data and tests/onnx.
+ELSEWHERE = {"testing.md", "inspect.md", "data.md", "augmentation.md", "onnx.md"}
 TOUR = [path for path in PAGES if path.startswith("tour/") and path != "tour/index.md"]
 PARTS_OF_PROGRAMS = {"convolution.md", "pooling.md", *TOUR}
 
