@@ -1,6 +1,7 @@
 """Runs every example as it stands, keeps a small form of its picture and the time it took in docs/pictures/examples, and tells the README.
 
     python docs/make_gallery.py [NAME...]
+    python docs/make_gallery.py --no-run    # only lists the examples in the README again
 
 Needs matplotlib, pillow and tqdm. The time is the processor's, of all threads together, which a busy machine disturbs least.
 """
@@ -22,13 +23,6 @@ HERE = Path(__file__).resolve().parent
 EXAMPLES = HERE.parent / "examples"
 GALLERY = HERE / "pictures" / "examples"
 WIDTH = 640  # of a picture, in pixels
-
-
-def scripts() -> list[str]:
-    """The names of the examples: the modules that others import are none."""
-    return sorted(
-        path.stem for path in EXAMPLES.glob("*.py") if 'if __name__ == "__main__"' in path.read_text(encoding="utf-8")
-    )
 
 
 def run(name: str) -> tuple[float, str]:
@@ -61,8 +55,9 @@ def shrink(source: Path, target: Path) -> None:
 
 def main() -> None:
     GALLERY.mkdir(parents=True, exist_ok=True)
+    names = [name for name in sys.argv[1:] if name != "--no-run"] if len(sys.argv) > 1 else gallery.scripts()
     times = json.loads(gallery.TIMES.read_text(encoding="utf-8")) if gallery.TIMES.exists() else {}
-    for name in sys.argv[1:] or scripts():
+    for name in names:
         seconds, said = run(name)
         times[name] = {"seconds": round(seconds), "said": said}
         print(f"{name}: {seconds:.0f} s; {said}", flush=True)

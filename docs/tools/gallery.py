@@ -19,21 +19,30 @@ def subject(script: Path) -> str:
     return (ast.get_docstring(ast.parse(script.read_text(encoding="utf-8"))) or "").partition("\n")[0].strip()
 
 
-def rows() -> dict[str, tuple[str, int, str]]:
-    """What each example is about, the seconds that it took, and the last line that it printed."""
+def scripts() -> list[str]:
+    """The names of the examples: the modules that others import are none."""
+    return sorted(
+        path.stem for path in (ROOT / "examples").glob("*.py") if "__main__" in path.read_text(encoding="utf-8")
+    )
+
+
+def rows() -> dict[str, tuple[str, str, str]]:
+    """What each example is about, the time that it took, and the last line that it printed; nothing of these for one that was not run yet."""
     times = json.loads(TIMES.read_text(encoding="utf-8"))
-    return {
-        name: (subject(ROOT / "examples" / f"{name}.py"), found["seconds"], found["said"])
-        for name, found in times.items()
-    }
+    found = {}
+    for name in scripts():
+        seconds, said = (f"{times[name]['seconds']} s", times[name]["said"]) if name in times else ("", "")
+        found[name] = (subject(ROOT / "examples" / f"{name}.py"), seconds, said)
+    return found
 
 
 def table() -> str:
     """All examples for the site."""
     lines = ["| | |", "|---|---|"]
     for name, (about, seconds, said) in rows().items():
-        words = f"**[`{name}.py`](../examples/{name}.py)** {about}<br>{seconds} s; its last line: `{said}`"
-        lines.append(f"| ![{name}](pictures/examples/{name}.png) | {words} |")
+        ran = f"<br>{seconds}; its last line: `{said}`" if seconds else ""
+        picture = f"![{name}](pictures/examples/{name}.png)" if seconds else ""
+        lines.append(f"| {picture} | **[`{name}.py`](../examples/{name}.py)** {about}{ran} |")
     return "\n".join(lines)
 
 
@@ -42,6 +51,6 @@ def for_readme() -> str:
     lines = ["<!-- examples -->", "", "| | | time |", "|---|---|---|"]
     for name, (about, seconds, _) in rows().items():
         picture = f'<img src="docs/pictures/examples/{name}.png" alt="what {name}.py draws" width="240">'
-        lines.append(f"| {picture} | [{name}.py](examples/{name}.py)<br>{about} | {seconds} s |")
+        lines.append(f"| {picture if seconds else ''} | [{name}.py](examples/{name}.py)<br>{about} | {seconds} |")
     words = "Times are the processor's, of all threads together, with the options that are the default; `--help` names others. [More](docs/examples.md)"
     return "\n".join([*lines, "", words, ""])
