@@ -36,6 +36,11 @@ SHORT = {
     "gan_mnist.py": (
         ["--epochs=1", "--train-size=128", "--width=4", "--conditional"], r"recognised of the digits asked for 0\.\d{3}", {"gan_mnist.png"},
     ),
+    "inpaint.py": (
+        ["--epochs=1", "--rounds=1", "--steps=1", "--width=4", "--batch-size=4"],
+        r"PSNR in the gaps \d+\.\d\d dB, with the game \d+\.\d\d dB, smooth \d+\.\d\d dB",
+        {"inpaint.png"},
+    ),
     "lapgan_emoji.py": (
         ["--epochs=1", "--steps=1", "--width=4", "--drawn=60", "--judge-epochs=1"],
         r"Frechet distance \d+\.\d, of the smallest level enlarged \d+\.\d",
