@@ -50,6 +50,11 @@ SHORT = {
     "overfitting.py": (["--epochs=2", "--digits=100"], r"dropout changes the test loss from \d\.\d{3} to \d\.\d{3}", {"overfitting.png"}),
     "segment_emoji.py": (["--epochs=1", "--steps=1", "--width=2", "--batch-size=2"], r"test Dice of U-Net 0\.\d{3}", {"segment_emoji.png"}),
     "segment_nuclei.py": (["--epochs=1", "--steps=1", "--width=2", "--batch-size=2"], r"test Dice of U-Net 0\.\d{3}", {"segment_nuclei.png"}),
+    "stackgan_emoji.py": (
+        ["a red heart", "--epochs=1", "--steps=1", "--width=4", "--word-epochs=1", "--judge-epochs=1"],
+        r"agreement with the phrase's category 0\.\d{3}, unconditional 0\.\d{3}",
+        {"stackgan_emoji.png"},
+    ),
     "textbook.py": ([], r"\d+ computations agree with the course", {"textbook.png"}),
     "transfer.py": (
         ["--examples=1", "--epochs=1", "--pretraining=1"], r"fine-tuning gains on average [+-]0\.\d{3} and [+-]0\.\d{3}", {"transfer.png"},
