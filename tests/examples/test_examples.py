@@ -55,6 +55,11 @@ SHORT = {
         r"agreement with the phrase's category 0\.\d{3}, unconditional 0\.\d{3}",
         {"stackgan_emoji.png"},
     ),
+    "super_resolution.py": (
+        ["--epochs=1", "--rounds=1", "--steps=1", "--width=4", "--blocks=1", "--batch-size=2"],
+        r"PSNR \d+\.\d\d dB, bicubic \d+\.\d\d dB",
+        {"super_resolution.png"},
+    ),
     "textbook.py": ([], r"\d+ computations agree with the course", {"textbook.png"}),
     "transfer.py": (
         ["--examples=1", "--epochs=1", "--pretraining=1"], r"fine-tuning gains on average [+-]0\.\d{3} and [+-]0\.\d{3}", {"transfer.png"},
