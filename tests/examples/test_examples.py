@@ -32,6 +32,11 @@ SHORT = {
         r"PSNR \d+\.\d\d dB, with the game \d+\.\d\d dB, left grey \d+\.\d\d dB",
         {"colourise.png"},
     ),
+    "gan_augmentation.py": (
+        ["--epochs=1", "--each=5", "--width=4", "--drawn=100", "--repeats=1", "--steps=2"],
+        r"test accuracy 0\.\d{3} without and 0\.\d{3} with drawn digits",
+        {"gan_augmentation.png"},
+    ),
     "gan_failures.py": (["--turns=3", "--steps=2"], r"modes \d -> \d, loss \S+ -> \S+, gradient \S+ times as long", {"gan_failures.png"}),
     "gan_mnist.py": (
         ["--epochs=1", "--train-size=128", "--width=4", "--conditional"], r"recognised of the digits asked for 0\.\d{3}", {"gan_mnist.png"},
