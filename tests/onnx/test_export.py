@@ -139,6 +139,28 @@ def test_function(name: str) -> None:
     assert_exports(Computed(function), *inputs)
 
 
+class Indexed(nn.Module):
+    """A table that is read at numbers computed from the input."""
+
+    def __init__(self, table: Any) -> None:
+        super().__init__()
+        self.table = table
+
+    def forward(self, x: Any) -> Any:
+        return self.table((x * x).long() % 5) + x.sum()
+
+
+class Twice(nn.Module):
+    """Attention of a sequence to itself."""
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Any) -> Any:
+        return self.layer(x, x, x)
+
+
 LAYERS: dict[str, Any] = {
     "conv1d": (lambda: nn.Conv1d(4, 6, 3, 2, "valid", 2, 2), (2, 4, 11)),
     "conv2d": (lambda: nn.Conv2d(3, 4, (3, 2), 2, (1, 0), bias=False), (2, 3, 7, 8)),
@@ -154,6 +176,9 @@ LAYERS: dict[str, Any] = {
     "rnn": (lambda: nn.RNN(3, 4, nonlinearity="relu"), (5, 2, 3)),
     "transformer": (lambda: nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, norm_first=True), (2, 5, 8)),
     "linear, its weight normalised": (lambda: nn.utils.weight_norm(nn.Linear(3, 4)), (2, 3)),
+    "embedding": (lambda: Indexed(nn.Embedding(5, 3)), (2, 4)),
+    "bags": (lambda: Indexed(nn.EmbeddingBag(5, 3, mode="mean")), (2, 4)),
+    "attention": (lambda: Twice(nn.MultiheadAttention(8, 2)), (3, 2, 8)),
     "dropout": (lambda: nn.Sequential(nn.Dropout(), nn.Linear(3, 4)), (2, 3)),
 }  # fmt: skip
 

@@ -58,6 +58,13 @@ def test_noise(data: bytes) -> None:
     tried(data)
 
 
+@pytest.mark.parametrize("word", [b"Gemm", b"epsilon", b"output", b"0.weight", b"minigrad.buffers"])
+def test_names_that_are_no_text(word: bytes) -> None:
+    assert word in FILE
+    with pytest.raises(ValueError, match=r"onnx.load: b'.*' is no text|is given by no node|reads '"):
+        loaded(FILE.replace(word, b"\xff" * len(word), 1))
+
+
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         minigrad.onnx.load(tmp_path / "none.onnx")

@@ -9,7 +9,7 @@ import numpy as np
 from minigrad.core.modes import enable_grad, no_grad, set_tracer
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.inference.passes import without_dead
-from minigrad.inference.trace import Call, Program, Tracer, replaced
+from minigrad.inference.trace import Program, Tracer, replaced
 from minigrad.nn import Module
 from minigrad.onnx.exporting.builder import EMITTERS
 from minigrad.ops.random import get_rng_state
@@ -75,6 +75,3 @@ def resized(inputs: tuple[Tensor, ...], factors: dict[tuple[int, int], int]) -> 
         for (i, axis), factor in factors.items():
             arrays[i] = np.repeat(arrays[i], factor, axis)
         return tuple([make_tensor(a) for a in arrays])
-
-
-__all__ = ["Call", "Recording", "recorded", "resized"]

@@ -35,17 +35,18 @@ def _(b: Builder, input: Any, weight: Any, bias: Any, windows: Windows) -> Any:
 
 
 @emits("conv_input")
-def _(b: Builder, input: Any, weight: Any, bias: Any, windows: Windows) -> Any:
-    reached = [
-        (n - 1) * stride + span - before - after
-        for n, stride, span, (before, after) in zip(
-            windows.out_size, windows.stride, windows.span, windows.padding, strict=True
-        )
-    ]
-    beyond = [n - m for n, m in zip(windows.in_size, reached, strict=True)]
+def transposed(b: Builder, input: Any, weight: Any, bias: Any, windows: Windows) -> Any:
+    """What the windows leave over at the end is padding of the output; where they reach beyond the padding, as ceil_mode lets them, it is cut off."""
+    pads, beyond = [before for before, _ in windows.padding], []
+    for n, size, stride, span, (before, after) in zip(
+        windows.out_size, windows.in_size, windows.stride, windows.span, windows.padding, strict=True
+    ):
+        rest = size - ((n - 1) * stride + span - before - after)
+        pads.append(after - min(rest, 0))
+        beyond.append(max(rest, 0))
     return b.node(
-        "ConvTranspose", input, weight, bias, **geometry(windows), dilations=list(windows.dilation), group=windows.groups,
-        output_padding=beyond if any(beyond) else None,
+        "ConvTranspose", input, weight, bias, kernel_shape=list(windows.kernel), strides=list(windows.stride), pads=pads,
+        dilations=list(windows.dilation), group=windows.groups, output_padding=beyond if any(beyond) else None,
     )  # fmt: skip
 
 
@@ -101,22 +102,16 @@ def _(b: Builder, input: Any, windows: Windows) -> Any:
         )
     channels = input.shape[1]
     ones = b.constant(np.ones((channels, 1, *windows.kernel)), b.dtype)
-    reached = [
-        (n - 1) * stride + span - before - after
-        for n, stride, span, (before, after) in zip(
-            windows.out_size, windows.stride, windows.span, windows.padding, strict=True
-        )
-    ]
-    beyond = [n - m for n, m in zip(windows.in_size, reached, strict=True)]
-    pads = geometry(windows)
-    if min(beyond, default=0) < 0:  # the windows reach further than the padding, as ceil_mode lets them
-        ends = [after - n for (_, after), n in zip(windows.padding, [min(n, 0) for n in beyond], strict=True)]
-        pads["pads"] = [before for before, _ in windows.padding] + ends
-        beyond = [max(n, 0) for n in beyond]
-    return b.node(
-        "ConvTranspose", input, ones, **pads, dilations=list(windows.dilation), group=channels,
-        output_padding=beyond if any(beyond) else None,
-    )  # fmt: skip
+    each = Windows(
+        windows.in_size,
+        windows.kernel,
+        windows.stride,
+        windows.dilation,
+        windows.padding,
+        channels,
+        out_size=windows.out_size,
+    )
+    return transposed(b, input, ones, None, each)
 
 
 # --- by indices of a plane --------------------------------------------------------------------------------------------

@@ -51,11 +51,11 @@ class GraphReader:
             raise ValueError(f"onnx.load: the graph has more than {MOST_NODES} nodes")
         if len(proto.sparse_initializer):
             raise NotImplementedError("onnx.load: the file has sparse initializers; there are no sparse tensors")
-        initializers = {t.name: make_tensor(self.files.array(t)) for t in proto.initializer}
-        inputs = [i.name for i in proto.input if i.name not in initializers]
+        initializers = {text(t.name): make_tensor(self.files.array(t)) for t in proto.initializer}
+        inputs = [text(i.name) for i in proto.input if i.name not in initializers]
         known = {*outer, *initializers, *inputs}
         nodes = [self.node(node, known, depth) for node in proto.node]
-        outputs = [o.name for o in proto.output]
+        outputs = [text(o.name) for o in proto.output]
         for name in outputs:
             if name not in known:
                 raise ValueError(f"onnx.load: the output {name!r} is given by no node")
@@ -63,7 +63,9 @@ class GraphReader:
 
     def node(self, proto: Any, known: set[str], depth: int) -> Node:
         """One node, whose inputs are known and whose outputs are from now on."""
-        node = Node(proto.op_type, tuple(proto.input), tuple(proto.output), {}, proto.name)
+        node = Node(
+            text(proto.op_type), tuple(map(text, proto.input)), tuple(map(text, proto.output)), {}, text(proto.name)
+        )
         for name in node.inputs:
             if name and name not in known:
                 raise ValueError(f"onnx.load: {described(node)} reads {name!r}, which nothing before it gives")
@@ -72,10 +74,10 @@ class GraphReader:
                 raise ValueError(f"onnx.load: {described(node)} gives {name!r}, which there is already")
         reader = reader_of(node.kind, self.opset) if proto.domain in ("", "ai.onnx") else None
         if reader is None:
-            self.unsupported[f"{proto.domain}.{node.kind}".lstrip(".")] = ""
+            self.unsupported[f"{text(proto.domain)}.{node.kind}".lstrip(".")] = ""
         else:
             for attribute in proto.attribute:
-                node.attributes[attribute.name] = self.attribute(attribute, node, known, depth)
+                node.attributes[text(attribute.name)] = self.attribute(attribute, node, known, depth)
             check_call(node, reader)
         known.update(node.outputs)
         return node
@@ -103,6 +105,13 @@ class GraphReader:
         return refuse(
             node, f"the attribute {proto.name!r} is of a kind, number {proto.type}, that no operator here takes"
         )
+
+
+def text(name: Any) -> str:
+    """A name, which protobuf gives as bytes where they are no UTF-8."""
+    if not isinstance(name, str):
+        raise ValueError(f"onnx.load: {name!r} is no text, as names have to be")
+    return name
 
 
 def check_call(node: Node, reader: Reader) -> None:
@@ -158,7 +167,7 @@ def read(proto: Any, folder: str | None) -> Read:
                 f"onnx.load: {info.name!r} has the element type that the format numbers {element}, for which there are no tensors"
             )
     inputs = [input_of(i) for i in proto.graph.input if i.name in set(graph.inputs)]
-    return Read(graph, inputs, initializers, {entry.key: entry.value for entry in proto.metadata_props})
+    return Read(graph, inputs, initializers, {text(entry.key): text(entry.value) for entry in proto.metadata_props})
 
 
 def element_of(kind: Any) -> int:

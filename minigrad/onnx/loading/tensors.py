@@ -37,11 +37,11 @@ class Files:
             )
         dtype = np.dtype(DTYPES[tensor.data_type])
         shape = tuple(tensor.dims)
-        if any(n < 0 for n in shape) or len(shape) > 64:
+        if any(n < 0 for n in shape) or len(shape) > 64 or 0 in shape and prod([n for n in shape if n]) >= 2**60:
             raise ValueError(f"onnx.load: {what} has the shape {shape}")
         count = prod(shape)
         if count == 0:
-            return np.zeros([n if n < 2**31 else 0 for n in shape], dtype)
+            return np.zeros(shape, dtype)
         if tensor.data_location == EXTERNAL:
             array = self.external(what, tensor, count * dtype.itemsize).view(dtype.newbyteorder("<"))
         elif tensor.HasField("raw_data"):
