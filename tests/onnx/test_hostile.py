@@ -90,6 +90,7 @@ BOMBS: dict[str, Any] = {
     "sums that broadcast": ([node("Tile", ["x", "s"], ["a"]), node("Unsqueeze", ["a", "one"], ["b"]), node("Add", ["a", "b"], ["y"])], {"one": np.array([1]), "s": np.array([2**16])}),
     "doubled again and again": ([node("Concat", [f"v{i}" if i else "x"] * 2, [f"v{i + 1}"], axis=0) for i in range(60)] + [node("Identity", ["v60"], ["y"])], {}),
     "many of moderate size": ([node("ConstantOfShape", ["s"], [f"v{i}"]) for i in range(300)] + [node("Concat", [f"v{i}" for i in range(300)], ["y"], axis=0)], {"s": np.array([2**21])}),
+    "many, seen through views": ([n for i in range(300) for n in (node("ConstantOfShape", ["s"], [f"a{i}"]), node("Reshape", [f"a{i}", "flat"], [f"b{i}"]), node("Identity", [f"b{i}"], [f"v{i}"]))] + [node("Concat", [f"v{i}" for i in range(300)], ["y"], axis=0)], {"s": np.array([2**20, 2]), "flat": np.array([-1])}),
     "Conv with padding": ([node("Reshape", ["x", "s"], ["a"]), node("Conv", ["a", "w"], ["y"], pads=[2**40, 0])], {"s": np.array([1, 1, 4]), "w": np.ones((1, 1, 1), "float32")}),
     "ConvTranspose": ([node("Reshape", ["x", "s"], ["a"]), node("ConvTranspose", ["a", "w"], ["y"], strides=[2**40])], {"s": np.array([1, 1, 4]), "w": np.ones((1, 1, 1), "float32")}),
     "Gather": ([node("Tile", ["i", "s"], ["j"]), node("Tile", ["x", "s"], ["a"]), node("Reshape", ["a", "rows"], ["b"]), node("Gather", ["b", "j"], ["y"])], {"i": np.array([0]), "s": np.array([2**17]), "rows": np.array([4, -1])}),
@@ -115,7 +116,7 @@ def test_what_is_allowed_can_be_raised() -> None:
     data = model_of([node("ConstantOfShape", ["s"], ["y"])], {}, {"y": ("n",)}, {"s": np.array([2**12])})
     with pytest.raises(
         MemoryError,
-        match=r"shape \(4096,\) and dtype float32, which is 16384 bytes, more than max_bytes=16383; pass a larger",
+        match=r"shape \(4096,\) and dtype float32, which is 16384 bytes, more than is left of max_bytes=16383; pass a larger",
     ):
         loaded(data, max_bytes=16383)()
     assert loaded(data, max_bytes=16384)().shape == (4096,)
@@ -261,8 +262,34 @@ def loop(count: int) -> bytes:
     )
 
 
+def gathering(count: int, size: int, kind: str) -> bytes:
+    """A loop that gathers a tensor of each step, or carries one of the same size on."""
+    body = helper.make_graph(
+        [node("Identity", ["going"], ["on"]), node("ConstantOfShape", ["size"], ["new"])], "body",
+        [helper.make_tensor_value_info("i", 7, []), helper.make_tensor_value_info("going", 9, [])] + [helper.make_tensor_value_info("old", 1, ["n"])] * (kind == "carries"),
+        [helper.make_tensor_value_info("on", 9, []), helper.make_tensor_value_info("new", 1, ["n"])],
+    )  # fmt: skip
+    outer = ["n", "", "x"] if kind == "carries" else ["n", ""]
+    return model_of(
+        [node("Loop", outer, ["y"], body=body)],
+        {"x": (4,)},
+        {"y": ("n",)},
+        {"n": np.int64(count), "size": np.array([size])},
+    )
+
+
+def test_what_loops_gather_is_counted_and_what_they_drop_is_not() -> None:
+    x = minigrad.ones(4)
+    assert loaded(gathering(5, 2**10, "gathers"), max_bytes=2**16)(x).shape == (5, 2**10)
+    assert loaded(gathering(1000, 2**10, "carries"), max_bytes=2**14)(x).shape == (2**10,)
+    with pytest.raises(
+        MemoryError, match=r"onnx.load: .* more than (is left of )?max_bytes=268435456"
+    ):
+        loaded(gathering(10**6, 2**20, "gathers"), max_bytes=2**28)(x)
+
+
 def test_loops_that_do_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("minigrad.onnx.loading.graph.MOST_STEPS", 1000)
+    monkeypatch.setattr("minigrad.onnx.loading.budget.MOST_STEPS", 1000)
     assert loaded(loop(400))(minigrad.ones(1)).tolist() == [1]
     with pytest.raises(RuntimeError, match=r"onnx.load: loops of the graph ran more than 1000 nodes"):
         loaded(loop(2**60))(minigrad.ones(1))

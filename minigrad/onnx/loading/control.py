@@ -19,12 +19,21 @@ def unpacked(values: list[Any]) -> Any:
     return values[0] if len(values) == 1 else tuple(values)
 
 
+def gather_in(lists: list[list[Any]], found: list[Any], run: Run) -> None:
+    """Keeps what a step of a loop gave, and its memory in account."""
+    for values, x in zip(lists, found, strict=True):
+        run.budget.take(run.kind, x)
+        values.append(x)
+
+
 def stacked(values: list[Any], run: Run, axis: int = 0) -> Any:
     """What the steps of a loop gave, along a new axis."""
     if not values:
         return ops.zeros(0)
     run.room([len(values), *values[0].shape], values[0].dtype)
-    return ops.stack(values, axis)
+    out = ops.stack(values, axis)
+    run.budget.give_back(values)
+    return out
 
 
 @reads("Loop")
@@ -36,8 +45,7 @@ def _(count: Any, condition: Any, *carried: Any, body: Any, run: Run) -> Any:
     while going and (limit is None or step < limit):
         found = body(constant(step, np.int64), constant(going), *state)
         going, state = bool(found[0]), found[1 : 1 + len(carried)]
-        for values, x in zip(gathered, found[1 + len(carried) :], strict=False):
-            values.append(x)
+        gather_in(gathered, found[1 + len(carried) :], run)
         step += 1
     return unpacked([*state, *[stacked(values, run) for values in gathered]])
 
@@ -56,8 +64,7 @@ def _(
     for here in zip(*slices, strict=True):
         found = body(*state, *here)
         state = found[: len(state)]
-        for values, x in zip(gathered, found[len(state) :], strict=True):
-            values.append(x)
+        gather_in(gathered, found[len(state) :], run)
     back = scan_output_directions or [0] * len(gathered)
     outs = [values[::-1] if turn else values for values, turn in zip(gathered, back, strict=True)]
     ends = scan_output_axes or [0] * len(outs)
@@ -111,8 +118,8 @@ def _(sequence: Any) -> Any:
 def _(sequence: Any, *others: Any, body: Any, run: Run) -> Any:
     outs: list[list[Any]] = [[] for _ in range(run.outputs)]
     for i, x in enumerate(sequence):
-        for values, y in zip(outs, body(x, *[o[i] if isinstance(o, list) else o for o in others]), strict=True):
-            values.append(y)
+        gather_in(outs, body(x, *[o[i] if isinstance(o, list) else o for o in others]), run)
+    run.budget.give_back(outs)
     return unpacked(outs)
 
 

@@ -6,10 +6,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from minigrad.core.tensor import Tensor
+from minigrad.onnx.loading.budget import Budget
 from minigrad.onnx.loading.table import Run, reader_of
-
-# Of nodes inside of loops: what runs longer than this is taken for an attack.
-MOST_STEPS = 5_000_000
 
 
 class Node(NamedTuple):
@@ -20,37 +18,6 @@ class Node(NamedTuple):
     outputs: tuple[str, ...]
     attributes: dict[str, Any]
     name: str
-
-
-class Budget:
-    """How much memory the values of a run may take together, and how often nodes may run in loops."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self.left = max_bytes
-        self.steps = MOST_STEPS
-
-    def take(self, node: Node, value: Any) -> None:
-        self.left -= size_of(value)
-        if self.left < 0:
-            raise MemoryError(
-                f"onnx.load: the values of the graph need more than max_bytes at {described(node)}; pass a larger max_bytes to load if the "
-                "file is to be trusted"
-            )
-
-    def give_back(self, value: Any) -> None:
-        self.left += size_of(value)
-
-    def step(self) -> None:
-        self.steps -= 1
-        if self.steps < 0:
-            raise RuntimeError(f"onnx.load: loops of the graph ran more than {MOST_STEPS} nodes")
-
-
-def size_of(x: Any) -> int:
-    """The bytes of a value's own memory; views have none."""
-    if isinstance(x, Tensor):
-        return int(x.array.nbytes) if x.array.base is None else 0
-    return sum([size_of(y) for y in x]) if isinstance(x, (list, tuple)) else 0
 
 
 class Graph:
@@ -84,20 +51,23 @@ class Graph:
     def run(self, values: dict[str, Any], training: bool, budget: Budget, inner: bool = False) -> list[Any]:
         """Computes the outputs; `values` are the inputs, the state and what an outer graph has computed, and are added to."""
         values.update(self.constants)
+        taken: dict[str, Any] = {}
         for node, dying in zip(self.nodes, self.dying, strict=True):
             if inner:
                 budget.step()
             given = [values[name] if name else None for name in node.inputs]
-            run = Run(node.kind, len(node.outputs), self.opset, training, budget.left)
-            found = self.call(node, given, run, values, budget)
-            outs = found if isinstance(found, tuple) else (found,)
-            for name, value in zip(node.outputs, outs, strict=False):
+            found = self.call(
+                node, given, Run(node.kind, len(node.outputs), self.opset, training, budget), values, budget
+            )
+            for name, value in zip(node.outputs, found if isinstance(found, tuple) else (found,), strict=False):
                 if name:
-                    values[name] = value
-                    if not any(value is x for x in given):
-                        budget.take(node, value)
+                    values[name] = taken[name] = value
+                    budget.take(described(node), value)
             for name in dying:
-                budget.give_back(values.pop(name, None))
+                values.pop(name, None)
+                budget.give_back(taken.pop(name, None))
+        for value in taken.values():
+            budget.give_back(value)
         return [values[name] for name in self.outputs]
 
     def call(self, node: Node, given: list[Any], run: Run, values: dict[str, Any], budget: Budget) -> Any:

@@ -7,8 +7,9 @@ from typing import Any
 
 from minigrad.core.tensor import Tensor
 from minigrad.nn import Module, Parameter
+from minigrad.onnx.loading.budget import Budget
 from minigrad.onnx.loading.elementwise import DTYPES
-from minigrad.onnx.loading.graph import Budget, Graph
+from minigrad.onnx.loading.graph import Graph
 from minigrad.onnx.loading.reader import Input, Read
 
 BUFFERS = "minigrad.buffers"  # in the metadata of files that minigrad has written: the names of initializers that are no parameters
@@ -97,7 +98,10 @@ class OnnxModule(Module):
                 raise TypeError(f"onnx.load: the input {info.name!r} is missing; the inputs are {self.input_names}")
             check_input(info, given[info.name])
         values = given | {name: self.held(place) for name, place in self.places.items()}
-        outs = self.graph.run(values, self.training, Budget(self.max_bytes))
+        budget = Budget(self.max_bytes)
+        for value in (*values.values(), *self.graph.constants.values()):
+            budget.know(value)
+        outs = self.graph.run(values, self.training, budget)
         return outs[0] if len(outs) == 1 else tuple(outs)
 
     def extra_repr(self) -> str:

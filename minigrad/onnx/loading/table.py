@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.core.tensor import Tensor, make_tensor
+from minigrad.onnx.loading.budget import Budget
 
 Reader = Callable[..., Any]
 TABLE: dict[str, list[tuple[int, Reader]]] = {}
@@ -29,15 +30,15 @@ class Run(NamedTuple):
     outputs: int  # how many outputs are named
     opset: int
     training: bool
-    max_bytes: int  # that one tensor may have
+    budget: Budget
 
     def room(self, shape: Any, dtype: Any) -> None:
         """Refuses a result that would be too large, before there is one."""
         size = prod([int(n) for n in shape]) * np.dtype(dtype).itemsize
-        if size > self.max_bytes:
+        if size > self.budget.left:
             raise MemoryError(
                 f"onnx.load: {self.kind} asks for a tensor of shape {tuple(int(n) for n in shape)} and dtype {np.dtype(dtype)}, which is {size} "
-                f"bytes, more than max_bytes={self.max_bytes}; pass a larger max_bytes to load if the file is to be trusted"
+                f"bytes, more than is left of max_bytes={self.budget.max_bytes}; pass a larger max_bytes to load if the file is to be trusted"
             )
 
 
