@@ -322,10 +322,30 @@ class Probe:
     def column_around(self, i: int, place: tuple[int, ...], count: int = 24) -> Estimate:
         """The same slopes, with what they are at several points nearby: where that differs, the point is a kink that the axes may not show.
 
-        The median of equal numbers is such a point: to move one of them changes nothing, to move them all does.
+        The median of equal numbers is such a point: to move one of them changes nothing, to move them all does. Slopes that differ less from nearer
+        are no kink, but curved.
         """
         found = self.column(i, place, fresh=True)
         distance = self.precision**0.27
+        low, high = self.slopes_around(i, place, distance, count, found)
+        size = np.maximum(
+            np.abs(low), np.abs(high)
+        )  # curvature changes slopes too, in proportion to what is large around here
+        size = np.maximum(
+            size,
+            np.abs(np.where(found.state == UNKNOWN, 0.0, found.value)).max(initial=0.0) + ordinary_size(self.middle),
+        )
+        kinked = (found.state != UNKNOWN) & (high - low > 10 * distance * size + 3 * found.error)
+        if kinked.any():
+            nearer, farther = self.slopes_around(i, place, distance / 16, count, found)
+            kinked &= farther - nearer > 0.5 * (high - low)
+        found.state[kinked], found.left[kinked], found.right[kinked] = KINK, low[kinked], high[kinked]
+        return found
+
+    def slopes_around(
+        self, i: int, place: tuple[int, ...], distance: float, count: int, found: Estimate
+    ) -> tuple[Array, Array]:
+        """The least and the largest slopes at random points that near, and of those that were found at the point itself."""
         random = np.random.default_rng(1)
         before, middle = [self.arrays[j].copy() for j in self.places], self.middle
         samples = []
@@ -342,18 +362,7 @@ class Probe:
                 self.arrays[j][...] = x
             self.middle = middle
         known = [np.where(s.state == SMOOTH, s.value, np.nan) for s in samples]
-        low, high = np.fmin.reduce([found.left, found.right, *known]), np.fmax.reduce([found.left, found.right, *known])
-        size = np.maximum(
-            np.abs(low), np.abs(high)
-        )  # curvature changes slopes too, in proportion to what is large around here
-        size = np.maximum(
-            size,
-            np.abs(np.where(found.state == UNKNOWN, 0.0, found.value)).max(initial=0.0) + ordinary_size(self.middle),
-        )
-        apart = high - low > 10 * distance * size + 3 * found.error
-        kinked = (found.state != UNKNOWN) & apart
-        found.state[kinked], found.left[kinked], found.right[kinked] = KINK, low[kinked], high[kinked]
-        return found
+        return np.fmin.reduce([found.left, found.right, *known]), np.fmax.reduce([found.left, found.right, *known])
 
     def element_line(self, array: Array, place: tuple[int, ...]) -> Line:
         x = array[place].copy()

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.autograd.numeric import ordinary_size
 from minigrad.testing.adapters import CannotBeDone, Run, Subject, floats
 from minigrad.testing.diagnosis import place_pattern, shape_reason
 from minigrad.testing.report import Array, Finding
@@ -96,7 +97,9 @@ class Case:
         self.xs = [self.arrays[i] for i in self.which]
         self.before = [np.array(a) if isinstance(a, np.ndarray) else a for a in arrays]
         self.smooth = [np.ones(x.shape, bool) for x in self.xs]
-        self.scale = [0.0 for _ in self.xs]
+        self.scale: list[Any] = [0.0 for _ in self.xs]
+        # which elements which outputs depend on, where that is known
+        self.touching: list[Array | None] = [None for _ in self.xs]
         start = time.monotonic()
         try:
             self.run = subject.run(arrays)
@@ -108,9 +111,7 @@ class Case:
         self.outs = [np.array(out) for out in self.run.outs]
         self.precision = max([float(np.finfo(a.dtype).eps) for a in (*self.xs, *self.outs)], default=2.0**-52)
         self.weights = self.draw_weights()
-        self.scale = [
-            1e-4 * size for size in self.ordinary_sizes()
-        ]  # of the terms that gradients are made of; 0 may be their sum
+        self.scale = self.scales()
         self.gradients: list[Array] = []
         self.missing: list[bool] = []
 
@@ -123,14 +124,24 @@ class Case:
         """How far results may differ that are computed in different ways, but from the same numbers."""
         return 1e-9 if self.precision < 1e-12 else 1e-4 if self.precision < 1e-5 else 1e-2
 
-    def ordinary_sizes(self) -> list[float]:
-        """How large each gradient would be if the outputs changed as much as they are large while the input does."""
+    def scales(self) -> list[Any]:
+        """How large the terms may be that a gradient is made of, 0 being their sum: as if outputs changed as much as they are large while the input does."""
+        found: list[Any] = []
         with np.errstate(all="ignore"):
-            total = sum(
-                float(np.abs(w * out)[np.isfinite(out)].sum()) for w, out in zip(self.weights, self.outs, strict=True)
-            )
-            largest = [float(np.abs(x[np.isfinite(x)]).max(initial=0.0)) for x in self.xs]
-        return [total / x if x else 0.0 for x in largest]
+            sizes = [
+                np.where(np.isfinite(out), np.abs(w * out), 0.0).ravel()
+                for w, out in zip(self.weights, self.outs, strict=True)
+            ]
+            flat = np.concatenate([np.zeros(0), *sizes])
+            for x, touching in zip(self.xs, self.touching, strict=True):
+                largest = float(np.abs(x[np.isfinite(x)]).max(initial=0.0))
+                total = flat.sum() if touching is None else (touching @ flat).reshape(x.shape)
+                found.append(1e-4 * total / largest if largest else 0.0)
+        return found
+
+    def flat_weights(self) -> Array:
+        """The cotangents of all outputs, one after the other."""
+        return np.concatenate([np.zeros(0), *[w.astype(np.float64).ravel() for w in self.weights]])
 
     def draw_weights(self) -> list[Array]:
         """Cotangents of which no two neighbours are equal; 0 where the output is not finite."""
@@ -224,15 +235,31 @@ class Case:
         run = self.call(arrays)
         return [np.array(out) for out in run.outs], [np.array(g) for g in self.pull(run, weights, label)]
 
+    def sizes(self, i: int, b: Array) -> Array:
+        """What the i-th gradient is to be measured by: the largest of the elements that share an output, for rounding errors are as large as these."""
+        sizes = np.where(np.isfinite(b), np.abs(b.astype(np.float64)), 0.0)
+        touching = self.touching[i]
+        if touching is None:
+            sizes = np.full(b.shape, sizes.max(initial=0.0))
+        elif b.size:
+            of_outputs = (touching * sizes.reshape(-1, 1)).max(0, initial=0.0)
+            sizes = np.maximum(sizes, (touching * of_outputs).max(1, initial=0.0).reshape(b.shape))
+        return np.maximum(sizes, self.scale[i])
+
     def near(
-        self, got: Sequence[Array], expected: Sequence[Array], tolerance: float, smooth: bool = True
+        self,
+        got: Sequence[Array],
+        expected: Sequence[Array],
+        tolerance: float,
+        smooth: bool = True,
+        outputs: bool = False,
     ) -> tuple[int, Array] | None:
-        """The first gradient that differs from what is expected, and where; only where there is a derivative, if that is asked for."""
+        """The first gradient that differs from what is expected, and where; only where there is a derivative, if that is asked for. Or the first output."""
         for i, (a, b) in enumerate(zip(got, expected, strict=True)):
             with np.errstate(all="ignore"):
-                finite = np.abs(b[np.isfinite(b)]).astype(np.float64)
-                size = max(finite.max(initial=0.0), self.scale[i] if i < len(self.scale) else 0.0)
-                same = (np.abs(a.astype(np.float64) - b) <= tolerance * size) | (a == b) | (np.isnan(a) & np.isnan(b))
+                apart = np.abs(a.astype(np.float64) - b)
+                size = ordinary_size(b) if outputs else self.sizes(i, b)
+                same = (apart <= tolerance * size) | (a == b) | (np.isnan(a) & np.isnan(b))
             wrong = ~same & (self.smooth[i] if smooth else True)
             if wrong.any():
                 return i, wrong

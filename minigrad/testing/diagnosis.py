@@ -123,6 +123,9 @@ def named_factor(e: Evidence, i: int, c: float) -> str:
         sizes |= {f"the number of elements of output {j}": out.size} | {
             f"the length of axis {k} of output {j}": n for k, n in enumerate(out.shape)
         }
+    for name, n in sizes.items():
+        if n > 3 and (close((n - 1) / n) or close(n / (n - 1))):
+            return f"off by a factor {c:.6g} on every element: {name}, {n}, and one less are confused, as in an unbiased variance"
     for sign, word in ((1, ""), (-1, " and a sign")):
         for name, n in sizes.items():
             if n > 2 and close(sign * n):
@@ -154,9 +157,14 @@ def constant_factor(e: Evidence, i: int) -> Iterator[str]:
     if (
         c is not None
         and np.count_nonzero(e.known[i] & (e.expected[i] != 0)) >= min(2, e.xs[i].size)
-        and not (e.xs[i].size == 1 and abs(c - round(2 * c) / 2) > 1e-3)
+        and (e.xs[i].size > 1 or abs(c - round(2 * c) / 2) <= 1e-3 or is_length(e, c) or is_length(e, 1 / c))
     ):
         yield named_factor(e, i, c)
+
+
+def is_length(e: Evidence, c: float) -> bool:
+    """Is this factor the length of an axis of an output, or the number of its elements?"""
+    return any(n > 1 and abs(c - n) <= 1e-3 for out in e.outs for n in (*out.shape, out.size))
 
 
 def exchanged(e: Evidence, i: int) -> Iterator[str]:
@@ -188,6 +196,29 @@ def moved(e: Evidence, i: int) -> Iterator[str]:
         for shift in (1, -1, 2, -2):
             if b.shape[axis] > 2 and e.fits(i, np.roll(b, shift, axis)):
                 yield f"shifted by {shift} along axis {axis}"
+    if b.ndim > 1 and e.fits(i, np.flip(b)):
+        yield "reversed along all axes"
+    if b.ndim > 2 and e.fits(i, np.flip(b, (-2, -1))):
+        yield "reversed along the last two axes"
+
+
+def permuted(e: Evidence, i: int) -> Iterator[str]:
+    """The right numbers in another order."""
+    b, got, known = e.expected[i], e.got[i], e.known[i]
+    if b.size > 3 and known.all() and np.isfinite(got).all() and np.unique(b).size > 0.7 * b.size:
+        order, places = np.argsort(b, None), np.argsort(got, None)
+        in_place = np.empty_like(b)
+        in_place.flat[places] = b.flat[order]
+        if e.fits(i, in_place):
+            yield "transposed or shuffled: the right numbers in the wrong places, as by a reshape that reads them in another order"
+
+
+def inverted_mask(e: Evidence, i: int) -> Iterator[str]:
+    """Something just where there should be nothing."""
+    known = e.known[i]
+    zero, got = e.expected[i][known] == 0, e.got[i][known] == 0
+    if zero.size > 2 and zero.any() and not zero.all() and (zero != got).all():
+        yield "a mask is inverted: zero where it should not be, and not zero where it should"
 
 
 def other_cotangent(e: Evidence, i: int) -> Iterator[str]:
@@ -292,6 +323,7 @@ def features(e: Evidence, i: int) -> Iterator[tuple[str, Array]]:
             yield f"the square of {name}", array**2
             yield f"1 - {name}", 1 - array
             yield f"1 - the square of {name}", 1 - array**2
+            yield f"1 + the absolute value of {name}", 1 + np.abs(array)
             yield f"exp({name})", np.exp(array)
             if (array > 0).all():
                 yield f"log({name})", np.log(array)
@@ -371,6 +403,8 @@ def other_point(e: Evidence, i: int) -> Iterator[str]:
             [(f"with input {k} transposed", x.swapaxes(-1, -2))] if x.ndim > 1 and x.shape[-1] == x.shape[-2] else []
         )
         changes += [(f"with input {k} reversed along axis {a}", np.flip(x, a)) for a in range(x.ndim) if x.shape[a] > 1]
+        if x.ndim > 1:
+            changes.append((f"with input {k} reversed along all axes", np.flip(x)))
         changes += [(f"at the output in the place of input {k}", out) for out in e.outs if out.shape == x.shape]
         changes += [
             (f"at the absolute value of input {k}", np.abs(x)),
@@ -402,12 +436,29 @@ def two_sums(e: Evidence, i: int) -> Iterator[str]:
 
 
 def imprecise(e: Evidence, i: int) -> Iterator[str]:
-    """Small errors everywhere, of both signs."""
+    """Small errors everywhere, now too large and now too small."""
     used = e.known[i] & (e.expected[i] != 0)
-    if np.count_nonzero(used) > 2:
-        error = (e.got[i][used] - e.expected[i][used]) / np.abs(e.expected[i][used]).max()
-        if np.abs(error).max() < 1e-2 and error.min() < 0 < error.max():
+    if np.count_nonzero(used) > 5:
+        error = e.got[i][used] / e.expected[i][used] - 1
+        if np.abs(error).max() < 1e-2 and np.sum(error < 0) > 1 and np.sum(error > 0) > 1:
             yield f"small errors of both signs (up to {np.abs(error).max():.1g}): precision is lost, as in float16, or a constant is a little off"
+
+
+def in_general(e: Evidence, i: int) -> Iterator[str]:
+    """What is left to say where nothing fits."""
+    used = e.known[i] & (e.expected[i] != 0)
+    wrong = used & ~e.fine[i]
+    if not wrong.any():
+        return
+    ratio = e.got[i][wrong] / e.expected[i][wrong]
+    if np.abs(ratio - 1).max() < 0.05 and (ratio.max() < 1 or ratio.min() > 1):
+        how = "small" if ratio.max() < 1 else "large"
+        yield f"a little too {how} (by up to {np.abs(ratio - 1).max():.1g}), more on some elements than on others: a small constant is added in one place only, as an eps"
+    elif wrong.size > 1 and ratio.size > 1:
+        yield (
+            f"no one factor, sign or order fits: it is {ratio.min():.3g} to {ratio.max():.3g} times what it should be; a term of the "
+            "sum or product rule is dropped, a factor belongs to other elements, or this is the derivative of another function"
+        )
 
 
 def repeated_index(e: Evidence, i: int) -> Iterator[str]:
@@ -494,10 +545,16 @@ def place_pattern(wrong: Array, x: Array | None) -> str:
             wrong.ndim == 2
             and min(wrong.shape) > 2
             and np.count_nonzero(wrong) > 2
-            and (not np.tril(wrong).any() or not np.triu(wrong).any())
+            and (fills(wrong, np.tril) or fills(wrong, np.triu))
         ):
             return "in one triangle of the matrix"
     return where_values(wrong, x) if x is not None else ""
+
+
+def fills(wrong: Array, triangle: Callable[[Array], Array]) -> bool:
+    """Do these elements make up most of a triangle, and nothing else?"""
+    inside = triangle(np.ones(wrong.shape)) > 0
+    return bool(wrong[inside & ~diagonal(wrong.shape)].mean() > 0.6 and not wrong[~inside].any())
 
 
 def diagonal(shape: tuple[int, ...]) -> Array:
@@ -550,9 +607,12 @@ RULES: tuple[Rule, ...] = (
     exchanged,
     constant_factor,
     repeated_index,
+    inverted_mask,
+    imprecise,
     by_value,
     moved,
     other_cotangent,
+    permuted,
     on_some_elements,
     added_term,
     forgotten_factor,
@@ -561,5 +621,5 @@ RULES: tuple[Rule, ...] = (
     statistics,
     two_sums,
     other_point,
-    imprecise,
+    in_general,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from copy import copy as duplicate
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from minigrad.testing.diagnosis import Evidence, diagnose
 from minigrad.testing.report import Array
 
 MOST_COLUMNS = 400
+LARGEST_JACOBIAN = 1_000_000  # elements: beyond that it takes too long to look for what belongs together
+FAINT = 100.0  # of the tolerance: what is a smaller part of a gradient hides in its rounding errors
 
 
 def first_call(case: Case) -> None:
@@ -90,7 +93,7 @@ def differences(case: Case, law: str = "gradient") -> None:
     inputs = [np.array(a) if isinstance(a, np.ndarray) else a for a in case.arrays]
     probe = Probe(lambda *arrays: case.subject.outputs(arrays), inputs, moving=case.which)
     one = max(time.monotonic() - start, 1e-6)
-    flat = np.concatenate([w.astype(np.float64).ravel() for w in case.weights])
+    flat = case.flat_weights()
     affordable = int(min(MOST_COLUMNS, max(2, 0.2 * case.budget.left() / (8 * one)), max(4, 3e7 / max(1, flat.size))))
     total = sum(x.size for x in case.xs)
     whole = total <= affordable
@@ -105,9 +108,47 @@ def differences(case: Case, law: str = "gradient") -> None:
         estimate, jacobian = gradient_at(case, probe, exact, k, places, flat)
         estimates.append(estimate)
         columns.append(jacobian if whole else None)
+        if whole and jacobian.size <= LARGEST_JACOBIAN:
+            case.touching[k] = touching(jacobian)
     case.notes.exact += exact.agreed
     compare(case, law, probe, exact, estimates, columns, flat, whole)
     check_directions(case, law, probe, estimates, flat, whole)
+    if whole:
+        faint_ones(case, law, columns, flat)
+
+
+def touching(jacobian: Array) -> Array:
+    """Which elements which outputs depend on; on all, where no slope says anything: 0 may be the sum of large terms."""
+    found = np.asarray(~(jacobian == 0))
+    found[~found.any(1)] = True
+    return found
+
+
+def faint_ones(case: Case, law: str, columns: Sequence[Array | None], flat: Array) -> None:
+    """The same for those outputs alone whose part in the gradient nobody could see beside that of others, which are larger by far."""
+    share = np.zeros(flat.size)
+    for jacobian in columns:
+        if jacobian is not None and jacobian.size:
+            parts = np.where(np.isfinite(jacobian), np.abs(jacobian * flat), 0.0)
+            largest = parts.max(1, initial=0.0, keepdims=True)
+            share = np.maximum(
+                share, np.divide(parts, largest, out=np.zeros_like(parts), where=largest > 0).max(0, initial=0.0)
+            )
+    faint = (share > 0) & (share < FAINT * case.tolerance)
+    if not faint.any():
+        return
+    alone = duplicate(case)
+    ends = np.cumsum([w.size for w in case.weights])[:-1]
+    alone.weights = [np.asarray(np.where(part.reshape(w.shape), w, 0).astype(w.dtype))
+                     for w, part in zip(case.weights, np.split(faint, ends), strict=True)]  # fmt: skip
+    alone.outs = [np.where(w != 0, out, 0).astype(out.dtype) for w, out in zip(alone.weights, case.outs, strict=True)]
+    alone.smooth, alone.touching = list(case.smooth), [None for _ in case.xs]
+    alone.scale = alone.scales()
+    try:
+        _, alone.gradients = case.fresh(case.before, alone.weights)
+    except Refused:
+        return
+    differences(alone, law)
 
 
 def sample(places: list[tuple[int, ...]], count: int) -> list[tuple[int, ...]]:
@@ -154,18 +195,18 @@ def compare(
 ) -> None:
     """Refuses gradients that are wrong where differences know better, after a second look with other steps and at the surroundings."""
     admitted = []
+    case.scale = case.scales()
     for k, (g, estimate) in enumerate(zip(case.gradients, estimates, strict=True)):
-        case.scale[k] = max(
-            case.scale[k], float(np.where(estimate.state == SMOOTH, estimate.scale, 0.0).max(initial=0.0))
-        )
-        fine = np.array(estimate.admits(g, 1e-3 * case.tolerance * case.scale[k] + 1e-300, case.tolerance))
+        case.scale[k] = case.sizes(k, np.where(estimate.state == SMOOTH, estimate.scale, 0.0))
+        slack = 1e-3 * case.tolerance * case.scale[k] + 1e-300
+        fine = np.array(estimate.admits(g, slack, case.tolerance))
         if not all(np.isfinite(out).all() for out in case.outs) or case.lenient:
             fine |= np.asarray(~np.isfinite(g))
         case.smooth[k] = np.asarray(estimate.state == SMOOTH)
         for place in sorted(places_of(~fine), key=lambda p: -deviation(g, estimate, p))[:12]:
             closer = exact.sharpened(probe.column_around(case.which[k], place), case.which[k], place).weighted(flat)
             put(estimate, place, closer)
-            fine[place] = closer.admits(g[place], 1e-3 * case.tolerance * case.scale[k] + 1e-300, case.tolerance)
+            fine[place] = closer.admits(g[place], slack[place], case.tolerance)
         case.smooth[k] = np.asarray((estimate.state == SMOOTH) & np.isfinite(estimate.value))
         admitted.append(fine)
         case.notes.elements += int(np.count_nonzero(case.smooth[k]))

@@ -214,12 +214,7 @@ def laid_out(case: Case) -> None:
                     continue
                 if any(g.shape != e.shape for g, e in zip(found, expected, strict=True)):
                     case.fail("layout", f"the gradients have other shapes for {what}")
-                values = (
-                    case.near(run.outs, [np.array(out) for out in plain.outs], 10 * case.exact, smooth=False)
-                    if len(run.outs) <= len(case.scale)
-                    else None
-                )
-                if values is not None:
+                if case.near(run.outs, plain.outs, 10 * case.exact, smooth=False, outputs=True) is not None:
                     case.notes.remark(f"the value of the function depends on the layout: for {what} it is another")
                     continue
                 apart = case.near(found, expected, 10 * case.exact)
@@ -254,7 +249,7 @@ def in_single_precision(case: Case) -> None:
                 np.fmax(s, np.abs(g.astype(np.float64) - o)) for s, g, o in zip(spread, found, other, strict=True)
             ]
         for k, (g, e, s) in enumerate(zip(found, expected, spread, strict=True)):
-            size = np.maximum(np.abs(e), 0.1 * max(np.abs(e[np.isfinite(e)]).max(initial=0.0), case.scale[k]))
+            size = np.maximum(np.abs(e), 0.1 * case.sizes(k, e))
             wrong = (np.abs(g - e) > 3e-4 * size + 20 * s) & case.smooth[k] & np.isfinite(e)
             if wrong.any():
                 single = Case(case.subject, narrow, Notes(), case.budget)
@@ -377,8 +372,9 @@ def exact_adjoint(case: Case) -> None:
             or any((b != 2 * a + 3 * c).any() for a, b, c in zip(of_x, of_both, of_y, strict=True))
         ):
             return
-        between = value(0.3 * x + 0.6 * y)  # a function of the next whole number is not linear there
-        if not all(np.allclose(b, 0.3 * a + 0.6 * c) for a, b, c in zip(of_x, between, of_y, strict=True)):
+        s, t = 1 / np.pi, 1 / np.e  # a function of the next whole number, or fraction, is not linear there
+        between = value(s * x + t * y)
+        if not all(np.allclose(b, s * a + t * c) for a, b, c in zip(of_x, between, of_y, strict=True)):
             return
         weights = [random.integers(-3, 4, out.shape).astype(out.dtype) for out in of_x]
         _, (g,) = case.fresh([x if n == i else b for n, b in enumerate(case.before)], weights)

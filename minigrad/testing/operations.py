@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -17,7 +18,7 @@ from hypothesis import reject
 
 from minigrad.core.engine import backward, grad
 from minigrad.core.tensor import TABLE, Tensor, make_tensor
-from minigrad.kernels import reference, xp
+from minigrad.kernels import of, reference, xp
 from minigrad.testing.numeric import compare, slopes, undecided
 from minigrad.testing.report import GradientError
 from minigrad.testing.strategies import Array, Call, Draw, DrawFunction, calls, cotangents
@@ -74,6 +75,10 @@ def has_oracle(op: Any) -> bool:
 
 def is_fused(op: Any) -> bool:
     return op.equals is not None
+
+
+def uses_kernels(op: Any) -> bool:
+    return getattr(sys.modules.get(op.__module__), "of", None) is of
 
 
 def is_linear(op: Any) -> bool:
@@ -188,6 +193,24 @@ def value(op: Any, draw: DrawFunction) -> None:
     assert oracle is not None
     expected = oracle(*call.args, **call.named)
     assert_near("value", outs, expected if isinstance(expected, tuple) else (expected,), EPSILON_64)
+
+
+class OnReference(np.ndarray[Any, Any]):
+    """An array whose operations are computed by the reference kernels, in NumPy."""
+
+    kernels = reference
+
+
+@law(uses_kernels)
+def kernels(op: Any, draw: DrawFunction) -> None:
+    """The kernels of the processor give what the reference ones give, in value and gradient."""
+    call = draw(calls(op))
+    weights = draw_weights(call, draw)
+    there = call.with_inputs([a.view(OnReference) for a in call.inputs])
+    found = value_and_gradient(call, weights)
+    expected = value_and_gradient(there, [w.view(OnReference) for w in weights])
+    for what, ours, theirs in zip(("value", "gradient"), found, expected, strict=True):
+        assert_near(what, ours, [np.asarray(a) for a in theirs], EPSILON_64)
 
 
 @law(every)

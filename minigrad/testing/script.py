@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -75,15 +74,26 @@ def gradients(*arrays):
     return [getattr(x, "grad", None) for x in xs]
 """,
 }
+BY_HAND = """
+
+def gradients(*arrays):
+    xs = [{framework}.from_numpy(a) if isinstance(a, np.ndarray) else a for a in arrays]
+    gs = [{framework}.from_numpy(w) for w in cotangents]
+    found = vjp(gs[0] if len(gs) == 1 else tuple(gs), *xs)
+    return found if isinstance(found, (tuple, list)) else [found]
+"""
 BESIDE_TORCH = """
 try:
     import torch
 except ImportError:
     torch = None
-if torch is not None:  # what torch's function of this name gives
-    xs = [torch.tensor(a, requires_grad=a.dtype.kind == "f") for a in inputs]
-    torch.{name}(*xs).backward(torch.from_numpy(cotangents[0]))
-    print("torch", *[x.grad for x in xs], sep="\\n")
+homes = [torch, torch.nn.functional, torch.linalg, torch.special] if torch is not None else []
+for function in [getattr(home, "{name}") for home in homes if hasattr(home, "{name}")][:1]:  # what torch's function of this name gives
+    xs = [torch.tensor(a, requires_grad=a.dtype.kind == "f") if isinstance(a, np.ndarray) else a for a in inputs]
+    out = function(*xs)
+    outs = [o for o in (out if isinstance(out, (tuple, list)) else [out]) if o.requires_grad]
+    torch.autograd.backward(outs, [torch.from_numpy(w) for w in cotangents[: len(outs)]])
+    print("torch", *[getattr(x, "grad", None) for x in xs], sep="\\n")
 """
 
 
@@ -102,19 +112,34 @@ def script_of(subject: Subject, finding: Finding) -> str:
         *definitions,
         f"inputs = [{', '.join(literal(a) for a in finding.arrays)}]",
         f"cotangents = [{', '.join(literal(w) for w in finding.weights)}]",
-        VALUES[subject.framework],
+        values_of(subject),
         DIFFERENCES.format(moving=moving, step="1e-2" if single else "1e-5"),
     ]
     if subject.framework == "minigrad" and maps_to_torch(subject.fn):
-        lines.append(BESIDE_TORCH.format(name=subject.name))
+        lines.append(BESIDE_TORCH.format(name=name_of(subject.fn)))
     return "\n".join(line.rstrip("\n") for line in lines).strip() + "\n"
 
 
+def values_of(subject: Subject) -> str:
+    """The functions for values and gradients: these by the derivative that was given, if one was."""
+    text = VALUES[subject.framework]
+    if subject.framework == "numpy" or subject.vjp is None:
+        return text
+    return text[: text.index("\n\ndef gradients")] + BY_HAND.format(framework=subject.framework)
+
+
 def maps_to_torch(fn: Any) -> bool:
-    """Is this an operation of minigrad's that torch has under the same name?"""
-    return str(getattr(fn, "__module__", "")).startswith("minigrad.ops") and hasattr(
-        sys.modules.get("torch"), str(getattr(fn, "name", ""))
+    """Is this a public function of minigrad's, which torch may have under the same name?"""
+    name = name_of(fn)
+    home = str(getattr(fn, "__module__", ""))
+    return (
+        home.startswith(("minigrad.ops", "minigrad.nn.functional", "minigrad.linalg", "minigrad.special"))
+        and name.isidentifier()
     )
+
+
+def name_of(fn: Any) -> str:
+    return str(getattr(fn, "name", None) or getattr(fn, "__name__", ""))
 
 
 def defined(subject: Subject) -> tuple[list[str], list[str]]:

@@ -186,6 +186,18 @@ RIGHT |= {
         lambda g, x: (g / np.sqrt(1 - x * x),),
         (arrays((4,), domain=(-0.875, 0.875)),),
     ),
+    "a kink beside large numbers": (
+        lambda x: np.concatenate([1e14 * x, np.abs(x)]),
+        lambda g, x: (1e14 * g[:4] + g[4:] * np.sign(x),),
+        (V,),
+    ),
+    "linear on fractions": (
+        lambda x: np.floor(50 * x) / 50 + x,
+        lambda g, x: (g,),
+        (V,),
+    ),
+    "curved": (np.log, lambda g, x: (g / x,), (np.array([1e-2, 1e-6, 10.0]),)),
+    "cube of small numbers and 0": (lambda x: x**3, lambda g, x: (3 * g * x * x,), (np.append(1e4 * TINY, 0.0),)),
     "an axis": (lambda x, axis: x.sum(axis), lambda g, x, axis: (np.expand_dims(g, axis) + 0 * x, None), (X, 1)),
 }
 
@@ -283,7 +295,19 @@ WRONG |= {
     "indices that repeat": ("gradient", "more than once", lambda x, i: x[i], lambda g, x, i: taken(g, x, i, False), (X, np.array([0, 2, 2]))),
     "axis of length 1": ("gradient", "zero", lambda x: x.sum(-1), lambda g, x: (g[..., None] * np.ones_like(x) * (x.shape[-1] > 1),), (X,)),
     "no elements": ("gradient", "", lambda x: x.sum(), lambda g, x: (np.full_like(x, g) if x.size else np.zeros(3),), (V,)),
-    "tiny numbers": ("gradient", "where the input is large", lambda x: x**3, lambda g, x: (2 * g * x * x,), (1e4 * TINY,)),
+    "tiny numbers": ("gradient", "factor 0.666667 ", lambda x: x**3, lambda g, x: (2 * g * x * x,), (1e4 * TINY,)),
+    "small numbers": ("gradient", "sign", lambda x: x**3, lambda g, x: (-3 * g * x * x,), (1e4 * TINY,)),
+    "beside large numbers": ("gradient", "sign", lambda x: np.concatenate([1e14 * x, np.sin(x)]), lambda g, x: (1e14 * g[:4] - g[4:] * np.cos(x),), (V,)),
+    "another input beside large numbers": ("gradient", "sign", lambda x, y: (1e14 * x, np.sin(y)), lambda g, x, y: (1e14 * g[0], -g[1] * np.cos(y)), (V, V + 1)),
+    "an epsilon": ("gradient", "a little too small", np.log, lambda g, x: (g / (x + 1e-2),), (np.array([0.5, 1.0, 3.0, 7.0]),)),
+    "inverted mask": ("gradient", "mask is inverted", lambda x, m: x * m, lambda g, x, m: (g * ~m, None), (X, X > 0)),
+    "reshaped in another order": ("gradient", "transposed", lambda x: x.reshape(-1, order="F"), lambda g, x: (g.reshape(x.shape),), (X,)),
+    "mean of a number that was broadcast": ("gradient", "a mean in the place of a sum", lambda x, s: x * s, lambda g, x, s: (g * s, (g * x).mean()), (X, np.array(2.0))),
+    "unbiased": ("gradient", "unbiased", lambda x: x.var(0), lambda g, x: (2 * g * (x - x.mean(0)) / (len(x) - 1),), (SEQUENCES.T,)),
+    "rotated kernel": ("gradient", "reversed along all axes", lambda x, k: x[:-1, :-1] * k[0, 0] + x[1:, :-1] * k[1, 0] + x[:-1, 1:] * k[0, 1] + x[1:, 1:] * k[1, 1],
+                       lambda g, x, k: (sum(np.pad(g * k[i, j], ((i, 1 - i), (j, 1 - j))) for i in (0, 1) for j in (0, 1)),
+                                        np.array([[(x[1 - i : 3 - i, 1 - j : 4 - j] * g).sum() for j in (0, 1)] for i in (0, 1)])), (X, S[:2, :2])),
+    "another function": ("gradient", "derivative of another function", np.arctan, lambda g, x: (g * np.cos(3 * x) / (2 + x),), (X,)),
     "float32 only": ("float32", "precision", np.sin, lambda g, x: (g * np.cos(x) * (1.01 if x.dtype == np.float32 else 1),), (X,)),
     "1e-3 in float32": ("gradient", "nearly right", np.tanh, lambda g, x: ((g * (1 - np.tanh(x) ** 2) * 1.001).astype(x.dtype),), (X.astype(np.float32),)),
     "layout": ("layout", "strides", np.sin, lambda g, x: (g * np.cos(x if x.strides[-1] > 0 else x[..., ::-1]),), (X,)),
@@ -306,7 +330,9 @@ def test_wrong_derivatives_are_reported(name: str) -> None:
 
 def test_stale_values_are_reported() -> None:
     memory = Memory()
-    with pytest.raises(GradientError, match="stale: it is the gradient of the other call, whose saved values replaced those of"):
+    with pytest.raises(
+        GradientError, match="stale: it is the gradient of the other call, whose saved values replaced those of"
+    ):
         check(memory.sin, X, vjp=memory.stale)
 
 

@@ -113,6 +113,25 @@ def test_a_function_of_torch(tmp_path: Path) -> None:
     assert_shown(script_of(Sine, X), tmp_path)
 
 
+def test_a_derivative_that_is_given(tmp_path: Path) -> None:
+    script = script_of(lambda x: x.sin(), X, vjp=lambda g, x: (g * x.sin(),), framework="minigrad")
+    assert_shown(script, tmp_path)
+
+
+def test_functions_that_torch_has_too_are_shown_there(tmp_path: Path) -> None:
+    """The gradient that is given is wrong, torch's is right."""
+    script = script_of(minigrad.amax, X, vjp=lambda g, x: (g * x,), framework="minigrad")
+    assert 'getattr(home, "amax")' in script
+    pytest.importorskip("torch")
+    script = script_of(minigrad.nn.functional.softplus, X[:1], vjp=lambda g, x: (-g,), framework="minigrad")
+    lines = run(script, tmp_path)
+    inputs = np.array(eval(script[script.index("inputs = [") + 10 : script.index("]\ncotangents")]))
+    assert lines[-2] == "torch"
+    assert float(lines[-1].split("[")[1].split("]")[0]) == pytest.approx(
+        float((1 / (1 + np.exp(-inputs))).item()), rel=1e-3
+    )
+
+
 def test_what_is_installed_is_imported() -> None:
     source = Source()
     source.add("f", np.linalg.inv)
