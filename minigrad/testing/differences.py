@@ -105,10 +105,11 @@ def differences(case: Case, law: str = "gradient") -> None:
         places = list(np.ndindex(case.arrays[i].shape))
         if not whole:
             places = sample(places, max(1, affordable * len(places) // total))
-        estimate, jacobian = gradient_at(case, probe, exact, k, places, flat)
+        seconds = np.inf if whole else 0.4 * case.budget.left() / (len(case.which) - k)
+        estimate, jacobian = gradient_at(case, probe, exact, k, places, flat, whole, seconds)
         estimates.append(estimate)
-        columns.append(jacobian if whole else None)
-        if whole and jacobian.size <= LARGEST_JACOBIAN:
+        columns.append(jacobian)
+        if jacobian is not None and jacobian.size <= LARGEST_JACOBIAN:
             case.touching[k] = touching(jacobian)
     case.notes.exact += exact.agreed
     compare(case, law, probe, exact, estimates, columns, flat, whole)
@@ -152,29 +153,40 @@ def faint_ones(case: Case, law: str, columns: Sequence[Array | None], flat: Arra
 
 
 def sample(places: list[tuple[int, ...]], count: int) -> list[tuple[int, ...]]:
-    """The first, the last, and some in between."""
+    """The first, the last, and some in between, in any order: the time may not suffice for all."""
     random = np.random.default_rng(count)
     chosen = (
-        {0, len(places) - 1, *random.choice(len(places), min(count, len(places)), replace=False).tolist()}
+        [0, len(places) - 1, *random.choice(len(places), min(count, len(places)), replace=False).tolist()]
         if places
-        else set()
+        else []
     )
-    return [places[i] for i in sorted(chosen)]
+    return [places[i] for i in dict.fromkeys(chosen)]
 
 
 def gradient_at(
-    case: Case, probe: Probe, exact: ComplexStep, k: int, places: Sequence[tuple[int, ...]], flat: Array
-) -> tuple[Estimate, Array]:
-    """The slopes of the weighted outputs at some places of an input, unknown elsewhere; and the columns of the Jacobian."""
+    case: Case,
+    probe: Probe,
+    exact: ComplexStep,
+    k: int,
+    places: Sequence[tuple[int, ...]],
+    flat: Array,
+    whole: bool,
+    seconds: float,
+) -> tuple[Estimate, Array | None]:
+    """The slopes of the weighted outputs at some places of an input, unknown elsewhere; and the columns of the Jacobian, if it is wanted whole."""
     x = case.xs[k]
     found = Estimate(x.shape)
     found.value = np.full(x.shape, np.nan)
-    jacobian = np.zeros((x.size, flat.size))
+    jacobian = np.zeros((x.size, flat.size)) if whole else None
+    end = time.monotonic() + seconds
     for place in places:
         case.budget.check()
         column = exact.sharpened(probe.column(case.which[k], place), case.which[k], place)
-        jacobian[np.ravel_multi_index(place, x.shape) if place else 0] = column.value
+        if jacobian is not None:
+            jacobian[np.ravel_multi_index(place, x.shape) if place else 0] = column.value
         put(found, place, column.weighted(flat))
+        if time.monotonic() > end:
+            break
     return found, jacobian
 
 

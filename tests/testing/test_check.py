@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -334,6 +335,17 @@ def test_stale_values_are_reported() -> None:
         GradientError, match="stale: it is the gradient of the other call, whose saved values replaced those of"
     ):
         check(memory.sin, X, vjp=memory.stale)
+
+
+def test_of_a_slow_function_a_part_is_judged() -> None:
+    def slow(x: Any) -> Any:
+        time.sleep(0.003)
+        return np.tanh(x)
+
+    result = check(slow, RANDOM.normal(size=(60, 40)), vjp=lambda g, x: (g * (1 - np.tanh(x) ** 2),), seconds=3)
+    assert result.verdict == "pass"
+    assert 0 < result.elements < 2400
+    assert "the time was spent before all examples were tried" in result.remarks
 
 
 def test_the_report_is_small_and_complete() -> None:
