@@ -16,6 +16,9 @@ from numpy import asarray, broadcast_to, dtype, int64, ndarray, where
 from . import fused, reference
 from .formula import noted, planned
 from .geometry import Ints, Windows
+from .reference import blend as blend
+from .reference import match as match
+from .reference import spread as spread
 from .resampling import Line, by_products
 
 Array = Any  # numpy.ndarray

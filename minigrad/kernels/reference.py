@@ -207,6 +207,39 @@ def resample(x: Array, lines: tuple[Line, ...]) -> Array:
     return by_products(x, lines, matmul)
 
 
+def named(x: Array, index: Array) -> Array:
+    """The elements (N, C, places) of planes that indices (N, places) name; 0 where one is below 0."""
+    m = xp(x)
+    return m.where(index[:, None] < 0, 0, m.take_along_axis(x, m.where(index < 0, 0, index)[:, None], 2)).astype(x.dtype, copy=False)
+
+
+@in_wide_floats
+def blend(x: Array, weights: Array, indices: Array) -> Array:
+    """x (N, C, plane), weights and indices (N, taps, places): for each channel and place the sum of the weights times what their indices name."""
+    out = xp(x).zeros((*x.shape[:2], weights.shape[2]), x.dtype)
+    for tap in range(weights.shape[1]):
+        out += named(x, indices[:, tap]) * weights[:, tap, None]
+    return out
+
+
+@in_wide_floats
+def match(g: Array, x: Array, indices: Array) -> Array:
+    """The adjoint of blend in the weights."""
+    return xp(x).stack([(g * named(x, indices[:, tap])).sum(1) for tap in range(indices.shape[1])], 1)
+
+
+@in_wide_floats
+def spread(g: Array, weights: Array, indices: Array, size: int) -> Array:
+    """The adjoint of blend in x, whose planes have this size."""
+    m = xp(g)
+    out = m.zeros((*g.shape[:2], size + 1), g.dtype)  # with a place for what names nothing
+    lines = m.arange(prod(g.shape[:2])).reshape(*g.shape[:2], 1) * (size + 1)
+    for tap in range(weights.shape[1]):
+        index = m.where(indices[:, tap] < 0, size, indices[:, tap])
+        m.add.at(out.reshape(-1), (lines + index[:, None]).reshape(-1), (g * weights[:, tap, None]).reshape(-1))
+    return m.ascontiguousarray(out[:, :, :size])
+
+
 def pool_gather(x: Array, indices: Array) -> Array:
     """Reads the elements of the plane that the indices name. The adjoint of pool_scatter."""
     return xp(x).take_along_axis(flat_planes(x), flat_planes(indices), axis=1).reshape(indices.shape)

@@ -349,6 +349,26 @@ def test_resampling_is_exact_where_weights_are(cuda: Any) -> None:
     check()
 
 
+def test_weighted_sums_of_named_elements_are_exact(cuda: Any) -> None:
+    @prop
+    @given(data=st.data())
+    def check(data: Any) -> None:
+        draw = data.draw
+        kind = draw(st.sampled_from(KINDS))
+        images, channels, taps, places, plane = (draw(st.integers(1, most)) for most in (3, 3, 4, 7, 9))
+        x, g = (
+            numbers(draw, kind, images, channels, plane, whole=True),
+            numbers(draw, kind, images, channels, places, whole=True),
+        )
+        weights = numbers(draw, kind, images, taps, places, whole=True)
+        indices = np.random.default_rng(draw(st.integers(0, 99))).integers(-1, plane, weights.shape)
+        run(cuda, "blend", x, weights, indices, exact=True)
+        run(cuda, "match", g, x, indices, exact=True)
+        run(cuda, "spread", g, weights, indices, plane, exact=True)
+
+    check()
+
+
 def test_gradients_are_unscaled_in_one_launch(cuda: Any) -> None:
     generator = np.random.default_rng(0)
     for kinds in (("float32",), ("float32", "float64", "float16")):

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from ..fused import sum_axes as sum_axes
 from ..reference import add_into as add_into
+from .blend import blend as blend
+from .blend import match as match
+from .blend import spread as spread
 from .conv import conv as conv
 from .conv import conv_input as conv_input
 from .conv import conv_weight as conv_weight

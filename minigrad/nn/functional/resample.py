@@ -11,11 +11,13 @@ import numpy as np
 
 from minigrad.core.dtypes import check_kind, check_one_dtype
 from minigrad.core.tensor import Tensor, make_tensor
-from minigrad.kernels.driver import beside, is_host
+from minigrad.kernels.driver import beside
 from minigrad.kernels.geometry import Windows
 from minigrad.kernels.resampling import interpolating, keys
 from minigrad.nn.functional.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
+from minigrad.ops.blend import blend
 from minigrad.ops.elementwise import where
+from minigrad.ops.joining import stack
 from minigrad.ops.pool import sum_pool_input
 from minigrad.ops.resample import resample
 from minigrad.ops.shape import apart
@@ -234,24 +236,24 @@ def grid_sample(
         if mode != "bicubic":
             place = _inside(place, n, padding_mode, bool(align_corners))
         places.append(place)
-    out: Any = 0
+    weights, indices = [], []
     for taps in product(*[_taps(place, mode) for place in places]):
         weight: Any = 1
         kept: Any = True
-        index = []
+        index: Any = 0
         for axis, (place, part) in enumerate(taps):
             n = input.shape[2 + axis]
             if mode == "bicubic":
                 place = _inside(place, n, padding_mode, bool(align_corners)).round()
-            within = (place >= 0) & (place <= n - 1)
-            kept = within & kept
-            index.append(place.clamp(0, n - 1).long())
+            kept = (place >= 0) & (place <= n - 1) & kept
+            index = index * n + place.clamp(0, n - 1).long()
             weight = weight * part
-        value = _read(input, index)
-        if not is_host(kept.array) or not bool(kept.all()):  # where nobody waits to see, all are asked
-            value = where(kept.unsqueeze(1), value, 0.0)
-        out = out + value * weight.unsqueeze(1)
-    return out  # type: ignore[no-any-return]
+        weights.append(weight)
+        indices.append(where(kept, index, -1))
+    images, channels = input.shape[:2]
+    shape = (images, len(weights), -1)
+    out = blend(input.reshape(images, channels, -1), stack(weights, 1).reshape(shape), stack(indices, 1).reshape(shape).array)
+    return out.reshape(images, channels, *grid.shape[1:-1])  # type: ignore[no-any-return]
 
 
 def _taps(place: Tensor, mode: str) -> list[tuple[Tensor, Any]]:
@@ -276,14 +278,3 @@ def _inside(place: Tensor, n: int, padding_mode: str, align_corners: bool) -> Te
         rest = distance - turns * span
         place = where(turns % 2 == 0, rest, span - rest) + low
     return place.clamp(0, n - 1) if padding_mode != "zeros" else place  # type: ignore[no-any-return]
-
-
-def _read(image: Tensor, index: Sequence[Tensor]) -> Tensor:
-    """The pixels (N, C, *out) of an image at integer places (N, *out), one tensor for each axis."""
-    n, channels = image.shape[:2]
-    flat: Any = 0
-    for size, place in zip(image.shape[2:], index, strict=True):
-        flat = flat * size + place
-    out = flat.shape[1:]
-    columns = flat.reshape(n, 1, -1).expand(n, channels, -1)
-    return image.reshape(n, channels, -1).gather(2, columns).reshape(n, channels, *out)  # type: ignore[no-any-return]
