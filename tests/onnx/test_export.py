@@ -113,6 +113,7 @@ FUNCTIONS: dict[str, Any] = {
     "bicubic": (lambda x: F.interpolate(x, scale_factor=2, mode="bicubic", align_corners=True), x2345),
     "nearest": (lambda x: F.interpolate(x, scale_factor=3) + F.interpolate(x, size=(12, 15)), x2345),
     "nearest, not whole": (lambda x: F.interpolate(x, size=(7, 8)), x2345),
+    "sampled at places": (lambda x, g: F.grid_sample(x, g, align_corners=False) + F.grid_sample(x, g, "bicubic", "reflection", True), x2345, minigrad.linspace(-1.3, 1.2, 80).reshape(2, 4, 5, 2)),
     "pools": (lambda x: (F.max_pool2d(x, 2, ceil_mode=True), F.avg_pool2d(x, 3, 1, 1), F.avg_pool2d(x, 3, 2, 1, count_include_pad=False)), x2345),
     "pools to a size": (lambda x: (F.adaptive_avg_pool2d(x, (2, 3)), F.adaptive_max_pool2d(x, 1), F.adaptive_avg_pool2d(x, 1)), x2345),
     "unpooled": (lambda x: F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2, output_size=(4, 5)), x2345),

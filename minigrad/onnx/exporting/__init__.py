@@ -13,7 +13,7 @@ from minigrad.core.tensor import Tensor
 from minigrad.inference.trace import Ref, replaced
 from minigrad.io.file import replacing
 from minigrad.nn import Module
-from minigrad.onnx.exporting import elementwise, indexing, norms, reductions, shapes, windows  # the tables
+from minigrad.onnx.exporting import elementwise, indexing, norms, reductions, sampling, shapes, windows  # the tables
 from minigrad.onnx.exporting.builder import Builder, Node, value
 from minigrad.onnx.exporting.dynamic import FACTORS, Axis, merge
 from minigrad.onnx.exporting.recording import Recording, recorded, resized
