@@ -279,6 +279,13 @@ def test_lengths_that_follow_from_others() -> None:
     assert dims(outs[1]) == ["n", 3] and dims(outs[2])[0] == "output_2_0"
 
 
+def test_axes_of_outputs_may_be_named() -> None:
+    model = Computed(lambda x: (x.exp(), x.reshape(-1)))
+    given = {"input": [0], "output": {0: "n"}, "output_1": {-1: "all"}}
+    outs = onnx.load_from_string(exported(model, (minigrad.ones(2, 3),), dynamic_axes=given)).graph.output
+    assert [dims(o) for o in outs] == [["n", 3], ["all"]]
+
+
 @pytest.mark.parametrize(
     ("function", "why"),
     [

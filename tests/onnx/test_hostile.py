@@ -282,9 +282,7 @@ def test_what_loops_gather_is_counted_and_what_they_drop_is_not() -> None:
     x = minigrad.ones(4)
     assert loaded(gathering(5, 2**10, "gathers"), max_bytes=2**16)(x).shape == (5, 2**10)
     assert loaded(gathering(1000, 2**10, "carries"), max_bytes=2**14)(x).shape == (2**10,)
-    with pytest.raises(
-        MemoryError, match=r"onnx.load: .* more than (is left of )?max_bytes=268435456"
-    ):
+    with pytest.raises(MemoryError, match=r"onnx.load: .* more than (is left of )?max_bytes=268435456"):
         loaded(gathering(10**6, 2**20, "gathers"), max_bytes=2**28)(x)
 
 

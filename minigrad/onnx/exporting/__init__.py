@@ -41,7 +41,7 @@ def export(
     The model runs once, in evaluation, on `args` (a tensor, or a tuple of tensors for several arguments), and each operation that it
     uses becomes nodes; parameters and buffers keep their names. The lengths of all axes are those of the example, but for
     `dynamic_axes`: for the name of an input its axes of any length, as {"input": {0: "batch"}} or {"input": [0]}; axes that are named alike are as
-    long as each other. For these the model runs twice more, with longer ones.
+    long as each other, and those of outputs follow. For these the model runs twice more, with longer ones.
 
     path: of a file, which is replaced only when all is written, or a binary file. opset: the version of the operators, 13 to 22.
     input_names, output_names: by default "input", "input_1", ..., "output", "output_1", ...
@@ -57,9 +57,9 @@ def export(
     inputs = args if isinstance(args, tuple) else (args,)
     check(model, inputs, opset)
     names = input_names_for(inputs, input_names)
-    axes = dynamic(inputs, names, dynamic_axes or {})
     first = recorded(model, inputs)
     outs = names_of_outputs(first.out, output_names)
+    axes = dynamic(inputs, names, outs, dynamic_axes or {})
     clash = (set(names) | set(outs)) & set(first.state) or {n for n in outs if n in names}
     if clash or len(set(outs)) < len(outs):
         raise ValueError(
@@ -75,7 +75,9 @@ def export(
             runs.append(written(longer, names, outs, opset))
             shapes_of.append(result_shapes(longer))
         merge(runs, axes)
-    proto = assembled(onnx, runs[0], first, (names, outs), symbols(inputs, names, axes, shapes_of), opset)
+    proto = assembled(
+        onnx, runs[0], first, (names, outs), symbols(inputs, (names, outs), axes, dynamic_axes or {}, shapes_of), opset
+    )
     onnx.checker.check_model(proto)
     if isinstance(path, (str, os.PathLike)):
         with replacing(os.fspath(path)) as file:
@@ -123,13 +125,15 @@ def names_of_outputs(out: Any, given: Sequence[str] | None) -> list[str]:
     return names
 
 
-def dynamic(inputs: tuple[Any, ...], names: list[str], given: DynamicAxes) -> list[Axis]:
+def dynamic(inputs: tuple[Any, ...], names: list[str], outs: list[str], given: DynamicAxes) -> list[Axis]:
     """The dynamic axes of the inputs, with their lengths in the three runs."""
     found: list[tuple[str, int, str, int]] = []
     for name, axes in given.items():
+        if name in outs and name not in names:  # whose lengths follow
+            continue
         if name not in names:
             raise ValueError(
-                f"onnx.export: dynamic_axes names {name!r}, but the inputs are {names} (outputs follow from them)"
+                f"onnx.export: dynamic_axes names {name!r}, but the inputs are {names} and the outputs {outs}"
             )
         x = inputs[names.index(name)]
         for axis in axes:
@@ -200,18 +204,26 @@ def written(run: Recording, names: list[str], outs: list[str], opset: int) -> Bu
     return b
 
 
-def symbols(inputs: tuple[Any, ...], names: list[str], axes: list[Axis], shapes_of: list[list[tuple[int, ...]]]) -> Any:
+def symbols(
+    inputs: tuple[Any, ...], names: Any, axes: list[Axis], given: DynamicAxes, shapes_of: list[list[tuple[int, ...]]]
+) -> Any:
     """The shapes of inputs and of outputs, with names for lengths that may change."""
     known = {(a.input, a.axis): a.name for a in axes}
-    given = [[known.get((name, i), n) for i, n in enumerate(x.shape)] for name, x in zip(names, inputs, strict=True)]
+    expected = [
+        [known.get((name, i), n) for i, n in enumerate(x.shape)] for name, x in zip(names[0], inputs, strict=True)
+    ]
     by_lengths = {a.lengths: a.name for a in axes}
     results = []
-    for k, runs in enumerate(zip(*shapes_of, strict=True)):
-        shape = []
-        for i, lengths in enumerate(zip(*runs, strict=True)):
-            shape.append(lengths[0] if len(set(lengths)) == 1 else by_lengths.get(lengths, f"output_{k}_{i}"))
-        results.append(shape)
-    return given, results
+    for name, runs in zip(names[1], zip(*shapes_of, strict=True), strict=True):
+        called = given.get(name, {})
+        own = {axis % max(len(runs[0]), 1): called[axis] for axis in called} if isinstance(called, Mapping) else {}
+        results.append(
+            [
+                lengths[0] if len(set(lengths)) == 1 else own.get(i, by_lengths.get(lengths, f"{name}_{i}"))
+                for i, lengths in enumerate(zip(*runs, strict=True))
+            ]
+        )
+    return expected, results
 
 
 def assembled(onnx: Any, b: Builder, run: Recording, names: Any, shapes_of: Any, opset: int) -> Any:

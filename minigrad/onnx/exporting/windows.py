@@ -148,3 +148,20 @@ def _(b: Builder, input: Any, indices: Any) -> Any:
         axis=2,
     )
     return b.reshaped(found, b.shape)
+
+
+# --- other sizes ------------------------------------------------------------------------------------------------------
+
+
+@emits("resample")
+def _(b: Builder, input: Any, lines: Any) -> Any:
+    """The matrix of each line along its axis, which is brought to the end for it."""
+    ndim = len(input.shape)
+    out = input
+    for i, line in enumerate(lines):
+        axis = ndim - len(lines) + i
+        order = [d for d in range(ndim) if d != axis] + [axis]
+        turned = out if axis == ndim - 1 else b.node("Transpose", out, perm=order)
+        product = b.node("MatMul", turned, b.constant(line.dense.T, b.dtype))
+        out = product if axis == ndim - 1 else b.node("Transpose", product, perm=[order.index(d) for d in range(ndim)])
+    return out
