@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,9 @@ MODULES = {
     "minigrad.cuda": "GPUs",
     "minigrad.backends.cpu": "The processor",
 }
+PROPERTIES = (property, types.GetSetDescriptorType, types.MemberDescriptorType)  # the latter two of compiled classes
 SECTION = re.compile(r"^(Args|Raises|Returns|Yields|Attributes|Shape|Shapes|Example|Examples|Note|Notes):$")
-ITEM = re.compile(r"^(\*{0,2}[\w., *]+): (.*)$")
+ITEM = re.compile(r"^(\*{0,2}\w[\w., *]*): (.*)$")
 
 
 def members(name: str) -> dict[str, Any]:
@@ -139,7 +141,7 @@ def class_entry(name: str, value: type) -> str:
     for member, found in vars(value).items():
         if member.startswith("_") or not getattr(found, "__doc__", None) or isinstance(found, type):
             continue
-        if isinstance(found, property):
+        if isinstance(found, PROPERTIES):
             parts.append(entry("property", member, found, markdown(found.__doc__ or ""), 1))
         elif defined_in(value, getattr(value, member)):
             parts.append(entry("method", member, getattr(value, member), markdown(found.__doc__), 1))
@@ -171,7 +173,7 @@ def page(name: str, title: str, known: dict[int, str]) -> str:
         known[id(value)] = full
         if isinstance(value, type):
             out.append(class_entry(full, value))
-        elif isinstance(value, property):
+        elif isinstance(value, PROPERTIES):
             out.append(entry("property", full, value, markdown(value.__doc__ or "")))
         else:
             out.append(entry("method" if module is Tensor else "function", full, value, markdown(value.__doc__)))

@@ -155,7 +155,8 @@ def test_the_reference_has_every_public_name(pages: ModuleType, tmp_path: Path) 
     reference.write(tmp_path)
     text = "".join(path.read_text(encoding="utf-8") for path in tmp_path.iterdir())
     for name in (
-        "minigrad.conv2d",
+        "minigrad.matmul",
+        "minigrad.nn.functional.conv2d",
         "minigrad.nn.Conv2d",
         "minigrad.optim.Adam",
         "minigrad.autograd.grad",
@@ -165,6 +166,25 @@ def test_the_reference_has_every_public_name(pages: ModuleType, tmp_path: Path) 
     for module in reference.MODULES:
         for short, value in reference.members(module).items():
             assert not getattr(value, "__doc__", None) or short in text, f"{module}.{short}"
+
+
+def test_docstrings_become_markdown(pages: ModuleType) -> None:
+    """Sections are lists, whose entries may go over several lines; examples are fenced; stars mean themselves."""
+    text = """Adds (*, N) to `a*b`.
+
+    Args:
+        x: the first, or
+            another: of several lines.
+        **named: the rest.
+
+    >>> 1 + 1
+    2
+    """
+    reference = importlib.import_module("tools.reference")
+    assert reference.markdown(text).split("\n") == [
+        *("Adds (\\*, N) to `a*b`.", "", "", "**Args:**", "", "- `x`: the first, or", "  another: of several lines.", "- `**named`: the rest.", ""),
+        *("", "```pycon", ">>> 1 + 1", "2", "```"),
+    ]  # fmt: skip
 
 
 def test_the_names_of_torch_are_compared_truthfully(pages: ModuleType) -> None:
