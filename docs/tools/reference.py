@@ -192,8 +192,9 @@ def write(folder: Path) -> None:
     files = {
         name: "tensors" if name == "minigrad" else name.removeprefix("minigrad.").replace(".", "_") for name in MODULES
     }
-    # What is in two places is described in the narrower one: conv2d as a function of layers.
-    for name in sorted(MODULES, key=lambda name: name in ("minigrad", "minigrad.Tensor")):
+    # What is in two places is described in the one that is read: conv2d as a function of layers, matmul as one of tensors.
+    last = ("minigrad", "minigrad.linalg", "minigrad.Tensor")
+    for name in sorted(MODULES, key=lambda name: last.index(name) + 1 if name in last else 0):
         update(folder / f"{files[name]}.md", page(name, MODULES[name], known))
     listed = "\n".join(f"{title} <{file}>" for file, title in zip(files.values(), MODULES.values(), strict=True))
     text = "# Reference\n\nMade from the docstrings; every example in it is run by a test.\n\n"
