@@ -18,7 +18,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@primitive(laws="bilinear", accepts="fiu")
+@primitive(laws="bilinear", accepts="fiu", numbers=())
 def matmul(input, other, /):
     """The matrix product over the last two axes, the axes before them being broadcast; vectors count as a row or a column.
 
@@ -68,7 +68,7 @@ def _(draw):
     return (draw.array(a), draw.array(b)), {}
 
 
-@primitive(method=False, laws="bilinear")
+@primitive(method=False, laws="bilinear", numbers=())
 def linear(input, weight, bias, /):
     """(*, in_features) with weight (out_features, in_features) and bias (out_features) or None to (*, out_features)."""
     check_one_dtype("linear", input, weight, bias)

@@ -423,3 +423,19 @@ def test_fold_refuses_windows_without_elements(kernel: Any) -> None:
 def test_operations_that_do_not_promote_refuse_two_dtypes(call: Any) -> None:
     with pytest.raises(RuntimeError, match=r"float32.*float64|float64.*float32"):
         call(minigrad.ones(2, 2), minigrad.ones(2, 2).double())
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x, array: x @ array,
+        lambda x, array: minigrad.matmul(array, x),
+        lambda x, array: minigrad.mm(x, array),
+        lambda x, array: minigrad.nn.functional.linear(x, array),
+        lambda x, array: minigrad.matmul(x, 2.0),
+    ],
+)
+def test_products_of_matrices_are_of_tensors(call: Any) -> None:
+    """An array went through forward and failed in backward."""
+    with pytest.raises(TypeError, match=r"(matmul|linear): argument '\w+' must be a tensor, got (ndarray|float); minigrad.tensor"):
+        call(minigrad.ones(2, 2, requires_grad=True), np.ones((2, 2), np.float32))
