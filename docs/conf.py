@@ -16,7 +16,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from tools import gallery, notebooks, pages, reference, torch_names  # noqa: E402
+from tools import notebooks, pages, reference, torch_names  # noqa: E402
 
 import minigrad  # noqa: E402
 
@@ -64,7 +64,6 @@ def generate(app: Any) -> None:
 def prepare(app: Any, name: str, source: list[str]) -> None:
     """What Sphinx reads: the page with its quotations, a link to its notebook, and its explorations in frames."""
     text = pages.expanded(source[0]).replace("](../CONTRIBUTING.md)", "](reference/contributing.md)")
-    text = text.replace("<!-- gallery -->", gallery.table())
     if is_tour(name):
         heading, _, rest = text.partition("\n\n")
         up = "../" * name.count("/")

@@ -126,18 +126,6 @@ def test_the_drawings_are_those_of_the_script(tmp_path: Path) -> None:
             assert (tmp_path / name).read_bytes() == (DOCS / "pictures" / name).read_bytes(), name
 
 
-def test_every_example_is_listed_with_its_picture_and_time(pages: ModuleType) -> None:
-    gallery = importlib.import_module("tools.gallery")
-    times = json.loads(gallery.TIMES.read_text(encoding="utf-8"))
-    assert set(times) == {path.stem for path in gallery.TIMES.parent.glob("*.png")} <= set(gallery.scripts())
-    assert {"mnist", "transfer"} <= set(gallery.scripts()) and not {"common", "adversarial"} & set(gallery.scripts())
-    listed = gallery.for_readme()
-    assert all(f"(examples/{name}.py)" in listed for name in gallery.scripts())
-    assert listed in (ROOT / "README.md").read_text(encoding="utf-8"), (
-        "python docs/make_gallery.py --no-run writes the list anew"
-    )
-
-
 @pytest.mark.parametrize("name", sorted(PARTS_OF_PROGRAMS))
 def test_notebooks_hold_the_same_program(name: str, pages: ModuleType) -> None:
     notebooks = importlib.import_module("tools.notebooks")
