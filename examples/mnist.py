@@ -97,13 +97,13 @@ def train(model: nn.Module, digits: TensorDataset, options: argparse.Namespace) 
     """Adam on shuffled mini-batches, the learning rate falling along a cosine, one progress bar an epoch."""
     from tqdm import tqdm
 
-    sampler = None
+    sampler, rank, size = None, 0, 1
     if options.distributed:  # the statistics of batch norm are those of whole batches, so that it is the training of one process
         model = distributed.DistributedDataParallel(distributed.SyncBatchNorm.convert_sync_batchnorm(model))
+        rank, size = distributed.get_rank(), distributed.get_world_size()
         sampler = distributed.DistributedSampler(digits, seed=options.seed)
-        torch.manual_seed(options.seed + distributed.get_rank())  # each process distorts its digits in its own way
-    share = -(-options.batch_size // distributed.get_world_size())
-    loader = DataLoader(digits, batch_size=share, shuffle=sampler is None, sampler=sampler)
+        torch.manual_seed(options.seed + rank)  # each process distorts its digits in its own way
+    loader = DataLoader(digits, batch_size=-(-options.batch_size // size), shuffle=sampler is None, sampler=sampler)
     optimizer = optim.Adam(model.parameters(), lr=options.lr)
     scheduler = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=options.epochs)
     model.train()
@@ -111,7 +111,7 @@ def train(model: nn.Module, digits: TensorDataset, options: argparse.Namespace) 
         if sampler is not None:
             sampler.set_epoch(epoch)
         seen, correct, total = 0, 0, 0.0
-        bar = tqdm(loader, desc=f"epoch {epoch:2d}/{options.epochs}", unit="batch", disable=options.quiet or distributed.get_rank() > 0)
+        bar = tqdm(loader, desc=f"epoch {epoch:2d}/{options.epochs}", unit="batch", disable=options.quiet or rank > 0)
         for images, labels in bar:
             images, labels = (distort(images) if options.distort else images).to(options.device), labels.to(options.device)
             scores = model(images)
@@ -239,7 +239,7 @@ def main() -> None:
         digits = TensorDataset(*digits[: options.train_size])
     model = NETWORKS[options.model](options.dropout).to(options.device)
     train(model, digits, options)
-    if distributed.get_rank() > 0:  # what follows is for one
+    if options.distributed and distributed.get_rank() > 0:  # what follows is for one
         return
 
     predicted = predict(model, test_images)

@@ -344,7 +344,8 @@ def effects_of(op: Primitive, rule: Any, mutants: Sequence[Mutant], max_examples
         with in_place(rule, observed):
             right = derivatives(call, weights)
         for effect, one in zip(effects, faulty, strict=True):
-            if one.mutant.of_engine and not effect.values or effect.graphs and not effect.any:
+            may_differ = effect.graphs or one.mutant.argument is not None  # a cotangent with a graph hides that a value has lost its own
+            if one.mutant.of_engine and not effect.values or may_differ and not effect.any:
                 with in_place(rule, one, one.mutant):
                     made = derivatives(call, weights)
                 if one.mutant.of_engine:

@@ -21,8 +21,8 @@ from minigrad.core.tensor import TABLE
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md") if path.parts[-2] != "reference")
-# These have tests of their own, beside what they tell of: tests/testing, tests/inspect, tests/data and tests/onnx.
-ELSEWHERE = {"testing.md", "inspect.md", "data.md", "augmentation.md", "onnx.md"}
+# These have tests of their own, beside what they tell of: tests/testing, tests/inspect, tests/data, tests/onnx and tests/distributed.
+ELSEWHERE = {"testing.md", "inspect.md", "data.md", "augmentation.md", "onnx.md", "distributed.md"}
 TOUR = [path for path in PAGES if path.startswith("tour/") and path != "tour/index.md"]
 PARTS_OF_PROGRAMS = {"convolution.md", "pooling.md", *TOUR}
 
@@ -104,8 +104,7 @@ def test_every_picture_is_shown_and_none_is_missing() -> None:
         for text in texts
         for p in re.findall(r"\]\(([^)]*pictures/[^)]*)\)", text.read_text(encoding="utf-8"))
     }
-    there = {path.name for path in (DOCS / "pictures").iterdir() if path.suffix in (".png", ".svg")}
-    assert there == {name for name in shown if not (DOCS / "pictures" / "examples" / name).exists()}
+    assert shown == {path.name for path in (DOCS / "pictures").rglob("*") if path.suffix in (".png", ".svg", ".webp")}
 
 
 def test_the_drawings_are_those_of_the_script(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ def _(b: Builder, input: Any, lines: Any) -> Any:
 def _(b: Builder, input: Any, weights: Any, indices: Any) -> Any:
     images, channels = input.shape[:2]
     taps, places = weights.shape[1:]
+    indices = b.value_of(indices)
     none = b.node("Less", indices, b.constant(np.int64(0)))
     line = b.reshaped(b.node("Where", none, b.constant(np.int64(0)), indices), [images, 1, taps * places])
     found = b.node("GatherElements", input, b.spread(line, [images, channels, taps * places]), axis=2)
