@@ -505,7 +505,7 @@ def unpack(value: Any, source: Any, node: Node, what: str) -> Any:
         raise RuntimeError(
             f"backward: {node.primitive.name} ({node.place}) saved {what}, a tensor of shape {saved.array.shape}, which "
             f"{'was' if writer is None else f'{writer[0]} ({writer[1]}) has'} overwritten "
-            f"{version.writes - saved.writes} times since; write y = x + 1 instead of x += 1, or overwrite a copy (x.clone())"
+            "since; write y = x + 1 instead of x += 1, or overwrite a copy (x.clone())"
         )
     out: Tensor = make_tensor(array)
     out.version = version

@@ -145,7 +145,7 @@ def test_identical_hooks_notice_overwriting_all_the_same() -> None:
     with saved_tensors_hooks(same, same):
         z = y * y
     y += 1
-    with pytest.raises(RuntimeError, match="has overwritten 1 times"):
+    with pytest.raises(RuntimeError, match="has overwritten since"):
         z.backward()
 
 
@@ -360,7 +360,7 @@ def test_increment_version() -> None:
     z.numpy(force=True)[...] = 5
     increment_version(z)
     assert z._version == 1
-    with pytest.raises(RuntimeError, match="overwritten 1 times"):
+    with pytest.raises(RuntimeError, match="overwritten since"):
         z.backward()
     increment_version([y, y])
     assert y._version == 2
