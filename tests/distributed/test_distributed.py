@@ -213,3 +213,15 @@ def test_the_script_of_the_guide_goes_on_with_another_number_of_processes(tmp_pa
     loss = re.search(r"loss (\d+\.\d+) with 4 processes", done.stdout)
     assert loss is not None
     assert float(loss[1]) < 0.5
+
+
+def test_what_communication_costs_is_measured() -> None:
+    root = Path(__file__).parents[2]
+    command = "import sys; sys.path.append(sys.argv[1]); sys.argv[1:] = ['--rounds', '1', '--width', '4', '--batch', '2']; from bench.distributed import main; main()"
+    done = start(2, "-c", command, root)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"fitted: \d+ us and \d+\.\d\d GB/s", done.stdout), done.stdout
+    amounts = [int(n) for n in re.findall(r"^ +(\d+) processes: ", done.stdout, re.MULTILINE)]
+    shares = [float(x) for x in re.findall(r"(\d+\.\d)% of the time computing", done.stdout)]
+    assert amounts == [8, 32, 128, 512, 1024]
+    assert shares == sorted(shares, reverse=True) and 0 < shares[0] <= 100
