@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.tensor import Tensor, make_tensor, tensor
+from minigrad.kernels import driver
 from minigrad.ops.joining import stack
 
 
@@ -76,3 +77,18 @@ def default_convert(sample: Any) -> Any:
     if isinstance(sample, (tuple, list)):
         return [default_convert(value) for value in sample]
     return sample
+
+
+def pin(batch: Any) -> Any:
+    """A batch whose tensors lie in memory that a GPU reads while the host goes on; objects with a method pin_memory pin themselves."""
+    if isinstance(batch, Tensor):
+        return make_tensor(driver.pinned(batch.array)) if driver.is_host(batch.array) else batch
+    if hasattr(batch, "pin_memory"):
+        return batch.pin_memory()
+    if isinstance(batch, Mapping):
+        return {key: pin(value) for key, value in batch.items()}
+    if isinstance(batch, tuple) and hasattr(batch, "_fields"):
+        return type(batch)(*map(pin, batch))
+    if isinstance(batch, (tuple, list)):
+        return type(batch)([pin(value) for value in batch])
+    return batch

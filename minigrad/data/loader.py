@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
 from typing import Any
 
-from minigrad.data.collate import default_collate, default_convert
+from minigrad.data.collate import default_collate, default_convert, pin
 from minigrad.data.dataset import IterableDataset
 from minigrad.data.fetch import Fetcher
 from minigrad.data.pool import THREADS, Processes, Threads
 from minigrad.data.sampler import BatchSampler, RandomSampler, SequentialSampler
 from minigrad.data.worker import EndOfStream, Failure, Plan
+from minigrad.kernels import driver
 from minigrad.ops.random import randint
 
 DEFAULT_PREFETCH = 2
@@ -32,7 +33,8 @@ class DataLoader:
     through by each worker: it divides itself by get_worker_info. prefetch_factor: batches that each worker makes in advance (2).
     persistent_workers: keep them from one iteration to the next. worker_init_fn: called in each worker with its number. timeout: seconds to wait for a
     batch, 0 without end. multiprocessing_context: how processes start ("fork", "spawn", "forkserver"), or "threads" for threads instead.
-    in_order: False gives batches as they get ready. pin_memory has no effect, and a warning, where there is no GPU.
+    in_order: False gives batches as they get ready. pin_memory: batches lie in memory that a GPU reads while the host goes on; it has no effect, and a
+    warning, where there is no GPU.
 
     Raises ValueError for arguments that exclude each other or make no sense. Iterating raises what the dataset raises, with the traceback of the worker;
     RuntimeError if a worker dies or needs longer than timeout.
@@ -86,7 +88,8 @@ class DataLoader:
             sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
         if batch_size is not None:
             batch_sampler = BatchSampler(() if sampler is None else sampler, batch_size, drop_last)
-        if pin_memory:
+        self._pins = pin_memory and driver.status()[0]
+        if pin_memory and not self._pins:
             warnings.warn(
                 "DataLoader: pin_memory=True, but there is no GPU that could read pinned memory; it has no effect",
                 stacklevel=2,
@@ -125,6 +128,10 @@ class DataLoader:
             return samples // self.batch_size if self.drop_last else -(-samples // self.batch_size)
         return len(self.sampler if self.batch_sampler is None else self.batch_sampler)  # type: ignore[arg-type]
 
+    def _finished(self, batch: Any) -> Any:
+        """What is left to do with a batch in this process."""
+        return pin(batch) if self._pins else batch
+
     def _indices(self) -> Iterator[Any]:
         """What each batch is asked for with: its indices, one index, or for a stream as many of anything as it is to have samples."""
         if self._is_stream:
@@ -160,7 +167,7 @@ class _OwnIterator:
         return self
 
     def __next__(self) -> Any:
-        return self.fetcher.fetch(next(self.indices))
+        return self.loader._finished(self.fetcher.fetch(next(self.indices)))
 
     def __len__(self) -> int:
         return len(self.loader)
@@ -206,7 +213,7 @@ class _WorkersIterator:
             if isinstance(content, Failure):
                 content.raise_again()
             if not isinstance(content, EndOfStream):
-                return content
+                return self.loader._finished(content)
         if not self.loader.persistent_workers:
             self.pool.close()
         raise StopIteration

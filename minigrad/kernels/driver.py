@@ -109,3 +109,11 @@ def to_device(array: Array, index: int) -> Array:
         return array
     with on(index):
         return cupy().asarray(array) if is_host(array) else cupy().array(array)
+
+
+def pinned(array: Array) -> Array:
+    """A copy in memory of the host that stays in its place, from which a GPU reads while the host goes on."""
+    memory = cupy().cuda.alloc_pinned_memory(max(array.nbytes, 1))
+    out = numpy.frombuffer(memory, array.dtype, array.size).reshape(array.shape)
+    out[...] = array
+    return out

@@ -287,3 +287,23 @@ def test_products_round_to_tf32_where_that_is_allowed(device: str) -> None:
     finally:
         minigrad.set_float32_matmul_precision("highest")
         x @ x
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_loaders_pin_what_they_give(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    pinned: list[int] = []
+    allocate = driver.cupy().cuda.alloc_pinned_memory
+
+    def noted(size: int) -> Any:
+        pinned.append(size)
+        return allocate(size)
+
+    monkeypatch.setattr(driver.cupy().cuda, "alloc_pinned_memory", noted)
+    samples = [{"x": minigrad.full((3,), float(i)), "name": str(i), "pair": (minigrad.tensor(i), 2.0 * i)} for i in range(4)]
+    options: dict[str, Any] = {"num_workers": workers, "multiprocessing_context": "threads"} if workers else {}
+    batches = list(minigrad.data.DataLoader(samples, batch_size=2, pin_memory=True, **options))
+    assert [batch["x"].tolist() for batch in batches] == [[[0.0] * 3, [1.0] * 3], [[2.0] * 3, [3.0] * 3]]
+    assert [batch["name"] for batch in batches] == [["0", "1"], ["2", "3"]]
+    assert [[x.tolist() for x in batch["pair"]] for batch in batches] == [[[0, 1], [0.0, 2.0]], [[2, 3], [4.0, 6.0]]]
+    assert pinned == [24, 16, 16] * 2
+    assert batches[0]["x"].is_cpu and batches[0]["x"].cuda(non_blocking=True).is_cuda

@@ -201,7 +201,7 @@ def modules() -> dict[str, Any]:
     cuda = ModuleType("cupy.cuda")
     cuda.__dict__.update(
         Device=Device, Stream=Stream, Event=Event, MemoryPool=MemoryPool, runtime=runtime, get_current_stream=lambda device_id=-1: Stream.null,
-        get_elapsed_time=elapsed_time, is_available=lambda: True,
+        get_elapsed_time=elapsed_time, is_available=lambda: True, alloc_pinned_memory=bytearray,
     )  # fmt: skip
     core = SimpleNamespace(
         set_compute_type=lambda dtype, kind: settings.compute_types.update({dtype: kind}),
