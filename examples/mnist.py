@@ -228,7 +228,10 @@ def main() -> None:
     parser.add_argument("--distributed", action="store_true", help="share every batch with the other processes that mpiexec has started")
     options = parser.options(torch)
     if options.distributed:
-        distributed.init_process_group("nccl" if options.device == "cuda" else "mpi")
+        try:
+            distributed.init_process_group("nccl" if options.device == "cuda" else "mpi")
+        except (ImportError, RuntimeError) as error:
+            fail(f"argument --distributed: {error}")
     if options.device == "cuda" and not torch.cuda.is_available():
         fail("argument --device: there is no GPU that can be used" + (f": {torch.cuda.why_not()}" if hasattr(torch.cuda, "why_not") else ""))
 

@@ -176,14 +176,21 @@ def beside_common(folder: Path) -> Path:
     return folder / "mnist.py"
 
 
-@pytest.mark.parametrize("package", ["tqdm", "matplotlib"])
-def test_a_missing_package_is_named(package: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("package", "options", "expected"),
+    [
+        ("tqdm", (), "this example needs tqdm: pip install 'minigrad[examples]'"),
+        ("matplotlib", (), "this example needs matplotlib: pip install 'minigrad[examples]'"),
+        ("mpi4py", ("--distributed",), "argument --distributed: init_process_group: backend 'mpi' needs mpi4py and an MPI; pip install 'minigrad[mpi]'"),
+    ],
+)
+def test_a_missing_package_is_named(package: str, options: tuple[str, ...], expected: str, tmp_path: Path) -> None:
     script = beside_common(tmp_path)
     hide = f"import sys; sys.modules[{package!r}] = None\n"
     script.write_text(SCRIPT.read_text(encoding="utf-8").replace("import argparse\n", f"{hide}import argparse\n", 1), encoding="utf-8")
-    done = run("--data", DATA, script=script)
+    done = run("--data", DATA, *options, script=script)
     assert done.returncode == 2
-    assert done.stderr == f"mnist.py: error: this example needs {package}: pip install 'minigrad[examples]'\n"
+    assert re.fullmatch(rf"mnist\.py: error: {re.escape(expected)}( \(.*\))?\n", done.stderr), done.stderr
 
 
 def test_it_runs_on_torch_with_other_import_lines(tmp_path: Path) -> None:
