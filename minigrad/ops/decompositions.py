@@ -50,6 +50,24 @@ def lapack(op, function, *args, **named):
         raise RuntimeError(f"{op}: {str(error)[:1].lower()}{str(error)[1:]}") from None
 
 
+def eigen(op, A, UPLO="L"):
+    """Eigenvalues and eigenvectors by NumPy, from one triangle."""
+    check_finite(op, np.tril(A) if UPLO.upper() == "L" else np.triu(A))
+    return lapack(op, np.linalg.eigh, A, UPLO)
+
+
+def singular(op, A):
+    """The thin singular value decomposition by NumPy."""
+    check_finite(op, A)
+    return lapack(op, np.linalg.svd, A, full_matrices=False)
+
+
+def check_finite(op, A):
+    """Refuses what LAPACK's iterations may never end with."""
+    if not np.isfinite(A).all():
+        raise RuntimeError(f"{op}: the algorithm does not converge, because the input has NaN or infinite elements")
+
+
 def mT(x):
     """The last two axes exchanged."""
     return transpose(x, -2, -1)
@@ -144,6 +162,7 @@ def is_vector(A, B):
     return B.ndim == 1 or A.ndim - 1 == B.ndim and B.shape == A.shape[:-1]
 
 
+@of_tensors
 def solve(A, B, *, left=True):
     """The X with A @ X = B, or with `left=False` X @ A = B; B may be a vector, or a batch of them.
 
@@ -162,6 +181,7 @@ def solve(A, B, *, left=True):
     return solve_matrices(A, B) if left else mT(solve_matrices(mT(A), mT(B)))
 
 
+@of_tensors
 def solve_triangular(input, B, *, upper, left=True, unitriangular=False):
     """The X with input @ X = B, or with `left=False` X @ input = B, where only one triangle of input counts.
 
@@ -184,10 +204,10 @@ def pseudo_inverse(A, /, atol, rtol, hermitian):
     """The pseudo-inverse: singular values not above max(atol, rtol * the largest) count as 0."""
     matrices("linalg.pinv", A, square=hermitian)
     if hermitian:
-        values, left = lapack("linalg.pinv", np.linalg.eigh, A)
+        values, left = eigen("linalg.pinv", A)
         right, sizes = np.swapaxes(left, -2, -1), np.abs(values)
     else:
-        left, values, right = lapack("linalg.pinv", np.linalg.svd, A, full_matrices=False)
+        left, values, right = singular("linalg.pinv", A)
         sizes = values
     atol, rtol = (np.asarray(a)[..., None] for a in (atol, rtol))  # one for each matrix, if they are arrays
     limit = np.maximum(atol, rtol * sizes.max(-1, keepdims=True, initial=0.0))
@@ -214,6 +234,7 @@ def _(draw):
     return (draw.choice(wide, wide.T.copy()), 0.0, 1e-12, False), {}
 
 
+@of_tensors
 def pinv(input, *, atol=None, rtol=None, hermitian=False):
     """The Moore-Penrose pseudo-inverse, with singular values up to max(atol, rtol * the largest) taken as 0.
 
@@ -229,6 +250,7 @@ def pinv(input, *, atol=None, rtol=None, hermitian=False):
     return pseudo_inverse(input, 0.0 if atol is None else as_array(atol), as_array(rtol), hermitian)
 
 
+@of_tensors
 def lstsq(input, b, rcond=None, *, driver=None):
     """The X of least |input @ X - b|: (solution, residuals, rank, singular_values).
 
@@ -356,6 +378,7 @@ def _(g, out):  # Murray, "Differentiation of the Cholesky decomposition" (2016)
     return 0.5 * (outer + mT(outer))
 
 
+@of_tensors
 def cholesky_factor(input, *, upper=False):
     """The lower triangular L with L @ L.mT = input (or with `upper` the U = L.mT), for symmetric positive definite matrices."""
     if upper:
@@ -417,6 +440,7 @@ def qr(input, some=True):
     return QR(orthogonal_triangular(input, "reduced" if some else "complete"))
 
 
+@of_tensors
 def orthogonal(A, mode="reduced"):
     """A = Q @ R with orthonormal columns in Q and an upper triangular R: (Q, R).
 
@@ -438,7 +462,7 @@ def orthogonal(A, mode="reduced"):
 def symmetric_eigen(A, /, UPLO):
     """The eigenvalues, in ascending order, and the eigenvectors of symmetric matrices."""
     matrices("linalg.eigh", A, square=True)
-    return tuple(lapack("linalg.eigh", np.linalg.eigh, A, UPLO))
+    return tuple(eigen("linalg.eigh", A, UPLO))
 
 
 @symmetric_eigen.vjp("A")
@@ -463,6 +487,7 @@ def separated(draw, n):
     return a + a.T + 6.0 * np.diag(np.arange(1, n + 1)).astype(draw.dtype)
 
 
+@of_tensors
 def eigh(A, UPLO="L"):
     """The eigenvalues, in ascending order, and the eigenvectors (columns) of symmetric matrices, read from one triangle.
 
@@ -471,6 +496,7 @@ def eigh(A, UPLO="L"):
     return Eigh(symmetric_eigen(A, check_triangle("linalg.eigh", UPLO)))
 
 
+@of_tensors
 def eigvalsh(input, UPLO="L"):
     """The eigenvalues of symmetric matrices in ascending order, read from the lower ("L") or the upper triangle ("U")."""
     return symmetric_eigen(input, check_triangle("linalg.eigvalsh", UPLO))[0]
@@ -486,7 +512,7 @@ def check_triangle(op, UPLO):
 def thin_svd(A, /):
     """A = U @ diag(S) @ Vh, with as many singular values, in descending order, as the shorter side is long."""
     matrices("linalg.svd", A)
-    return tuple(lapack("linalg.svd", np.linalg.svd, A, full_matrices=False))
+    return tuple(singular("linalg.svd", A))
 
 
 @thin_svd.vjp("A")
@@ -513,6 +539,7 @@ def _(draw):
     return (draw.choice(a[:2, :2], a[:2], a[:, :2].copy()),), {}
 
 
+@of_tensors
 def svdvals(A, *, driver=None):
     """The singular values of matrices, in descending order."""
     return thin_svd(A)[1]
@@ -541,6 +568,7 @@ def matrix_power(input, n):
     return out
 
 
+@of_tensors
 def multi_dot(tensors):
     """The matrix product of two or more matrices, in the order that takes the fewest multiplications; the ends may be vectors.
 
@@ -578,6 +606,7 @@ def multi_dot(tensors):
     return out.squeeze(-1) if last else out
 
 
+@of_tensors
 def cross_product(input, other, *, dim=-1):
     """The cross product of 3-vectors along an axis, the other axes being broadcast."""
     if input.ndim != other.ndim:

@@ -278,7 +278,8 @@ def take_along_dim(input, indices, dim=None):
     """The elements at these places along an axis, the other axes being broadcast; without an axis, of the flattened input."""
     if dim is None:
         return gather(input.reshape(-1), 0, indices.reshape(-1))
-    shape = list(np.broadcast_shapes(input.shape[:dim] + (1,) + input.shape[dim % input.ndim + 1 :], indices.shape))
+    dim = check_dim("take_along_dim", dim, input.ndim)
+    shape = list(np.broadcast_shapes(input.shape[:dim] + (1,) + input.shape[dim + 1 :], indices.shape))
     shape[dim] = indices.shape[dim]
     wide = list(shape)
     wide[dim] = n = input.shape[dim]

@@ -9,6 +9,7 @@ import numpy as np
 from ..core.dtypes import check_kind, check_one_dtype
 from ..core.inplace import in_place
 from ..core.primitive import function, primitive
+from ..core.tensor import Tensor
 from ..kernels import of
 from .reduce import sum
 from .shape import check_dims, permute, transpose
@@ -284,6 +285,23 @@ def contract(x, a, y, b, needed):
     return product.reshape([length[c] for c in term]), "".join(term)
 
 
+def in_letters(*given):
+    """The equation and the operands of einsum(a, [0, 1], b, [1, 2], [0, 2]), whose axes have numbers, from 0 to 51, or are `...`."""
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+    def term(axes):
+        if not isinstance(axes, (list, tuple)):
+            raise TypeError(f"einsum: expected the axes of an operand as a list of numbers, got {type(axes).__name__}")
+        for axis in axes:
+            if axis is not ... and not (isinstance(axis, int) and 0 <= axis < 52):
+                raise ValueError(f"einsum: expected numbers of axes from 0 to 51 or ..., got {axis!r}")
+        return "".join(["..." if axis is ... else letters[axis] for axis in axes])
+
+    terms = [term(axes) for axes in given[1::2]]
+    output = f"->{term(given[-1])}" if len(given) % 2 else ""
+    return ",".join(terms) + output, given[0 : len(given) - len(given) % 2 : 2]
+
+
 @function(method=False)
 def einsum(equation, *operands):
     """Sums of products, in Einstein's notation: "ij,jk->ik" is the matrix product. `...` stands for further, broadcast axes.
@@ -292,8 +310,12 @@ def einsum(equation, *operands):
     >>> minigrad.einsum("ij,jk->ik", minigrad.ones(2, 3), minigrad.ones(3, 4)).shape
     (2, 4)
     """
-    if len(operands) == 1 and isinstance(operands[0], (tuple, list)):
+    if isinstance(equation, Tensor):  # torch's other form: an operand, the numbers of its axes, the next operand, ...
+        equation, operands = in_letters(equation, *operands)
+    elif len(operands) == 1 and isinstance(operands[0], (tuple, list)):
         operands = tuple(operands[0])
+    if not isinstance(equation, str):
+        raise TypeError(f"einsum: expected the equation as a str, got {type(equation).__name__}")
     inputs, arrow, output = equation.replace(" ", "").partition("->")
     terms = inputs.split(",")
     if len(terms) != len(operands):

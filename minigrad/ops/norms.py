@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
+from ..core.primitive import of_tensors
 from .arithmetic import abs
 from .decompositions import svdvals
 from .reduce import amax, amin, norm, sum
 from .shape import check_dim, check_dims, movedim
 
 
+@of_tensors
 def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):
     """The norm (sum |x|**ord)**(1/ord) over axes, all of them by default, as of one vector; largest or smallest |x| for ord inf, -inf.
 
@@ -32,6 +34,7 @@ def any_empty(x, dims):
     return 0 in [x.shape[d] for d in dims]
 
 
+@of_tensors
 def matrix_norm(input, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
     """The norm of matrices.
 
@@ -79,6 +82,7 @@ def largest_or_smallest(x, ord, dim, keepdim=False):
     return amax(x, dim, keepdim) if x.shape[dim] else sum(x, dim, keepdim)
 
 
+@of_tensors
 def vector_or_matrix_norm(input, ord=None, dim=None, keepdim=False, *, dtype=None):
     """The norm of vectors, along one axis, or of matrices, along two: see vector_norm and matrix_norm.
 

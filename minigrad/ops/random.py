@@ -411,6 +411,8 @@ def filler(sample, floats):
     name = sample.__name__
 
     def fill(self, *args, generator=None, **named):
+        if not isinstance(self, Tensor):
+            raise TypeError(f"{name}: expected a tensor, got {type(self).__name__}")
         if floats and self.dtype.kind != "f":
             raise RuntimeError(f"{name}: expected a floating-point tensor, got {self.dtype}")
         place = self.device
@@ -441,7 +443,8 @@ def ends(op, args, named, low, high):
     given = dict(zip(("from", "to"), args, strict=False)) | named
     if len(args) > 2 or set(given) - {"from", "to"}:
         raise TypeError(f"{op}: expected the bounds from and to, got {args} and {named}")
-    return given.get("from", low), given.get("to", high)
+    bounds = given.get("from", low), given.get("to", high)
+    return tuple([bound.item() if isinstance(bound, Tensor) else bound for bound in bounds])
 
 
 def uniform_(n, x, *args, **named):

@@ -321,6 +321,8 @@ def moments(op, input, dim, unbiased, keepdim, correction):
         dim, unbiased = None, dim
     if unbiased is not None and correction is not None:
         raise TypeError(f"{op}: expected unbiased or correction, got both ({unbiased}, {correction})")
+    if unbiased is not None and not isinstance(unbiased, (bool, int)):
+        raise TypeError(f"{op}: expected unbiased to be a bool, got {type(unbiased).__name__} {unbiased!r}")
     correction = int(unbiased) if unbiased is not None else 1 if correction is None else correction
     if input.dtype.kind != "f":
         raise RuntimeError(f"{op}: expected floats, got {input.dtype}; convert with x.float()")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from operator import index
 
 import numpy as np
 
@@ -27,10 +28,19 @@ __all__ = [
 
 def check_dim(op, dim, ndim):
     """A non-negative axis; a 0-d tensor may be addressed as if it had one."""
+    if type(dim) is not int:
+        dim = as_int(op, "a dimension", dim)
     n = ndim if ndim > 0 else 1
     if not -n <= dim < n:
         raise IndexError(f"{op}: expected a dimension from {-n} to {n - 1}, got {dim}")
     return dim % n if ndim > 0 else 0
+
+
+def as_int(op, what, value):
+    try:
+        return index(value)
+    except TypeError:
+        raise TypeError(f"{op}: expected {what} as an int, got {type(value).__name__} {value!r}") from None
 
 
 def check_dims(op, dim, ndim):
@@ -439,9 +449,11 @@ def flipud(input):
 @function
 def rot90(input, k=1, dims=(0, 1)):
     """The input turned k times by 90 degrees, from the first of two axes towards the second."""
+    if input.ndim < 2:
+        raise RuntimeError(f"rot90: expected at least 2 dimensions, got shape {input.shape}")
     if len(dims) != 2 or dims[0] % input.ndim == dims[1] % input.ndim:
         raise RuntimeError(f"rot90: expected two different dimensions, got {tuple(dims)}")
-    k %= 4
+    k = as_int("rot90", "a number of turns", k) % 4
     if k == 2:
         return flip(input, dims)
     if k == 1:

@@ -146,8 +146,10 @@ def _(g, input, n):
 @function(method=False)
 def polygamma(n, input):
     """The n-th derivative of digamma."""
-    if n < 0:
-        raise RuntimeError(f"polygamma: expected an order that is not negative, got {n}")
+    if not isinstance(n, int):
+        raise TypeError(f"polygamma: expected the order as an int, got {type(n).__name__}")
+    if not 0 <= n <= 170:
+        raise RuntimeError(f"polygamma: expected an order from 0 to 170, the last whose factorial is a float64, got {n}")
     return derivative_of_digamma(input, n) if n else digamma(input)
 
 

@@ -14,6 +14,7 @@ def to_dlpack(tensor: Tensor) -> Any:
     """The capsule that shares the memory of a tensor; it can be taken once.
 
     Raises:
+        TypeError: it is no tensor.
         BufferError: the tensor needs a gradient.
 
     >>> import minigrad
@@ -21,4 +22,6 @@ def to_dlpack(tensor: Tensor) -> Any:
     >>> from_dlpack(to_dlpack(minigrad.ones(2)))
     tensor([1., 1.])
     """
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"to_dlpack: expected a tensor, got {type(tensor).__name__}")
     return tensor.__dlpack__()

@@ -285,7 +285,7 @@ def test_detach_shares_memory_and_counts_writes() -> None:
     z = y * y
     y.detach().zero_()
     assert y.tolist() == [0.0, 0.0]
-    with pytest.raises(RuntimeError, match="overwritten 1 time"):
+    with pytest.raises(RuntimeError, match="overwritten since"):
         z.sum().backward()
 
 
@@ -323,7 +323,7 @@ def test_an_overwritten_value_is_refused_with_both_places() -> None:
     assert re.search(r"mul \(.*test_inplace\.py:\d+: z = y \* y\) saved its input '(input|other)'", text), text
     assert "a tensor of shape (2,)" in text
     assert re.search(r"add_ \(.*test_inplace\.py:\d+: y\.add_\(1\)\) has overwr", text), text
-    assert "1 time" in text
+    assert "overwritten since" in text
     assert "x.clone()" in text
 
 
@@ -331,7 +331,7 @@ def test_an_overwritten_output_is_refused() -> None:
     x = leaf(1.0)
     y = x.exp()
     y += 1
-    with pytest.raises(RuntimeError, match=r"exp .* saved its output, .*overwr.* 1 time"):
+    with pytest.raises(RuntimeError, match=r"exp .* saved its output, .*overwritten since"):
         y.backward()
 
 
@@ -350,7 +350,7 @@ def test_an_array_written_from_outside() -> None:
     with minigrad.no_grad():
         x.array += 1
         x.written()
-    with pytest.raises(RuntimeError, match="was overwritten 1 time"):
+    with pytest.raises(RuntimeError, match="was overwritten since"):
         y.backward()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 import warnings
 from typing import Any
@@ -439,3 +440,45 @@ def test_products_of_matrices_are_of_tensors(call: Any) -> None:
     """An array went through forward and failed in backward."""
     with pytest.raises(TypeError, match=r"(matmul|linear): argument '\w+' must be a tensor, got (ndarray|float); minigrad.tensor"):
         call(minigrad.ones(2, 2, requires_grad=True), np.ones((2, 2), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda x: minigrad.einsum(3, x), TypeError, "einsum: expected the equation as a str, got int"),
+        (lambda x: minigrad.einsum(x, x), TypeError, "einsum: expected the axes of an operand as a list of numbers, got Tensor"),
+        (lambda x: minigrad.einsum(x, [0, 52]), ValueError, "einsum: expected numbers of axes from 0 to 51 or ..., got 52"),
+        (lambda x: minigrad.linalg.lstsq(None, x), TypeError, "lstsq: expected a tensor, got NoneType"),
+        (lambda x: minigrad.linalg.norm(""), TypeError, "norm: expected a tensor, got str"),
+        (lambda x: minigrad.linalg.cross(x, -1.5), TypeError, "cross_product: expected a tensor, got float"),
+        (lambda x: minigrad.linalg.svdvals(x / 0), RuntimeError, "the algorithm does not converge, because the input has NaN or infinite elements"),
+        (lambda x: minigrad.linalg.eigvalsh(x / 0), RuntimeError, "the algorithm does not converge"),
+        (lambda x: x.std(x[0, 0], math.inf), TypeError, "std: expected unbiased to be a bool, got float inf"),
+        (lambda x: x.take_along_dim(x.long(), -1.5), TypeError, "take_along_dim: expected a dimension as an int, got float -1.5"),
+        (lambda x: x.sum("0"), TypeError, "sum: expected a dimension as an int, got str '0'"),
+        (lambda x: x.rot90(1.5), TypeError, "rot90: expected a number of turns as an int, got float 1.5"),
+        (lambda x: x.sum().rot90(), RuntimeError, "rot90: expected at least 2 dimensions"),
+        (lambda x: minigrad.polygamma(2**62, x), RuntimeError, "polygamma: expected an order from 0 to 170"),
+        (lambda x: minigrad.polygamma(1.0, x), TypeError, "polygamma: expected the order as an int, got float"),
+        (lambda x: minigrad.utils.dlpack.to_dlpack(3), TypeError, "to_dlpack: expected a tensor, got int"),
+        (lambda x: minigrad.Tensor.random_(5), TypeError, "random_: expected a tensor, got int"),
+        (lambda x: minigrad.nn.functional.adaptive_avg_pool1d(x, 2**62), RuntimeError, r"output_size must be below 2\*\*31"),
+    ],
+)
+def test_what_a_fuzz_of_all_functions_found(call: Any, error: Any, message: str) -> None:
+    with pytest.raises(error, match=message):
+        call(minigrad.ones(2, 2))
+
+
+def test_einsum_takes_numbers_of_axes() -> None:
+    a, b = minigrad.arange(6.0).reshape(2, 3), minigrad.arange(12.0).reshape(3, 4)
+    assert minigrad.einsum(a, [0, 1], b, [1, 2], [2, 0]).tolist() == (a @ b).T.tolist()
+    assert minigrad.einsum(a, [7, 1], b, [1, 9]).tolist() == (a @ b).tolist()
+    assert minigrad.einsum(a, [..., 1], [...]).tolist() == a.sum(1).tolist()
+
+
+def test_arguments_that_are_tensors_are_not_written_to() -> None:
+    turns = minigrad.tensor(5)
+    assert minigrad.arange(4).reshape(2, 2).rot90(turns).tolist() == [[1, 3], [0, 2]]
+    assert turns.item() == 5
+    assert 2 <= minigrad.zeros(3).uniform_(minigrad.tensor(2.0), minigrad.tensor(3.0)).min().item() < 3

@@ -533,14 +533,15 @@ class Shares:
     __slots__ = ("counts", "inside", "length", "positions")
 
     def __init__(self, n: int, out: int) -> None:
-        spans = [(i * n // out, -((i + 1) * -n // out)) for i in range(out)]
-        self.counts = tuple([end - start for start, end in spans])
+        i = numpy.arange(out)
+        starts, ends = i * n // max(out, 1), -((i + 1) * -n // max(out, 1))
+        self.counts = tuple((ends - starts).tolist())
         self.length = max(self.counts, default=1)
         self.positions = self.inside = None
         if out == 0 or n % out:
-            places = [(start + t, end) for start, end in spans for t in range(self.length)]
-            self.positions = numpy.array([min(place, end - 1) for place, end in places], numpy.int64)
-            self.inside = numpy.array([place < end for place, end in places], numpy.bool_)
+            places = starts[:, None] + numpy.arange(self.length)
+            self.positions = numpy.minimum(places, ends[:, None] - 1).ravel()
+            self.inside = (places < ends[:, None]).ravel()
 
 
 _shares = lru_cache(1024)(Shares)
@@ -562,6 +563,8 @@ def _adaptive_size(op: str, rank: int, input: Tensor, output_size: OutputSize) -
             f"{op}: output_size must be non-negative and the input plane not empty, but got output_size {output_size}, "
             f"input shape {input.shape}"
         )
+    if max(size) >= 2**31:
+        raise RuntimeError(f"{op}: output_size must be below 2**31 along each axis, but got {output_size}")
     return size
 
 
