@@ -534,7 +534,8 @@ import minigrad._ext.kernels as kernels
 from minigrad.kernels.geometry import Windows
 windows = Windows((24, 24), (3, 3), (1, 1), (1, 1), ((0, 0), (0, 0)))
 x, w, y = np.ones((1, 1000, 24, 24), np.float32), np.ones((2000, 1000, 3, 3), np.float32), np.ones((1, 2000, 22, 22), np.float32)
-wide, tall = np.ones((90, 200000), np.float32), np.ones((200000, 1), np.float32)[:, [0] * 6]
+# 30 rows: one block of rows, whatever an instruction set's tiles
+wide, tall = np.ones((30, 600000), np.float32), np.ones((600000, 1), np.float32)[:, [0] * 6]
 kernels.set_conv_precision("highest")
 kernels.set_memory("plain")
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
