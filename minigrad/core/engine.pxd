@@ -18,9 +18,12 @@ cdef class Walk:
     cdef public list caught
     cdef public list constant
     cdef public object anomalies
+    cdef public dict uses
     cpdef deliver(self, Node node, Tensor g)
     cpdef deliver_part(self, Node node, object index, Tensor g)
     cpdef run(self)
+    cpdef take(self, Node node)
+    cpdef take_leaves_behind(self, Node node)
     cpdef settle(self)
     cpdef show(self, Node node, object watch)
     cpdef accumulate(self, Leaf leaf)

@@ -2,6 +2,9 @@
 
 Every node carries a number higher than those of all it depends on. So a heap that always gives the highest number gives a node only
 after everything that uses its result, when its gradient is complete. There is no recursion: a graph may be of any depth.
+
+Leaves are the oldest and so would all come last. Where a hook waits for one, to send its gradient away or to make the step at once, the walk
+counts how often the leaf is used and visits it right after its last use.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels import of, xp
-from .graph import PART, GradientEdge, Leaf, Node, Watch, start
+from .graph import AWAITED, PART, GradientEdge, Leaf, Node, Watch, start
 from .modes import set_recording, set_task
 from .primitive import Primitive, Rule, inputs_of, pick
 from .silence import restore, silence
@@ -43,7 +46,7 @@ ANOMALIES = Anomalies()
 class Walk:
     """One run of backward: the nodes that are ready, and the gradient that has reached each of them so far."""
 
-    __slots__ = ("ready", "pending", "retain", "create", "wanted", "useful", "found", "filling", "caught", "constant", "anomalies")
+    __slots__ = ("ready", "pending", "retain", "create", "wanted", "useful", "found", "filling", "caught", "constant", "anomalies", "uses")
 
     def __init__(self, retain: bool, create: bool) -> None:
         self.ready: list[Node] = []
@@ -56,6 +59,7 @@ class Walk:
         self.filling = False  # are the wanted gradients to go into `.grad`?
         self.caught: Any = None  # where the gradients for the inputs of a watched node are collected
         self.constant: list[Node] = []  # those for which a rule gave None, which is to say 0
+        self.uses: Any = None  # where hooks wait for leaves: how many nodes that use each are yet to be visited
         self.anomalies: Any = None
         if ANOMALIES.on:
             from .anomaly import Lookout
@@ -88,16 +92,32 @@ class Walk:
         """Visits every node that a gradient reaches, the latest first."""
         while self.ready:
             node: Node = heappop(self.ready)
-            if node.watch is not None:
-                self.show(node, node.watch)
-            if self.wanted is not None and node in self.wanted:
-                self.found[node] = self.pending[node]
-            if isinstance(node, Leaf):
-                self.accumulate(node)
-            else:
-                self.visit(node, self.pending.pop(node))
+            if self.uses is None:
+                self.take(node)
+            elif node in self.pending:  # and no leaf that has been visited already
+                self.take(node)
+                self.take_leaves_behind(node)
         if self.constant:
             self.settle()
+
+    def take(self, node: Node) -> None:
+        """Visits a node whose gradient is complete."""
+        if node.watch is not None:
+            self.show(node, node.watch)
+        if self.wanted is not None and node in self.wanted:
+            self.found[node] = self.pending[node]
+        if isinstance(node, Leaf):
+            self.accumulate(node)
+        else:
+            self.visit(node, self.pending.pop(node))
+
+    def take_leaves_behind(self, node: Node) -> None:
+        """Visits the leaves that a node used, which has been visited, if it was the last to use them."""
+        for edge in node.edges or ():
+            if edge in self.uses:
+                self.uses[edge] -= 1
+                if self.uses[edge] == 0 and edge in self.pending:
+                    self.take(edge)
 
     def settle(self) -> None:
         """Gives zeros to what has been reached by nothing but derivatives that are 0, which have spared the way there."""
@@ -415,15 +435,18 @@ def walk_from(op: str, roots: Sequence[Node], gradients: Sequence[Any], walk: Wa
             g = start_gradient(op, node, gradient)
             if walk.useful is None or node in walk.useful:
                 walk.deliver(node, g)
+        if walk.wanted is None and AWAITED:
+            walk.uses = uses_of_leaves(roots)
         walk.run()
         completed = True
     finally:
-        if task in ENDINGS:
-            for ending in ENDINGS.pop(task):
+        try:
+            for ending in ENDINGS.pop(task, ()):
                 ending(completed)
-        restore(warnings)
-        set_recording(recording_before)
-        set_task(task_before)
+        finally:
+            restore(warnings)
+            set_recording(recording_before)
+            set_task(task_before)
     if walk.anomalies is not None:
         walk.anomalies.close()
 
@@ -431,6 +454,22 @@ def walk_from(op: str, roots: Sequence[Node], gradients: Sequence[Any], walk: Wa
 def at_end(task: int, ending: Callable[[bool], None]) -> None:
     """Has something called when the walk of this number has ended: `ending(completed)`."""
     ENDINGS.setdefault(task, []).append(ending)
+
+
+def uses_of_leaves(roots: Sequence[Node]) -> dict[Node, int]:
+    """How often each leaf is used by the nodes that can be reached from the roots."""
+    uses: dict[Node, int] = {}
+    seen = set(roots)
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        for edge in node.edges or ():
+            if isinstance(edge, Leaf):
+                uses[edge] = uses.get(edge, 0) + 1
+            elif edge is not None and edge not in seen:
+                seen.add(edge)
+                stack.append(edge)
+    return uses
 
 
 def useful_nodes(roots: Sequence[Node], wanted: dict[Node, int]) -> set[Node]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakSet
 
 try:
     import cython
@@ -204,6 +205,9 @@ class Leaf(Node):
     def variable(self) -> Any:
         """The tensor whose `.grad` is filled; None if it is gone."""
         return self.tensor()
+
+
+AWAITED: WeakSet[Leaf] = WeakSet()  # leaves on which Tensor.register_post_accumulate_grad_hook has been called
 
 
 class GradientEdge(NamedTuple):

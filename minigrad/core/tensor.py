@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from .device import CPU, check_device, device_of, placed
 from .dtypes import CATEGORY, chosen_dtype, get_default_dtype
-from .graph import Leaf, Saved, Version, source_of, start, watch
+from .graph import AWAITED, Leaf, Saved, Version, source_of, start, watch
 from .graph import RemovableHandle as RemovableHandle
 from .modes import inference
 from .size import Size
@@ -157,7 +157,7 @@ class Tensor:
         return RemovableHandle(watch(edge_of(self)).on_gradient, hook)
 
     def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
-        """Calls `hook(tensor)` whenever backward has added to this leaf's `.grad`.
+        """Calls `hook(tensor)` whenever backward has added to this leaf's `.grad`: right after its last use, while backward goes on with the others.
 
         >>> import minigrad
         >>> x = minigrad.ones(2, requires_grad=True)
@@ -169,7 +169,9 @@ class Tensor:
             raise RuntimeError("register_post_accumulate_grad_hook: this tensor needs no gradient (requires_grad is False)")
         if not self.is_leaf:
             raise RuntimeError("register_post_accumulate_grad_hook: only a leaf's .grad is accumulated; use register_hook")
-        return RemovableHandle(watch(edge_of(self)).accumulated, hook)
+        leaf = edge_of(self)
+        AWAITED.add(leaf)
+        return RemovableHandle(watch(leaf).accumulated, hook)
 
     def is_inference(self) -> bool:
         """Whether this tensor was made in inference mode."""

@@ -103,6 +103,7 @@ class DistributedDataParallel(Module):
         self.given: set[int] = set()  # the ids of the parameters that it has reached
         self.launched = 0  # how many buckets are on their way: always the first ones, in every process
         self.left_out: list[str] = []
+        self.abandoned: list[Work] = []  # those of backwards that failed; their arrays must stay until the others have taken part
         for p in trained:
             p.register_post_accumulate_grad_hook(self._has_gradient)
 
@@ -149,6 +150,7 @@ class DistributedDataParallel(Module):
         self.task = current_task()
         self.launched = 0
         self.given.clear()
+        self.abandoned = [work for work in self.abandoned if not work.is_completed()]
         for bucket in self.buckets:
             bucket.missing, bucket.work, bucket.flat = len(bucket.parameters), None, None
         at_end(self.task, self._end)
@@ -162,8 +164,14 @@ class DistributedDataParallel(Module):
     def _end(self, completed: bool) -> None:
         """Called by the engine when the backward has ended."""
         self.task = 0
-        if not completed:
-            return
+        try:
+            if completed:
+                self._average()
+        finally:
+            self.abandoned += [bucket.work for bucket in self.buckets if bucket.work is not None]
+
+    def _average(self) -> None:
+        """Sends what has not gone yet, and puts the means into the gradients."""
         self._launch(complete_only=False)
         parameters = [p for bucket in self.buckets for p in bucket.parameters]
         given = np.array([id(p) in self.given for p in parameters])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,19 +11,12 @@ import pytest
 import minigrad
 from minigrad import Tensor
 from minigrad.autograd import grad
+from minigrad.core.engine import at_end
+from minigrad.core.modes import current_task
 
 
 def leaf(*values: float) -> Tensor:
     return minigrad.tensor(values, dtype=minigrad.float64, requires_grad=True)
-
-
-@pytest.fixture
-def no_collector() -> Iterator[None]:
-    """Whatever is freed inside is freed by reference counts alone."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 # --- grad() and backward(inputs=) -------------------------------------------------------------------------------------
@@ -258,6 +250,58 @@ def test_backward_for_inputs_runs_their_hooks() -> None:
     (x * w).backward(inputs=x)
     grad(x * w, w)
     assert seen == ["x"]
+
+
+def test_a_leaf_that_a_hook_waits_for_is_visited_after_its_last_use() -> None:
+    first, second, shared = leaf(2.0), leaf(3.0), leaf(5.0)
+    seen: list[Any] = []
+
+    def note(name: str) -> Callable[[Tensor], None]:
+        return lambda x: seen.append((name, x.grad.tolist()))
+
+    for name, x in (("first", first), ("second", second), ("shared", shared)):
+        x.register_post_accumulate_grad_hook(note(name))
+    y = first * shared
+    y.register_hook(lambda g: seen.append(("y", g.tolist())))
+    z = (y * second + shared) * 1
+    z.register_hook(lambda g: seen.append(("z", g.tolist())))
+    z.backward(retain_graph=True)
+    assert seen == [("z", [1.0]), ("second", [10.0]), ("y", [3.0]), ("first", [15.0]), ("shared", [7.0])]
+    minigrad.autograd.backward([second, z, first])  # leaves to begin with
+    assert [x.grad.tolist() for x in (first, second, shared)] == [[31.0], [21.0], [14.0]]
+    assert len(seen) == 10
+
+
+def test_a_leaf_that_a_hook_waits_for_comes_even_if_part_of_the_graph_has_no_gradient() -> None:
+    class Stop(minigrad.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor) -> Tensor:
+            return x * 1
+
+        @staticmethod
+        def backward(ctx: Any, g: Tensor) -> None:
+            return None
+
+    x = leaf(2.0)
+    seen: list[Any] = []
+    x.register_post_accumulate_grad_hook(lambda x: seen.append(x.grad.tolist()))
+    (x * 3 + Stop.apply(x * 5)).backward()
+    assert seen == [[3.0]]
+
+
+def test_what_fails_at_the_end_of_backward_leaves_the_modes_as_they_were() -> None:
+    x = leaf(2.0)
+
+    before = current_task()
+
+    def fail(completed: bool) -> None:
+        raise ValueError(f"at the end, {completed}")
+
+    x.register_post_accumulate_grad_hook(lambda _: at_end(current_task(), fail))
+    with pytest.raises(ValueError, match="at the end, True"):
+        (x * 3).backward()
+    assert current_task() == before
+    assert (x * 1).requires_grad
 
 
 def test_a_tensor_retains_its_gradient_through_a_write() -> None:

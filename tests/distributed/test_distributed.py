@@ -111,6 +111,15 @@ def test_parameters_that_a_process_leaves_out() -> None:
     assert "find_unused_parameters=True" in second["again"]
 
 
+def test_buckets_leave_while_backward_goes_on() -> None:
+    assert results("overlapping", 2) == [[0, 2, 4, 6]] * 2
+
+
+def test_a_backward_that_fails_and_the_next() -> None:
+    for got in results("failing", 2):
+        assert got == {"error": "ValueError: of a hook", "abandoned": 2, "left": 0, "grad": [1.5, 1.5]}
+
+
 def test_what_cannot_be_wrapped() -> None:
     for got in results("differing", 2):
         assert got[0].startswith("RuntimeError: DistributedDataParallel: the models of ranks")

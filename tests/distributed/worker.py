@@ -153,6 +153,36 @@ def unused(find: str) -> Any:
     return {"grads": grads, "again": again}
 
 
+def overlapping() -> Any:
+    """How many buckets, of one parameter each, are on their way when backward comes to each of the four layers' results."""
+    model = nn.Sequential(*[nn.Linear(2, 2, **DOUBLE) for _ in range(4)])
+    parallel = dist.DistributedDataParallel(model, bucket_cap_mb=1e-6)
+    launched: list[int] = []
+    for layer in model:
+        layer.register_forward_hook(lambda _, args, out: out.register_hook(lambda g: launched.append(parallel.launched)) and None)
+    parallel(minigrad.ones(1, 2, **DOUBLE)).sum().backward()
+    return launched
+
+
+def failing() -> Any:
+    """A backward that fails in every process, with buckets on their way; the next ones are right."""
+    model = nn.Sequential(nn.Linear(2, 300, **DOUBLE), nn.Linear(300, 2, **DOUBLE))
+    parallel = dist.DistributedDataParallel(model, bucket_cap_mb=1e-6)
+
+    def fail(g: Any) -> None:
+        raise ValueError("of a hook")
+
+    x = minigrad.ones(1, 2, **DOUBLE)
+    hook = model[1].register_forward_pre_hook(lambda _, args: args[0].register_hook(fail) and None)
+    error = refused(lambda: parallel(x).sum().backward())
+    abandoned = len(parallel.abandoned)
+    hook.remove()
+    for _ in range(2):
+        parallel.zero_grad()
+        (parallel(x).sum() * (dist.get_rank() + 1)).backward()
+    return {"error": error, "abandoned": abandoned, "left": len(parallel.abandoned), "grad": model[1].bias.grad.tolist()}
+
+
 def differing() -> Any:
     """Models of other sizes in each process, and models that need no wrapping."""
     return [
