@@ -49,7 +49,7 @@ def public() -> dict[str, Callable[..., Any]]:
                 found[prefix + name] = value
     for name in dir(minigrad.Tensor):
         value = getattr(minigrad.Tensor, name)
-        if callable(value) and not name.startswith(("_", "derivative_of_")):
+        if callable(value) and not name.startswith("_"):
             found["Tensor." + name] = value
     return found
 

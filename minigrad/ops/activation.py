@@ -40,7 +40,7 @@ def _(target):
     xp(target).maximum(target, 0, out=target)
 
 
-@elementwise(REAL, NONZERO, to_float=False, method=False, oracle=lambda g, out: g if out > 0 else 0.0)
+@elementwise(REAL, NONZERO, to_float=False, method=False, writes=False, oracle=lambda g, out: g if out > 0 else 0.0)
 def relu_input(slopes, out, /):
     """The slopes where the output of relu is not 0."""
     return of(out).binary("relu_input", slopes, out)
@@ -67,7 +67,7 @@ def _(g, input, negative_slope):
     return leaky_relu_input(g, input, negative_slope)
 
 
-@elementwise(REAL, NONZERO, method=False, oracle=lambda g, x: g if x > 0 else 0.01 * g)
+@elementwise(REAL, NONZERO, method=False, writes=False, oracle=lambda g, x: g if x > 0 else 0.01 * g)
 def leaky_relu_input(slopes, input, /, negative_slope=0.01):
     """The slopes where the input is above 0, negative_slope times them below."""
     return of(input).binary("leaky_relu_input", slopes, input, negative_slope)

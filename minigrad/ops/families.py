@@ -59,13 +59,14 @@ NONZERO = Domain(kinks=(0.0,))
 INTEGER_KINKS = Domain(kinks=tuple(float(i) for i in range(-4, 5)))
 
 
-def elementwise(*domains: Domain, to_float: bool = True, **facts: Any) -> Callable[[Any], Any]:
-    """Declares an elementwise operation: operands are promoted, an in-place form exists, its arguments have these domains."""
+def elementwise(*domains: Domain, to_float: bool = True, writes: bool = True, **facts: Any) -> Callable[[Any], Any]:
+    """Declares an elementwise operation: operands are promoted, an in-place form exists if it `writes`, its arguments have these domains."""
 
     def declare(function: Any) -> Any:
         promotion = PROMOTE_TO_FLOAT if to_float else PROMOTE
         op = primitive(promotion=promotion, laws="elementwise", domains=domains or (REAL,), **facts)(function)
-        in_place(op)
+        if writes:
+            in_place(op)
         return op
 
     return declare

@@ -132,7 +132,7 @@ def _(g, input):
     return g * derivative_of_digamma(input, 1)
 
 
-@elementwise(POSITIVE, method=False)
+@elementwise(POSITIVE, method=False, writes=False)
 def derivative_of_digamma(input, /, n=1):
     """The n-th derivative of digamma."""
     return special.polygamma(n, input)
@@ -183,7 +183,7 @@ def _(g, input):
     return g * derivative_of_sinc(input, 1)
 
 
-@elementwise(method=False)
+@elementwise(method=False, writes=False)
 def derivative_of_sinc(input, /, order=1):
     """The derivative of sinc of this order, also at 0, where the formula for it divides by 0."""
     return special.sinc(input, order)

@@ -208,7 +208,7 @@ def _(g, out):
     return tanh_input(g, out)
 
 
-@elementwise(REAL, REAL, method=False, oracle=lambda g, out: g * (1 - out * out))
+@elementwise(REAL, REAL, method=False, writes=False, oracle=lambda g, out: g * (1 - out * out))
 def tanh_input(slopes, out, /):
     """slopes * (1 - out**2): the gradient of tanh, by its output."""
     return of(out).binary("tanh_input", slopes, out)
@@ -235,7 +235,7 @@ def _(g, out):
     return sigmoid_input(g, out)
 
 
-@elementwise(REAL, REAL, method=False, oracle=lambda g, out: g * (out * (1 - out)))
+@elementwise(REAL, REAL, method=False, writes=False, oracle=lambda g, out: g * (out * (1 - out)))
 def sigmoid_input(slopes, out, /):
     """slopes * out * (1 - out): the gradient of sigmoid, by its output."""
     return of(out).binary("sigmoid_input", slopes, out)
