@@ -102,7 +102,8 @@ def simulated(title: str, on_host: str, host_only: bool) -> str:
 
 def in_process(kind: str, examples: int) -> Marks:
     """What the laws say with one kind of kernels, which is chosen when minigrad is imported."""
-    command = [sys.executable, "-m", "minigrad.testing.table", "--examples", str(examples), "--json"]
+    same_path = ["-P"] if sys.flags.safe_path else []  # or it would import another minigrad than this one, of the folder it is in
+    command = [sys.executable, *same_path, "-m", "minigrad.testing.table", "--examples", str(examples), "--json"]
     done = subprocess.run(
         command, env={**os.environ, "MINIGRAD_KERNELS": kind}, capture_output=True, text=True, check=False
     )

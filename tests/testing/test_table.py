@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -46,7 +47,8 @@ def test_a_broken_law_is_shown(
     assert table.main([]) == 0
 
 
-def test_each_kind_of_kernels_is_tried_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("safe_path", "option"), [(True, ["-P"]), (False, [])])
+def test_each_kind_of_kernels_is_tried_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch, safe_path: bool, option: list[str]) -> None:
     seen = []
 
     class Done:
@@ -54,12 +56,13 @@ def test_each_kind_of_kernels_is_tried_in_a_process_of_its_own(monkeypatch: pyte
         stdout = json.dumps({"tanh": {"vjp": "yes"}})
 
     def run(command: list[str], env: dict[str, str], **options: object) -> Done:
-        seen.append((env["MINIGRAD_KERNELS"], command[-3:]))
+        seen.append((env["MINIGRAD_KERNELS"], command[1:]))
         return Done()
 
     monkeypatch.setattr("minigrad.testing.table.subprocess.run", run)
+    monkeypatch.setattr("minigrad.testing.table.sys.flags", SimpleNamespace(safe_path=safe_path))
     assert table.in_process("reference", 3) == {"tanh": {"vjp": "yes"}}
-    assert seen == [("reference", ["--examples", "3", "--json"])]
+    assert seen == [("reference", [*option, "-m", "minigrad.testing.table", "--examples", "3", "--json"])]
     Done.returncode, Done.stderr = 1, "no kernels"
     with pytest.raises(RuntimeError, match="with the compiled kernels:\nno kernels"):
         table.in_process("compiled", 3)
