@@ -34,8 +34,8 @@ class Bug(NamedTuple):
 BUGS = {
     "no barrier after the tiles are filled": Bug("conv", "__syncthreads();  // FILL", "", "conv", "uninitialised|race", True),
     "no barrier before the tiles are filled again": Bug("conv", "__syncthreads();  // REUSE", "", "conv", "race|uninitialised", False),
-    "a tile is read beyond its end": Bug("conv", "&left[buffer][k][my_row * TR + i]", "&left[buffer][k + 1][my_row * TR + i]", "conv", "out of bounds|uninitialised|race", False),
-    "a vector is read where none begins": Bug("conv", "&right[buffer][k][my_column * 4", "&right[buffer][k][my_column * 4 + 1", "conv", "misaligned", False),
+    "a tile is read beyond its end": Bug("conv", "&left[k][my_row * TR + i]", "&left[k + 1][my_row * TR + i]", "conv", "out of bounds|uninitialised|race", False),
+    "a vector is read where none begins": Bug("conv", "&right[k][my_column * 4", "&right[k][my_column * 4 + 1", "conv", "misaligned", False),
     "columns beyond the last are written": Bug("conv", "if (at >= columns) continue;", "", "conv", "out of bounds", True),
     "rows beyond the last are written": Bug("conv", "if (r >= rows) continue;", "", "conv", "out of bounds|race", True),
     "padding is read": Bug("conv", "const bool inside = ((unsigned)(d + tap.y) < (unsigned)in_d) & ((unsigned)(h + tap.z) < (unsigned)in_h) &", "const bool inside =", "conv", "out of bounds", False),

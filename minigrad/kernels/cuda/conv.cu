@@ -19,6 +19,29 @@ extern "C" __global__ void pack(const T* w, const int* sources, T* packed, int g
     }
 }
 
+// Adds the product of a chunk, which is in shared memory, to a thread's sums: TR rows by TC columns, read four at a time.
+template <int ROWS, int COLUMNS, int TR, int TC>
+__device__ __forceinline__ void multiply_chunk(const A (*left)[ROWS], const A (*right)[COLUMNS], int my_row, int my_column, A (*sums)[TC]) {
+#pragma unroll
+    for (int k = 0; k < DEPTH; k++) {
+        A a[TR], b[TC];
+#pragma unroll
+        for (int i = 0; i < TR; i += 4) {
+            const Quad q = *reinterpret_cast<const Quad*>(&left[k][my_row * TR + i]);
+            a[i] = q.v[0]; a[i + 1] = q.v[1]; a[i + 2] = q.v[2]; a[i + 3] = q.v[3];
+        }
+#pragma unroll
+        for (int j = 0; j < TC; j += 4) {
+            const Quad q = *reinterpret_cast<const Quad*>(&right[k][my_column * 4 + j * (COLUMNS / TC)]);
+            b[j] = q.v[0]; b[j + 1] = q.v[1]; b[j + 2] = q.v[2]; b[j + 3] = q.v[3];
+        }
+#pragma unroll
+        for (int i = 0; i < TR; i++)
+#pragma unroll
+            for (int j = 0; j < TC; j++) sums[i][j] += a[i] * b[j];
+    }
+}
+
 #define GATHER_PARAMETERS                                                                                                                        \
     const T *x, const T *packed, const int4 *table, const T *bias, T *y, A *parts, int groups, int rows, int padded_rows, int padded_depth,       \
         int images, int image_step, int group_step, int in_d, int in_h, int in_w, int part_d, int part_h, int part_w, int step_d, int step_h,     \
@@ -73,24 +96,7 @@ __device__ __forceinline__ void gather(A (*left)[DEPTH][ROWS], A (*right)[DEPTH]
     for (int rest = last - first; rest > 0; rest--) {
         const bool more = rest > 1;
         if (more) read();
-#pragma unroll
-        for (int k = 0; k < DEPTH; k++) {
-            A a[TR], b[TC];
-#pragma unroll
-            for (int i = 0; i < TR; i += 4) {
-                const Quad q = *reinterpret_cast<const Quad*>(&left[buffer][k][my_row * TR + i]);
-                a[i] = q.v[0]; a[i + 1] = q.v[1]; a[i + 2] = q.v[2]; a[i + 3] = q.v[3];
-            }
-#pragma unroll
-            for (int j = 0; j < TC; j += 4) {
-                const Quad q = *reinterpret_cast<const Quad*>(&right[buffer][k][my_column * 4 + j * (COLUMNS / TC)]);
-                b[j] = q.v[0]; b[j + 1] = q.v[1]; b[j + 2] = q.v[2]; b[j + 3] = q.v[3];
-            }
-#pragma unroll
-            for (int i = 0; i < TR; i++)
-#pragma unroll
-                for (int j = 0; j < TC; j++) sums[i][j] += a[i] * b[j];
-        }
+        multiply_chunk<ROWS, COLUMNS, TR, TC>(left[buffer], right[buffer], my_row, my_column, sums);
         if (more) {
             keep(buffer ^ 1);
             __syncthreads();  // REUSE
@@ -179,24 +185,7 @@ __device__ __forceinline__ void weight(A (*left)[DEPTH][ROWS], A (*right)[DEPTH]
         const bool more = chunk + 1 < last;
         if (more) read(chunk + 1);
         if (chunk + 2 < last) locate(chunk + 2);
-#pragma unroll
-        for (int k = 0; k < DEPTH; k++) {
-            A a[TR], b[TC];
-#pragma unroll
-            for (int i = 0; i < TR; i += 4) {
-                const Quad q = *reinterpret_cast<const Quad*>(&left[buffer][k][my_row * TR + i]);
-                a[i] = q.v[0]; a[i + 1] = q.v[1]; a[i + 2] = q.v[2]; a[i + 3] = q.v[3];
-            }
-#pragma unroll
-            for (int j = 0; j < TC; j += 4) {
-                const Quad q = *reinterpret_cast<const Quad*>(&right[buffer][k][my_column * 4 + j * (COLUMNS / TC)]);
-                b[j] = q.v[0]; b[j + 1] = q.v[1]; b[j + 2] = q.v[2]; b[j + 3] = q.v[3];
-            }
-#pragma unroll
-            for (int i = 0; i < TR; i++)
-#pragma unroll
-                for (int j = 0; j < TC; j++) sums[i][j] += a[i] * b[j];
-        }
+        multiply_chunk<ROWS, COLUMNS, TR, TC>(left[buffer], right[buffer], my_row, my_column, sums);
         if (more) {
             keep(buffer ^ 1);
             __syncthreads();

@@ -9,16 +9,24 @@
 template <bool BY_BLOCK> __device__ __forceinline__ A total(A value, A* slots) { return BY_BLOCK ? block_sum(value, slots) : value; }
 template <bool BY_BLOCK> __device__ __forceinline__ A most(A value, A* slots) { return BY_BLOCK ? block_max(value, slots) : value; }
 
-template <bool BY_BLOCK> __device__ __forceinline__ void softmax(A* slots, const T* x, T* y, int lines, int length, int inner, int logarithm) {
-    LINE(BY_BLOCK);
-    A largest = -INFINITY_OF_A, sum = 0;
+// The largest element of a line, and the sum of the exponentials of what the others lack of it.
+template <bool BY_BLOCK>
+__device__ __forceinline__ void normaliser(A* slots, const T* x, int begin, int pace, int length, int inner, A& largest, A& sum) {
+    largest = -INFINITY_OF_A;
+    sum = 0;
     for (int i = begin; i < length; i += pace) {
-        const A value = wide(x[start + (int64)i * inner]);
+        const A value = wide(x[(int64)i * inner]);
         largest = value > largest || value != value ? value : largest;
     }
     largest = most<BY_BLOCK>(largest, slots);
-    for (int i = begin; i < length; i += pace) sum += exp(wide(x[start + (int64)i * inner]) - largest);
+    for (int i = begin; i < length; i += pace) sum += exp(wide(x[(int64)i * inner]) - largest);
     sum = total<BY_BLOCK>(sum, slots);
+}
+
+template <bool BY_BLOCK> __device__ __forceinline__ void softmax(A* slots, const T* x, T* y, int lines, int length, int inner, int logarithm) {
+    LINE(BY_BLOCK);
+    A largest, sum;
+    normaliser<BY_BLOCK>(slots, x + start, begin, pace, length, inner, largest, sum);
     const A log_sum = log(sum);
     for (int i = begin; i < length; i += pace) {
         const A shifted = wide(x[start + (int64)i * inner]) - largest;
@@ -44,14 +52,8 @@ template <bool BY_BLOCK> __device__ __forceinline__ void softmax_input(A* slots,
 template <bool BY_BLOCK>
 __device__ __forceinline__ void cross_entropy(A* slots, const T* x, const int64* target, const T* weight, T* loss, T* largest_of, T* log_sum_of, int lines, int length, int inner, int64 ignored) {
     LINE(BY_BLOCK);
-    A largest = -INFINITY_OF_A, sum = 0;
-    for (int i = begin; i < length; i += pace) {
-        const A value = wide(x[start + (int64)i * inner]);
-        largest = value > largest || value != value ? value : largest;
-    }
-    largest = most<BY_BLOCK>(largest, slots);
-    for (int i = begin; i < length; i += pace) sum += exp(wide(x[start + (int64)i * inner]) - largest);
-    sum = total<BY_BLOCK>(sum, slots);
+    A largest, sum;
+    normaliser<BY_BLOCK>(slots, x + start, begin, pace, length, inner, largest, sum);
     if (begin == 0) {
         const int64 c = target[line];
         const A log_sum = log(sum);
