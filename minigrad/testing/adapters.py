@@ -26,7 +26,7 @@ from minigrad.ops import random as generators
 from minigrad.testing.report import Array
 
 FRAMEWORKS = ("minigrad", "torch", "numpy", "jax", "autograd")
-SEED = 12345
+SEED, SEED_OF_BACKWARD = 12345, 54321
 GENERATOR: Any = generators.default_generator
 
 
@@ -67,6 +67,7 @@ class Subject:
         self.fn = fn
         self.vjp = vjp
         self.random: bool | None = None
+        self.redraws = False  # whether the derivative draws random numbers of its own
         self.first_only = ""  # why its derivative need not be differentiable again
         self.name = str(getattr(fn, "__qualname__", None) or getattr(fn, "name", None) or type(fn).__name__)
         owner = getattr(fn, "__self__", None)
@@ -81,7 +82,7 @@ class Subject:
         return self.run(arrays, ()).outs
 
     @contextmanager
-    def seeded(self) -> Iterator[None]:
+    def seeded(self, number: int = SEED) -> Iterator[None]:
         """Lets every call draw the same random numbers, if the first one showed that any are drawn."""
         with np.errstate(all="ignore"):
             if self.random is False:
@@ -89,10 +90,12 @@ class Subject:
                 return
             states = self.random_state()
             try:
-                self.seed()
+                self.seed(number)
                 begin = self.random_state()
                 yield
-                self.random = self.random or marks(begin) != marks(self.random_state())
+                drawn = marks(begin) != marks(self.random_state())
+                self.random = self.random or drawn
+                self.redraws |= drawn and number == SEED_OF_BACKWARD
             finally:
                 self.restore_random_state(states)
 
@@ -103,8 +106,8 @@ class Subject:
     def restore_random_state(self, states: Sequence[Any]) -> None:
         np.random.set_state(states[0])
 
-    def seed(self) -> None:
-        np.random.seed(SEED)
+    def seed(self, number: int) -> None:
+        np.random.seed(number)
 
 
 def marks(states: Sequence[Any]) -> list[bytes]:
@@ -185,6 +188,10 @@ class TensorSubject(Subject):
         """Does a derivative that is not the framework's own take part?"""
         raise NotImplementedError
 
+    def refuses(self, gradient: Any) -> bool:
+        """Would the framework refuse to differentiate this gradient, as what is once differentiable?"""
+        return False
+
     def look_at(self, kept: Sequence[Any], backward: Any) -> None:
         """Notes why a backward by hand has no second derivative: what forward computed and kept has no graph, and NumPy records none."""
         if hasattr(backward, "__wrapped__"):
@@ -216,14 +223,15 @@ class TensorSubject(Subject):
         xs = [inputs[i] for i in asked]
 
         def pull(weights: Sequence[Array]) -> list[Array | None]:
-            with self.seeded():
-                if self.vjp is not None:
-                    gs = [self.tensor(w) for w in weights]
+            if self.vjp is not None:
+                gs = [self.tensor(w) for w in weights]
+                with self.seeded():  # it has nothing but its arguments: what the function drew it must draw again
                     return chosen(self.vjp(gs[0] if len(gs) == 1 else tuple(gs), *inputs), arrays, self.array)
-                pairs = [(out, self.tensor(w)) for out, w in zip(outs, weights, strict=True) if out.requires_grad]
-                if not pairs or not xs:
-                    return [None] * len(asked)
-                roots, starts = zip(*pairs, strict=True)
+            pairs = [(out, self.tensor(w)) for out, w in zip(outs, weights, strict=True) if out.requires_grad]
+            if not pairs or not xs:
+                return [None] * len(asked)
+            roots, starts = zip(*pairs, strict=True)
+            with self.seeded(SEED_OF_BACKWARD):
                 found = self.gradients(roots, xs, starts)
             return [None if g is None else self.array(g) for g in found]
 
@@ -255,17 +263,19 @@ class Second(Subject):
             raise CannotBeDone("no output needs a gradient")
         roots, starts = zip(*pairs, strict=True)
         xs = [inputs[i] for i in which]
-        with subject.seeded():
+        with subject.seeded(SEED_OF_BACKWARD):
             first = subject.gradients(roots, [inputs[i] for i in which if i < n], starts, create_graph=True)[self.which]
         if first is None or not first.requires_grad:
             raise CannotBeDone("the gradient has no graph")
+        if subject.refuses(first):
+            raise CannotBeDone("the gradient is not to be differentiated again")
 
         def pull(again: Sequence[Array]) -> list[Array | None]:
-            with subject.seeded():
+            with subject.seeded(SEED_OF_BACKWARD):
                 found = subject.gradients([first], xs, [subject.tensor(again[0])])
             return [None if g is None else subject.array(g) for g in found]
 
-        return Run([subject.array(first)], pull, True)
+        return Run([subject.array(first)], pull, subject.is_own(outs))
 
 
 class MinigradSubject(TensorSubject):
@@ -311,9 +321,9 @@ class MinigradSubject(TensorSubject):
         super().restore_random_state(states)
         GENERATOR.set_state(states[1])
 
-    def seed(self) -> None:
-        super().seed()
-        GENERATOR.manual_seed(SEED)
+    def seed(self, number: int) -> None:
+        super().seed(number)
+        GENERATOR.manual_seed(number)
 
 
 class TorchSubject(TensorSubject):
@@ -360,19 +370,27 @@ class TorchSubject(TensorSubject):
             self.torch.autograd.grad(outs, xs, weights, retain_graph=True, create_graph=create_graph, allow_unused=True)
         )
 
-    def is_own(self, outs: Sequence[Any]) -> bool:
+    def nodes(self, outs: Sequence[Any]) -> Iterator[Any]:
+        """The graph of these tensors."""
         nodes = [out.grad_fn for out in outs if out.grad_fn is not None]
         seen = set(nodes)
-        own = False
         while nodes:
             node = nodes.pop()
-            if isinstance(node, self.torch.autograd.function.FunctionCtx):
-                own = True
-                self.look_at([*node.saved_tensors, *vars(node).values()], type(node)._forward_cls.backward)
+            yield node
             new = [edge for edge, _ in node.next_functions if edge is not None and edge not in seen]
             seen.update(new)
             nodes += new
+
+    def is_own(self, outs: Sequence[Any]) -> bool:
+        own = False
+        for node in self.nodes(outs):
+            if isinstance(node, self.torch.autograd.function.FunctionCtx):
+                own = True
+                self.look_at([*node.saved_tensors, *vars(node).values()], type(node)._forward_cls.backward)
         return own
+
+    def refuses(self, gradient: Any) -> bool:
+        return any(node.name().endswith("Error") for node in self.nodes([gradient]))
 
     def random_state(self) -> list[Any]:
         return [*super().random_state(), self.torch.get_rng_state()]
@@ -381,9 +399,9 @@ class TorchSubject(TensorSubject):
         super().restore_random_state(states)
         self.torch.set_rng_state(states[1])
 
-    def seed(self) -> None:
-        super().seed()
-        self.torch.default_generator.manual_seed(SEED)  # torch.manual_seed would wake every device
+    def seed(self, number: int) -> None:
+        super().seed(number)
+        self.torch.default_generator.manual_seed(number)  # torch.manual_seed would wake every device
 
 
 class JaxSubject(Subject):

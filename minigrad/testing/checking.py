@@ -18,9 +18,21 @@ from minigrad.core.primitive import Primitive
 from minigrad.testing.adapters import CannotBeDone, Subject, subject_of
 from minigrad.testing.case import Broken, Budget, Notes, OutOfTime, Unusable
 from minigrad.testing.functions import examine
-from minigrad.testing.operations import LAWS, Law
+from minigrad.testing.operations import LAWS, Law, telling_first
 from minigrad.testing.report import Finding, GradientError
-from minigrad.testing.samples import EMPTY, accepted, arguments, as_inputs, cut, generic, like, resized, variations
+from minigrad.testing.samples import (
+    EMPTY,
+    accepted,
+    arguments,
+    as_inputs,
+    cut,
+    enlarged,
+    generic,
+    like,
+    repeated_batch,
+    resized,
+    variations,
+)
 from minigrad.testing.script import script_of
 from minigrad.testing.session import Session, told
 
@@ -136,6 +148,7 @@ class Search:
         self.budget = Budget(seconds)
         self.notes = Notes()
         self.findings: list[Finding] = []
+        self.coarse = False  # whether only errors count that are large beside the function itself
         self.strategy = False  # whether examples are drawn, so that others like them may be made
         self.bounds: dict[int, tuple[float, float]] = {}
         self.examples = 0
@@ -149,7 +162,14 @@ class Search:
         self.remember(arrays)
         try:
             examine(
-                self.subject, arrays, self.notes, self.budget, lenient, ["gradient"] if resized else self.laws, resized
+                self.subject,
+                arrays,
+                self.notes,
+                self.budget,
+                lenient,
+                ["gradient"] if resized else self.laws,
+                resized,
+                self.coarse,
             )
             self.examples += 1
         except Unusable as error:
@@ -180,15 +200,29 @@ class Search:
                 if number + 1 >= max(1, self.max_examples):
                     break
             if self.max_examples > 1:
+                self.larger(arrays)
                 self.other_shapes(arrays)
         except Broken as broken:
             self.simplify(broken.finding)
         except OutOfTime:
             self.notes.remark("the time was spent before all examples were tried")
 
+    def larger(self, arrays: Sequence[Any]) -> None:
+        """Larger numbers than the given ones, whose gradients alone are looked at, where they are finite."""
+        self.coarse = True  # also where an example is made smaller that is found here
+        for example in enlarged(arrays):
+            self.try_example(example, True, True)
+        self.coarse = False
+
     def other_shapes(self, arrays: Sequence[Any]) -> None:
-        """The arrays with axes of length 1 and 0."""
-        for example, broadcasts in resized(self.subject, arrays):
+        """The arrays with axes of length 2 in the place of 1, of 1 and of 0.
+
+        Not for what is the framework's own: its functions may write beyond their memory where sizes do not fit, as torch's ctc_loss does.
+        """
+        if self.subject.framework != "minigrad" and not self.subject.run(arrays).own:
+            return
+        batches = [(example, True) for example in repeated_batch(self.subject, arrays)]
+        for example, broadcasts in [*batches, *resized(self.subject, arrays)]:
             try:
                 self.try_example(example, True, broadcasts)
             except Broken as broken:
@@ -231,6 +265,10 @@ class Search:
                 except Broken:
                     if len(self.findings) > 3:
                         break
+            for one in shapes[:2] if domain is None and not self.findings else ():
+                self.larger(generic(one, domains))
+        except Broken:
+            return
         except OutOfTime:
             self.notes.remark("the time was spent before all examples were tried")
             return
@@ -252,15 +290,38 @@ class Search:
 
     def operation(self, op: Primitive) -> None:
         """The laws of operations, which know how theirs wants to be called."""
-        for name, law in LAWS.items():
+        for name in telling_first():
+            law, broken = LAWS[name], list[AssertionError]()
             if law.applies(op) and (self.laws is None or name in self.laws):
                 try:
-                    self.configured(law_test(law, op))()
-                except AssertionError as error:
-                    raise GradientError(f"{op.name}: breaks the law {name!r}: {error}") from error
+                    self.configured(self.law_test(law, op, broken))()
+                except (AssertionError, OutOfTime) as error:
+                    if broken:
+                        raise GradientError(f"{op.name}: breaks the law {name!r}: {broken[-1]}") from error
+                    if not isinstance(error, OutOfTime):
+                        raise
+                    self.notes.remark(f"the time was spent before the law {name!r} was checked on all examples")
+                    return
                 self.notes.laws[name] += self.max_examples
                 self.notes.elements += 1
                 self.examples += self.max_examples
+
+    def law_test(self, law: Law, op: Primitive, broken: list[AssertionError]) -> Callable[..., Any]:
+        """A law as a test of Hypothesis, which stops when the time is spent."""
+
+        @given(data=st.data())
+        def run(data: Any) -> None:
+            try:
+                law(op, data.draw)
+            except AssertionError as error:
+                if not broken:  # from now on the time is for making the example smaller
+                    self.budget = Budget(SHRINKING)
+                broken.append(error)
+                self.budget.check()
+                raise
+            self.budget.check()  # not before: Hypothesis insists that the same draws follow on the same
+
+        return run
 
     def configured(self, run: Callable[..., Any]) -> Callable[..., Any]:
         """A test of Hypothesis with the settings of this search."""
@@ -365,14 +426,6 @@ class Search:
 def is_declared(op: Primitive) -> bool:
     """Does an operation say how it is to be called?"""
     return "cases" in op.facts or "domains" in op.facts or op.facts.get("laws") == "reduction"
-
-
-def law_test(law: Law, op: Primitive) -> Callable[..., Any]:
-    @given(data=st.data())
-    def run(data: Any) -> None:
-        law(op, data.draw)
-
-    return run
 
 
 def without_numbers(text: str) -> str:

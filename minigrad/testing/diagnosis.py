@@ -7,69 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import permutations
+from math import comb
 
 import numpy as np
 
+from minigrad.testing.evidence import Evidence
+from minigrad.testing.patterns import place_pattern, where_values
 from minigrad.testing.report import Array
 
-
-class Evidence:
-    """What is known of a wrong gradient.
-
-    Args:
-        xs, outs, weights: inputs, outputs and the cotangents of these.
-        got, expected: the gradients of all inputs as they are and as differences have them.
-        known: where there is a derivative.
-        fine: where the gradient is right.
-        columns: for each input the Jacobian, inputs by outputs, or None where it is not known whole.
-        missing: the inputs that the framework gives no gradient for.
-    """
-
-    def __init__(
-        self,
-        xs: Sequence[Array],
-        outs: Sequence[Array],
-        weights: Sequence[Array],
-        got: Sequence[Array],
-        expected: Sequence[Array],
-        known: Sequence[Array],
-        fine: Sequence[Array],
-        columns: Sequence[Array | None],
-        missing: Sequence[bool],
-        tolerance: float,
-    ) -> None:
-        self.xs = [x.astype(np.float64) for x in xs]
-        self.outs = [out.astype(np.float64) for out in outs]
-        self.weights = [w.astype(np.float64) for w in weights]
-        self.got = [g.astype(np.float64) for g in got]
-        self.expected = list(expected)
-        self.known = [k & np.isfinite(e) for k, e in zip(known, expected, strict=True)]
-        self.fine = list(fine)
-        self.columns = list(columns)
-        self.missing = list(missing)
-        self.tolerance = max(50 * tolerance, 1e-4)
-        self.earlier: list[list[Array]] = []  # gradients of earlier examples
-        self.indices: list[Array] = []  # the inputs of whole numbers
-        self.elsewhere: Callable[[int, dict[int, Array]], Array | None] = lambda i, changed: (
-            None
-        )  # the i-th gradient at other inputs
-
-    def fits(self, i: int, supposed: Array, where: Array | None = None) -> bool:
-        """Is this what the i-th gradient is, on all elements that are known?"""
-        if supposed.shape != self.got[i].shape:
-            return False
-        known = self.known[i] if where is None else self.known[i] & where
-        if not known.any():
-            return False
-        with np.errstate(all="ignore"):
-            size = np.abs(self.got[i][known]).max() + np.abs(supposed[known]).max()
-            unexplained = np.abs(self.got[i] - supposed)[known].max()
-            explained = np.abs(self.got[i] - self.expected[i])[known].max()
-            return bool(
-                unexplained <= self.tolerance * (size + 1e-300) and unexplained <= 0.05 * explained and explained > 0
-            )
-
-
+SIGNS = ("where the input is negative", "where the input is positive")
+MANY = 20  # ways to choose the wrong elements: with fewer, a pattern may be chance
 Rule = Callable[[Evidence, int], Iterator[str]]
 
 
@@ -152,6 +99,13 @@ def stale(e: Evidence, i: int) -> Iterator[str]:
         yield "stale: this is the gradient of an earlier call with other inputs; something is kept between calls"
 
 
+def kept(e: Evidence, i: int) -> Iterator[str]:
+    """The same, where it is certain: slopes of a few values only, as 0 and 1, are those of other inputs too."""
+    slopes = e.got[i] / e.weights[0] if len(e.weights) == 1 and e.weights[0].shape == e.got[i].shape else e.got[i]
+    if np.unique(np.round(slopes[np.isfinite(slopes)], 9)).size > 3:
+        yield from stale(e, i)
+
+
 def constant_factor(e: Evidence, i: int) -> Iterator[str]:
     c = factor_of(e, i, e.expected[i])
     if (
@@ -205,7 +159,8 @@ def moved(e: Evidence, i: int) -> Iterator[str]:
 def permuted(e: Evidence, i: int) -> Iterator[str]:
     """The right numbers in another order."""
     b, got, known = e.expected[i], e.got[i], e.known[i]
-    if b.size > 3 and known.all() and np.isfinite(got).all() and np.unique(b).size > 0.7 * b.size:
+    rest = b[b != 0]
+    if known.all() and np.isfinite(got).all() and rest.size > 3 and np.unique(rest).size > 0.7 * rest.size:
         order, places = np.argsort(b, None), np.argsort(got, None)
         in_place = np.empty_like(b)
         in_place.flat[places] = b.flat[order]
@@ -252,6 +207,8 @@ def other_cotangent(e: Evidence, i: int) -> Iterator[str]:
         for j in range(len(e.weights)):
             if e.fits(i, pulled([np.zeros_like(w) if k == j else w for k, w in enumerate(e.weights)])):
                 yield f"a term is dropped: the gradient through output {j} is forgotten"
+        if e.weights[0].shape == e.weights[1].shape and e.fits(i, pulled([*e.weights[1::-1], *e.weights[2:]])):
+            yield "the cotangents of outputs 0 and 1 are swapped"
     for j, w in enumerate(e.weights):
         rest = [np.zeros_like(v) for v in e.weights]
 
@@ -264,13 +221,16 @@ def other_cotangent(e: Evidence, i: int) -> Iterator[str]:
             n = w.shape[axis]
             if n < 2:
                 continue
-            for k, name in ((0, "first"), (n - 1, "last")):
-                part, rest_of = np.zeros_like(w), w.copy()
+            ends = ((0, "first"), (n - 1, "last"))
+            for k, name in ends:
+                part = np.zeros_like(w)
                 index = (slice(None),) * axis + (k,)
                 part[index] = w[index]
-                rest_of[index] = 0
                 if e.fits(i, only(part)):
                     yield f"sum over axis {axis} of the output (the batch?) is missing: only its {name} slice counts"
+            for k, name in ends:
+                rest_of = w.copy()
+                rest_of[(slice(None),) * axis + (k,)] = 0
                 if e.fits(i, only(rest_of)):
                     yield f"the {name} slice along axis {axis} of the output is left out (zero at that border)"
             if e.fits(i, only(w / n)):
@@ -296,7 +256,9 @@ def other_cotangent(e: Evidence, i: int) -> Iterator[str]:
             if e.fits(i, only(inner)):
                 yield "zero at the border only: outputs at the border hand nothing on"
             if w.shape[-1] == w.shape[-2] and e.fits(i, only(w.swapaxes(-1, -2))):
-                yield "transposed: the cotangent is transposed"
+                yield "transposed: the cotangent is transposed" + (
+                    ", or summed over other axes than it should be" if e.xs[i].ndim < w.ndim else ""
+                )
         if w.shape == e.got[i].shape and e.fits(i, w):
             yield "the gradient is the cotangent itself: the local derivative is missing"
         if (
@@ -305,6 +267,74 @@ def other_cotangent(e: Evidence, i: int) -> Iterator[str]:
             and e.fits(i, (jacobian.T @ w.ravel()).reshape(e.xs[i].shape))
         ):
             yield "the operation itself is applied to the cotangent, in the place of its transpose (its inverse, if it only moves elements)"
+
+
+def offset_cotangent(e: Evidence, i: int) -> Iterator[str]:
+    """Right for the cotangent and a constant."""
+    jacobian = e.columns[i]
+    if jacobian is not None and jacobian.size:
+        of_ones = jacobian.sum(1).reshape(e.xs[i].shape)
+        known = e.known[i] & np.isfinite(of_ones)
+        if np.ptp(of_ones[known]) > 0 if known.any() else False:
+            difference = e.got[i] - e.expected[i]
+            c = float((difference * of_ones)[known].sum() / (of_ones**2)[known].sum())
+            if e.fits(i, e.expected[i] + c * of_ones):
+                yield f"a constant, {c:.6g}, is added to the cotangent"
+
+
+def overwritten(e: Evidence, i: int) -> Iterator[str]:
+    """Only the last of several outputs along an axis counts, or the first, for each element of the input."""
+    jacobian = e.columns[i]
+    if jacobian is None or len(e.weights) != 1 or not jacobian.size:
+        return
+    w = e.weights[0]
+    terms = np.where(np.isfinite(jacobian), jacobian, 0.0).reshape(-1, *w.shape) * w
+    for axis in range(1, terms.ndim):
+        along = np.moveaxis(terms, axis, -1)
+        reached = (along != 0).any(tuple(range(1, terms.ndim - 1)))
+        if reached.sum(1).max(initial=0) > 1:
+            summed = along.sum(tuple(range(1, terms.ndim - 1)))
+            for name, place in (
+                ("last", reached.shape[1] - 1 - reached[:, ::-1].argmax(1)),
+                ("first", reached.argmax(1)),
+            ):
+                kept = np.take_along_axis(summed, place[:, None], 1).reshape(e.xs[i].shape)
+                if e.fits(i, kept):
+                    yield f"missing accumulation: where several outputs along axis {axis - 1} use an element, only the {name} hands its gradient on; = in the place of +="
+
+
+def local_derivative(e: Evidence, i: int) -> Iterator[str]:
+    """The cotangent times something simple, where the function works on each element alone."""
+    if len(e.weights) != 1 or e.weights[0].shape != e.got[i].shape:
+        return
+    if where_values(~e.fine[i] & e.known[i], e.xs[i]) in SIGNS:
+        return
+    for name, f in features(e, i):
+        if "cotangent" not in name and e.known[i].any() and np.ptp(f[e.known[i]]) > 0:
+            c = factor_of(e, i, e.weights[0] * f)
+            if c is not None and np.count_nonzero(e.known[i]) > 2:
+                yield f"the cotangent is multiplied by {'' if abs(c - 1) < 1e-3 else f'{c:.6g} times '}{name}, which is not the derivative of this function"
+
+
+def of_one_number(e: Evidence, i: int) -> Iterator[str]:
+    """A factor that a single number is off by: a length, or the value of a single input."""
+    if e.got[i].size != 1 or not e.known[i].all() or not e.expected[i].any():
+        return
+    c = float(e.got[i].item() / e.expected[i].item())
+    numbers = [(f"input {j}", float(x.item())) for j, x in enumerate(e.xs) if x.size == 1]
+    numbers += [(f"the length of axis {a} of input {j}", n) for j, x in enumerate(e.xs) for a, n in enumerate(x.shape)]
+    numbers += [
+        (f"the number of elements of {what} {j}", a.size)
+        for what, arrays in (("input", e.xs), ("output", e.outs))
+        for j, a in enumerate(arrays)
+    ]
+    for name, n in numbers:
+        for words, value in ((name, n), (f"the square of {name}", n * n), (f"exp({name})", np.exp(n))):
+            if abs(value) not in (0, 1) and abs(c - value) <= e.tolerance * abs(c):
+                yield f"off by a factor {c:.6g}: multiplied by {words} once too often"
+            if abs(value) not in (0, 1) and abs(c * value - 1) <= e.tolerance:
+                yield f"off by a factor {c:.6g}: a factor is forgotten, {words}"
+    yield f"off by a factor {c:.6g}"
 
 
 def features(e: Evidence, i: int) -> Iterator[tuple[str, Array]]:
@@ -327,6 +357,14 @@ def features(e: Evidence, i: int) -> Iterator[tuple[str, Array]]:
             yield f"exp({name})", np.exp(array)
             if (array > 0).all():
                 yield f"log({name})", np.log(array)
+    for index in e.indices:
+        for axis in range(len(shape)):
+            if index.ndim == 1 and index.size == shape[axis] and index.min(initial=0) >= 0:
+                count = np.bincount(index)[index].astype(np.float64)
+                yield (
+                    "how often an index occurs",
+                    np.broadcast_to(count.reshape([-1 if a == axis else 1 for a in range(len(shape))]), shape),
+                )
 
 
 def forgotten_factor(e: Evidence, i: int) -> Iterator[str]:
@@ -346,6 +384,15 @@ def forgotten_factor(e: Evidence, i: int) -> Iterator[str]:
                 )
 
 
+def constant_offset(e: Evidence, i: int) -> Iterator[str]:
+    """The same number too much everywhere."""
+    known = e.known[i]
+    if np.count_nonzero(known) > 1:
+        mean = float((e.got[i] - e.expected[i])[known].mean())
+        if e.fits(i, e.expected[i] + mean):
+            yield f"a constant offset of {mean:.6g} on every element"
+
+
 def added_term(e: Evidence, i: int) -> Iterator[str]:
     """Something added, or left out."""
     difference = e.got[i] - e.expected[i]
@@ -353,9 +400,6 @@ def added_term(e: Evidence, i: int) -> Iterator[str]:
     if np.count_nonzero(known) < 2 or not known.any():
         return
     size = np.abs(e.got[i][known]).max() + np.abs(e.expected[i][known]).max()
-    mean = float(difference[known].mean())
-    if abs(mean) > e.tolerance * size and e.fits(i, e.expected[i] + mean):
-        yield f"a constant offset of {mean:.6g} on every element"
     for name, f in features(e, i):
         used = known & (f != 0)
         if used.any() and np.ptp(f[known]) > 0:
@@ -379,7 +423,8 @@ def mistaken_sum(e: Evidence, i: int) -> Iterator[str]:
             if difference.shape[axis] > 1 and f.all():
                 ratio = (difference * f).sum(axis, keepdims=True) / (f * f).sum(axis, keepdims=True)
                 if np.abs(ratio).max() > 0 and e.fits(i, e.expected[i] + ratio * f):
-                    yield f"off by a multiple of {name} that is constant along axis {axis}: a sum over that axis is missing, or taken over other axes"
+                    how = f"off by a multiple of {name}" if name != "1" else "a term is dropped, or added,"
+                    yield f"{how} that is constant along axis {axis}: a sum or a mean over that axis is missing, or taken over other axes"
 
 
 def statistics(e: Evidence, i: int) -> Iterator[str]:
@@ -422,6 +467,13 @@ def other_point(e: Evidence, i: int) -> Iterator[str]:
                 yield f"right {words}: the derivative is computed at another point"
 
 
+def of_slices(e: Evidence, i: int) -> Iterator[str]:
+    """What explains nearly every element by one or two numbers a slice comes before where it happens to be right."""
+    if e.got[i].size > 7 and min(e.got[i].shape) > 2 and np.mean(~e.fine[i]) > 0.5:
+        yield from mistaken_sum(e, i)
+        yield from statistics(e, i)
+
+
 def two_sums(e: Evidence, i: int) -> Iterator[str]:
     """A multiple of something which along both axes varies by a constant only: a sum over one in the place of the other."""
     difference = e.got[i] - e.expected[i]
@@ -438,9 +490,12 @@ def two_sums(e: Evidence, i: int) -> Iterator[str]:
 def imprecise(e: Evidence, i: int) -> Iterator[str]:
     """Small errors everywhere, now too large and now too small."""
     used = e.known[i] & (e.expected[i] != 0)
-    if np.count_nonzero(used) > 5:
+    got, expected = e.got[i][used], e.expected[i][used]
+    if got.size > 2 and (got == np.round(got)).all() and (np.abs(got - expected) < 1).all() and np.abs(got).max() > 0:
+        yield "whole numbers only: the gradient is rounded, as by an array of integers that holds it"
+    if np.count_nonzero(used) > 5 and not any(constant_offset(e, i)):
         error = e.got[i][used] / e.expected[i][used] - 1
-        if np.abs(error).max() < 1e-2 and np.sum(error < 0) > 1 and np.sum(error > 0) > 1:
+        if np.abs(error).max() < 2e-2 and np.sum(error < 0) > 1 and np.sum(error > 0) > 1:
             yield f"small errors of both signs (up to {np.abs(error).max():.1g}): precision is lost, as in float16, or a constant is a little off"
 
 
@@ -480,6 +535,7 @@ def by_value(e: Evidence, i: int) -> Iterator[str]:
     if (
         wrong.size > 3
         and where_values(wrong, e.xs[i])
+        and comb(wrong.size, int(np.count_nonzero(wrong))) >= MANY
         and not e.fits(i, e.weights[0] if e.weights else e.got[i] + np.inf)
     ):
         yield from on_some_elements(e, i)
@@ -514,105 +570,25 @@ def on_some_elements(e: Evidence, i: int) -> Iterator[str]:
         yield f"{how or 'wrong'} {pattern or 'on some elements'}{' only' if pattern else ''}"
 
 
-def place_pattern(wrong: Array, x: Array | None) -> str:
-    """Where in an array these elements are, in words."""
-    if wrong.all() or not wrong.any() or wrong.ndim == 0:
-        return ""
-    for axis in range(wrong.ndim):
-        n = wrong.shape[axis]
-        for k, name in ((0, "first"), (n - 1, "last")):
-            slices = np.zeros(wrong.shape, bool)
-            slices[(slice(None),) * axis + (k,)] = True
-            if n > 2 and (wrong == slices).all():
-                return f"at the {name} index of axis {axis}"
-            if n > 2 and (wrong == ~slices).all():
-                return f"everywhere but at the {name} index of axis {axis}"
-        if n > 2:
-            ends = np.zeros(wrong.shape, bool)
-            ends[(slice(None),) * axis + ([0, n - 1],)] = True
-            if (wrong == ends).all():
-                return f"at the border, both ends of axis {axis},"
-    if wrong.ndim > 1:
-        inside = np.zeros(wrong.shape, bool)
-        inside[tuple([slice(1, -1)] * wrong.ndim)] = True
-        if inside.any() and (wrong == ~inside).all():
-            return "at the border"
-        if wrong.ndim == 2 and min(wrong.shape) > 1 and (wrong == diagonal(wrong.shape)).all():
-            return "on the diagonal"
-        if wrong.ndim == 2 and wrong.shape[0] == wrong.shape[1] > 1 and (wrong != diagonal(wrong.shape)).all():
-            return "off the diagonal"
-        if (
-            wrong.ndim == 2
-            and min(wrong.shape) > 2
-            and np.count_nonzero(wrong) > 2
-            and (fills(wrong, np.tril) or fills(wrong, np.triu))
-        ):
-            return "in one triangle of the matrix"
-    return where_values(wrong, x) if x is not None else ""
-
-
-def fills(wrong: Array, triangle: Callable[[Array], Array]) -> bool:
-    """Do these elements make up most of a triangle, and nothing else?"""
-    inside = triangle(np.ones(wrong.shape)) > 0
-    return bool(wrong[inside & ~diagonal(wrong.shape)].mean() > 0.6 and not wrong[~inside].any())
-
-
-def diagonal(shape: tuple[int, ...]) -> Array:
-    return np.arange(shape[0])[:, None] == np.arange(shape[1])
-
-
-def where_values(wrong: Array, x: Array, ties: bool = True) -> str:
-    """For which values of the input these elements are wrong."""
-    if wrong.all() or not wrong.any():
-        return ""
-    bad, good = x[wrong].astype(np.float64), x[~wrong].astype(np.float64)
-    if not bad.any() and good.all():
-        return "where the input is 0"
-    if (bad < 0).all() and (good >= 0).all():
-        return "where the input is negative"
-    if (bad > 0).all() and (good <= 0).all():
-        return "where the input is positive"
-    if wrong.size > 3:
-        if np.abs(bad).min() > np.abs(good).max():
-            return f"where the input is large (beyond {np.abs(good).max():.4g})"
-        if np.abs(bad).max() < np.abs(good).min():
-            return f"where the input is small (up to {np.abs(bad).max():.4g})"
-        if bad.min() > good.max():
-            return f"where the input is above {good.max():.4g}"
-        if bad.max() < good.min():
-            return f"where the input is below {good.min():.4g}"
-        if wrong.size > 7 and bad.size > 2 and not ((bad.min() < good) & (good < bad.max())).any():
-            return f"where the input is between {bad.min():.4g} and {bad.max():.4g}"
-    values, counts = np.unique(x, return_counts=True)
-    tied = np.isin(x, values[counts > 1])
-    if ties and tied.any() and (wrong <= tied).all() and not tied.all():
-        return "where elements of the input are equal"
-    return ""
-
-
-def shape_reason(text: str) -> str:
-    """Why a derivative may have raised."""
-    low = text.lower()
-    if "invalid gradient" in low or "broadcast" in low or "shape" in low or "mismatch" in low or "size" in low:
-        return "shapes: forgotten unbroadcast, transpose, or keepdims"
-    if "modified by an inplace" in low or "overwritten" in low:
-        return "a saved value was overwritten in place"
-    return ""
-
-
 RULES: tuple[Rule, ...] = (
     absent,
     not_finite,
     beyond_kinks,
     exchanged,
     constant_factor,
+    kept,
     repeated_index,
     inverted_mask,
+    offset_cotangent,
     imprecise,
+    local_derivative,
     by_value,
     moved,
     other_cotangent,
+    constant_offset,
+    overwritten,
     permuted,
+    of_slices,
     on_some_elements,
     added_term,
     forgotten_factor,
@@ -621,5 +597,6 @@ RULES: tuple[Rule, ...] = (
     statistics,
     two_sums,
     other_point,
+    of_one_number,
     in_general,
 )

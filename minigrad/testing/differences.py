@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.numeric import KINK, SMOOTH, Estimate, Probe
+from minigrad.autograd.numeric import KINK, SMOOTH, Estimate, Probe, ordinary_size
 from minigrad.testing.adapters import CannotBeDone, NumpySubject
 from minigrad.testing.case import Broken, Case, Notes, Refused, Unusable
 from minigrad.testing.complex_step import ComplexStep
-from minigrad.testing.diagnosis import Evidence, diagnose
+from minigrad.testing.diagnosis import diagnose
+from minigrad.testing.evidence import Evidence
 from minigrad.testing.report import Array
 
 MOST_COLUMNS = 400
 LARGEST_JACOBIAN = 1_000_000  # elements: beyond that it takes too long to look for what belongs together
+COARSE = 1e-3
 FAINT = 100.0  # of the tolerance: what is a smaller part of a gradient hides in its rounding errors
 
 
@@ -93,6 +95,7 @@ def differences(case: Case, law: str = "gradient") -> None:
     inputs = [np.array(a) if isinstance(a, np.ndarray) else a for a in case.arrays]
     probe = Probe(lambda *arrays: case.subject.outputs(arrays), inputs, moving=case.which)
     one = max(time.monotonic() - start, 1e-6)
+    case.noise = float(probe.noise.max(initial=0.0)) / (ordinary_size(probe.middle) or 1.0)
     flat = case.flat_weights()
     affordable = int(min(MOST_COLUMNS, max(2, 0.2 * case.budget.left() / (8 * one)), max(4, 3e7 / max(1, flat.size))))
     total = sum(x.size for x in case.xs)
@@ -113,9 +116,18 @@ def differences(case: Case, law: str = "gradient") -> None:
             case.touching[k] = touching(jacobian)
     case.notes.exact += exact.agreed
     compare(case, law, probe, exact, estimates, columns, flat, whole)
+    if case.coarse:
+        return
     check_directions(case, law, probe, estimates, flat, whole)
     if whole:
         faint_ones(case, law, columns, flat)
+
+
+def coarse_slack(case: Case, k: int, estimate: Estimate) -> float:
+    """A small part of the largest slope, or of the outputs beside the input."""
+    slopes = np.where((estimate.state == SMOOTH) & np.isfinite(estimate.value), np.abs(estimate.value), 0.0)
+    outputs = max([ordinary_size(w * out) for w, out in zip(case.weights, case.outs, strict=True)], default=0.0)
+    return COARSE * max(float(slopes.max(initial=0.0)), outputs / (ordinary_size(case.xs[k]) or 1.0))
 
 
 def touching(jacobian: Array) -> Array:
@@ -211,14 +223,20 @@ def compare(
     for k, (g, estimate) in enumerate(zip(case.gradients, estimates, strict=True)):
         case.scale[k] = case.sizes(k, np.where(estimate.state == SMOOTH, estimate.scale, 0.0))
         slack = 1e-3 * case.tolerance * case.scale[k] + 1e-300
+        if case.coarse:
+            slack = slack + coarse_slack(case, k, estimate)
         fine = np.array(estimate.admits(g, slack, case.tolerance))
         if not all(np.isfinite(out).all() for out in case.outs) or case.lenient:
             fine |= np.asarray(~np.isfinite(g))
         case.smooth[k] = np.asarray(estimate.state == SMOOTH)
         for place in sorted(places_of(~fine), key=lambda p: -deviation(g, estimate, p))[:12]:
-            closer = exact.sharpened(probe.column_around(case.which[k], place), case.which[k], place).weighted(flat)
+            column = exact.sharpened(probe.column_around(case.which[k], place), case.which[k], place)
+            closer = column.weighted(flat)
             put(estimate, place, closer)
             fine[place] = closer.admits(g[place], slack[place], case.tolerance)
+            if not fine[place]:
+                beyond = hidden(probe, column, flat, case.which[k], place)
+                fine[place] = closer.admits(g[place], slack[place] + beyond, case.tolerance)
         case.smooth[k] = np.asarray((estimate.state == SMOOTH) & np.isfinite(estimate.value))
         admitted.append(fine)
         case.notes.elements += int(np.count_nonzero(case.smooth[k]))
@@ -251,6 +269,10 @@ def compare(
     evidence.elsewhere = elsewhere(case, flat)
     names = "the second derivative by" if case.order == 2 else "the gradient of"
     guess = diagnose(evidence, k)
+    if case.subject.redraws:
+        guess = (
+            "the derivative draws random numbers of its own, in the place of those that the function drew: keep them"
+        )
     if case.order == 2 and case.missing[k]:
         guess = "cut off from the graph, as by detach() or .data: the backward pass uses a value that nothing differentiates again"
 
@@ -328,6 +350,18 @@ def elsewhere(case: Case, flat: Array) -> Callable[[int, dict[int, Array]], Arra
 def deviation(g: Array, estimate: Estimate, place: tuple[int, ...]) -> float:
     apart = abs(float(g[place]) - float(estimate.value[place]))
     return apart if np.isfinite(apart) else np.inf
+
+
+def hidden(probe: Probe, column: Estimate, flat: Array, i: int, place: tuple[int, ...]) -> float:
+    """How much outputs may add to a slope that never changed, though they do farther away: that of changes which their last digits do not show."""
+    x = abs(float(probe.arrays[i][place]))
+    line = probe.element_line(probe.arrays[i], place)
+    largest = ordinary_size(probe.arrays[i])
+    far = [line(sign * distance)[1] for distance in (1.0, x, 2 * largest, 4 * largest) for sign in (-1, 1)]
+    depends = np.any([values != probe.middle for values in far], axis=0)
+    unchanged = (column.value == 0) & (column.state == SMOOTH) & depends
+    size = np.where(np.isfinite(probe.middle), np.abs(probe.middle), 0.0)
+    return float(np.where(unchanged, np.abs(flat) * size, 0.0).sum()) * probe.precision / probe.steps(x)[0]
 
 
 def remember_ties(case: Case, g: Array, estimate: Estimate) -> None:

@@ -5,6 +5,7 @@ The first law compares with differences. The others compare the derivative with 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,36 +13,57 @@ import numpy as np
 
 from minigrad.testing.adapters import CannotBeDone, NumpySubject, Second, Subject, TensorSubject, as_tuple
 from minigrad.testing.case import Broken, Budget, Case, Notes, Refused, Unusable, if_accepted
-from minigrad.testing.differences import deterministic, differences, first_call, unwritten
+from minigrad.testing.differences import deterministic, differences, first_call, roundings, unwritten
 from minigrad.testing.report import Array
 from minigrad.testing.strategies import memory_layouts
 
+CALLS, SECONDS_OF_CALLS = 50, 0.3  # of the same, for what is wrong by chance
+
 
 def repeated(case: Case) -> None:
-    """The same call gives the same gradient again."""
+    """The same call gives the same gradient again, however often."""
     again = [np.array(g) for g in case.pull(case.run, case.weights, " a second time")]
-    _, anew = case.fresh(case.arrays, case.weights, " in the second call")
-    for found, when in ((again, "from the same graph"), (anew, "in a new call")):
-        apart = case.near(found, case.gradients, case.exact, smooth=False)
-        if apart is not None:
-            i, wrong = apart
-            first, second = case.gradients[i], found[i]
-            guess = "right in the first call, wrong in the second: something is kept between calls"
-            if np.allclose(second, 2 * first.astype(np.float64), rtol=1e-6):
-                guess = "right in the first call, wrong in the second: gradients accumulate"
-            elif np.allclose(second, first, rtol=1e-2, atol=1e-2 * np.abs(first).max(initial=0.0)):
-                guess = (
-                    "right in the first call, wrong after others: stale, a later call replaced the values it had saved"
-                )
-            case.fail_at(
-                "repeated",
-                f"the gradient of input {case.which[i]} is another when it is computed again {when}",
-                guess,
-                i,
-                second,
-                first,
-                wrong,
-            )
+    same_again(case, again, False)
+    end = time.monotonic() + (SECONDS_OF_CALLS if not case.notes.laws["repeated"] else 0.0)
+    for _ in range(CALLS):
+        _, anew = case.fresh(case.arrays, case.weights, " in the second call")
+        same_again(case, anew, True)
+        if time.monotonic() > end:
+            break
+
+
+def same_again(case: Case, found: Sequence[Array], new: bool) -> None:
+    """Refuses gradients that are not those of the first call; they are of the same graph or of a new call."""
+    apart = case.near(found, case.gradients, case.exact, smooth=False)
+    if apart is None:
+        return
+    i, wrong = apart
+    first, second = case.gradients[i], found[i]
+    guess = "right in the first call, wrong in the second: something is kept between calls"
+    if np.allclose(second, 2 * first.astype(np.float64), rtol=1e-6):
+        guess = "right in the first call, wrong in the second: gradients accumulate"
+    elif comes_and_goes(case, new):
+        guess = "random: the same call gives now one gradient and now another, as where memory is read that was never written"
+    elif np.allclose(second, first, rtol=1e-2, atol=1e-2 * np.abs(first).max(initial=0.0)):
+        guess = "right in the first call, wrong after others: stale, a later call replaced the values it had saved"
+    case.fail_at(
+        "repeated",
+        f"the gradient of input {case.which[i]} is another when it is computed again {'in a new call' if new else 'from the same graph'}",
+        guess,
+        i,
+        second,
+        first,
+        wrong,
+    )
+
+
+def comes_and_goes(case: Case, new: bool) -> bool:
+    """Do further calls give the first gradients again, though another gave others?"""
+    same = [
+        case.near(case.fresh(case.arrays, case.weights)[1], case.gradients, case.exact, smooth=False) is None
+        for _ in range(CALLS)
+    ]
+    return any(same) and (new or not all(same))
 
 
 def proportional(case: Case) -> None:
@@ -218,10 +240,18 @@ def laid_out(case: Case) -> None:
                     case.notes.remark(f"the value of the function depends on the layout: for {what} it is another")
                     continue
                 apart = case.near(found, expected, 10 * case.exact)
-                if apart is not None:
+                if apart is not None and beyond_rounding(case, found, expected, apart):
                     i, wrong = apart
                     case.fail_at("layout", f"the gradient of input {case.which[i]} is another for {what}", "it reads memory instead of elements: strides are ignored",
                                  i, found[i], expected[i], wrong)  # fmt: skip
+
+
+def beyond_rounding(case: Case, found: Sequence[Array], expected: Sequence[Array], apart: tuple[int, Array]) -> bool:
+    """Is this more than what the last digits of the inputs change, as they do where a matrix is nearly singular?"""
+    i, wrong = apart
+    spread = roundings(case)[i]
+    with np.errstate(all="ignore"):
+        return bool((wrong & ~(np.abs(found[i] - expected[i]) <= 30 * spread)).any())
 
 
 def in_single_precision(case: Case) -> None:
@@ -412,6 +442,7 @@ def examine(
     lenient: bool = False,
     laws: Sequence[str] | None = None,
     resized: bool = False,
+    coarse: bool = False,
 ) -> None:
     """Checks all laws on one example.
 
@@ -421,6 +452,7 @@ def examine(
         OutOfTime: the budget is spent.
     """
     case = Case(subject, arrays, notes, budget, lenient, resized=resized)
+    case.coarse = coarse
     if not case.outs:
         raise Unusable("it gives no array of floats")
     if any(out.size for out in case.outs) and not any(np.isfinite(out).any() for out in case.outs):

@@ -26,7 +26,7 @@ from minigrad.core.primitive import REGISTRY, Primitive
 from minigrad.core.tensor import TABLE, Tensor, make_tensor
 from minigrad.ops.activation import relu
 from minigrad.ops.shape import sum_to_size
-from minigrad.testing.operations import LAWS, evaluate, pull_back
+from minigrad.testing.operations import LAWS, evaluate, pull_back, telling_first
 from minigrad.testing.strategies import Call, DrawFunction, calls, cotangents
 
 Change = Callable[..., Any]
@@ -215,7 +215,7 @@ def mutate(
     """
     if not isinstance(op, Primitive):
         raise TypeError(f"mutate: expected an operation made by @primitive, got {type(op).__name__}")
-    names = [name for name in (laws or ordered()) if LAWS[name].applies(op)]
+    names = [name for name in (laws or telling_first()) if LAWS[name].applies(op)]
     score = Score(op.name)
     for rule in op.rules:
         inputs = ", ".join([op.tensors[i] for i in rule.inputs])
@@ -243,12 +243,6 @@ def mutate(
             score.equivalent |= dict.fromkeys(unseen, "the engine sums what it changes: no derivative does")
             score.survived += [label for label in alive if label not in unseen]
     return score
-
-
-def ordered() -> list[str]:
-    """All laws, those first that notice most."""
-    first = ["gradient", "unmodified", "fan_out", "second_derivative"]
-    return first + [name for name in LAWS if name not in first]
 
 
 # --- faults in their place --------------------------------------------------------------------------------------------

@@ -483,3 +483,9 @@ def in_place(op: Any, draw: DrawFunction) -> None:
     )  # truth values become 0 and 1 of its dtype
     if weights:
         assert_near("gradient in place", [g.array for g in pull_back([target], weights, xs)], gradients, EPSILON_64)
+
+
+def telling_first() -> list[str]:
+    """The names of all laws, those first that notice most."""
+    first = ["gradient", "unmodified", "fan_out", "second_derivative"]
+    return first + [name for name in LAWS if name not in first]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -31,6 +32,7 @@ THREE: tuple[Shapes, ...] = (
     ((2, 3), (4, 3), (4,)), ((2, 3), (3, 4), (4,)), ((2, 3), (3,), (3,)), ((2, 3, 4), (3,), (3,)), ((2, 3), (2, 1), (3,)),
     ((2, 3, 6), (4, 3, 3), (4,)), ((2, 3, 5, 4), (2, 3, 3, 2), (2,)), ((2, 3, 4), (2, 5, 4), (2, 5, 6)),
 )  # fmt: skip
+SIZES = (12.0, 100.0)  # beyond the bounds of clipped and of saturated functions
 EMPTY: tuple[tuple[int, ...], ...] = ((0,), (0, 3), (2, 0))
 
 
@@ -99,6 +101,27 @@ def changed(given: Sequence[Any], which: Sequence[int], change: Callable[[Array]
     ]
 
 
+def enlarged(given: Sequence[Any]) -> Iterator[list[Any]]:
+    """Larger numbers, where those that were given lie on both sides of 0: a derivative may be wrong, or clipped, beyond them only."""
+    signed = [
+        i
+        for i, a in enumerate(given)
+        if isinstance(a, np.ndarray)
+        and a.dtype.kind == "f"
+        and (a > 0).any()
+        and (a < 0).any()
+        and np.isfinite(a).all()
+    ]
+    for size in SIZES:
+        growing = [i for i in signed if np.abs(given[i]).max() < size / 2]
+        if growing:
+            yield changed(given, growing, partial(scaled, size=size))
+
+
+def scaled(a: Array, size: float) -> Array:
+    return a * (size / np.abs(a).max())
+
+
 def within(a: Array, moved: Array) -> Array:
     """Numbers that stay between the least and the greatest that were given."""
     finite = a[np.isfinite(a)]
@@ -152,6 +175,27 @@ def resized(subject: Subject, given: Sequence[Any]) -> Iterator[tuple[list[Any],
     ):  # whose engine undoes broadcasting; elsewhere it is up to the function whether it broadcasts
         for arrays in narrowed(given):
             yield arrays, False
+
+
+def repeated_batch(subject: Subject, given: Sequence[Any]) -> Iterator[list[Any]]:
+    """Where the first axis has length 1, as that of a batch: the same with 2, if the function treats it as one, which its outputs tell."""
+    ones = [i for i, a in enumerate(given) if isinstance(a, np.ndarray) and a.ndim > 1 and a.shape[0] == 1]
+    outs = [out.shape for out in subject.outputs([np.array(a) if isinstance(a, np.ndarray) else a for a in given])]
+    random = np.random.default_rng(2)
+    for growing in dict.fromkeys((tuple(ones[:1]), tuple(ones))):
+        arrays = [
+            np.concatenate([a, random.permutation(a.ravel()).reshape(a.shape)]) if i in growing else a
+            for i, a in enumerate(given)
+        ]
+        try:
+            shapes = [
+                out.shape for out in subject.outputs([np.array(a) if isinstance(a, np.ndarray) else a for a in arrays])
+            ]
+        except Exception:
+            continue
+        if growing and shapes != outs and shapes == [(2, *s[1:]) if s[:1] == (1,) else s for s in outs]:
+            yield arrays
+            return
 
 
 def narrowed(given: Sequence[Any]) -> Iterator[list[Any]]:

@@ -22,6 +22,7 @@ from minigrad.testing import GradientError, arrays, check, laws
 
 RANDOM = np.random.default_rng(42)
 X, Y, V, S = (RANDOM.normal(size=s) for s in ((3, 4), (3, 4), (4,), (4, 4)))
+CHANCE = np.random.default_rng(5)
 SEQUENCES, KERNEL = RANDOM.normal(size=(2, 7)), np.array([1.0, -0.5, 2.0])
 
 
@@ -161,6 +162,13 @@ def taken(g: Any, x: Any, places: Any, accumulate: bool = True) -> Any:
 TINY = 1e-10 * RANDOM.normal(size=4)
 WEIGHTS = np.array([1.0, 2.0, -3.0, 4.0])
 RIGHT |= {
+    "tails": (  # far out it is the difference of numbers that are nearly equal
+        lambda x: 0.5 * x * (1 + np.tanh(x + x**3 / 9)),
+        lambda g, x: (g * (0.5 * (1 + (t := np.tanh(x + x**3 / 9))) + 0.5 * x * (1 - t * t) * (1 + x * x / 3)),),
+        (X,),
+    ),
+    "saturated": (lambda x: softmax(30 * x), lambda g, x: (30 * softmax_vjp(g, 30 * x)[0],), (X,)),
+    "batch of one in a shape of its own": (lambda x: x * V, lambda g, x: (np.reshape(g * V, (1, 4)),), (X[:1],)),
     "zero but for rounding": (
         lambda x: x / np.sqrt((x * x).sum(-1, keepdims=True)),
         lambda g, x: (g / (n := np.sqrt((x * x).sum(-1, keepdims=True))) - x * (g * x).sum(-1, keepdims=True) / n**3,),
@@ -313,6 +321,17 @@ WRONG |= {
     "1e-3 in float32": ("gradient", "nearly right", np.tanh, lambda g, x: ((g * (1 - np.tanh(x) ** 2) * 1.001).astype(x.dtype),), (X.astype(np.float32),)),
     "layout": ("layout", "strides", np.sin, lambda g, x: (g * np.cos(x if x.strides[-1] > 0 else x[..., ::-1]),), (X,)),
     "straight through": ("gradient", "the cotangent itself", np.floor, lambda g, x: (g,), (numbers(5),)),
+    "clipped beyond what was given": ("gradient", "", lambda x: x**2, lambda g, x: (2 * g * np.clip(x, -6, 6),), (X,)),
+    "bound beyond what was given": ("gradient", "input is", lambda x: np.clip(x, 0, 6), lambda g, x: (g * (x > 0),), (X,)),
+    "batch of one": ("gradient", "sum over axis 0", lambda x, w: x * w, lambda g, x, w: (g * w, (g * x)[0]), (X[:1], V)),
+    "by chance": ("repeated", "random", np.sin, lambda g, x: (g * np.cos(x) * (1.1 if CHANCE.random() < 0.1 else 1),), (X,)),
+    "temperature": ("gradient", "input 1 once too often", lambda x, t: np.sin(x / t), lambda g, x, t: (g * np.cos(x / t) / t, -(g * np.cos(x / t) * x / t).sum()), (X, np.array(0.7))),
+    "constant beside the cotangent": ("gradient", "added to the cotangent", np.sin, lambda g, x: ((g + 1e-3) * np.cos(x),), (X,)),
+    "windows overwritten": ("gradient", "missing accumulation", lambda x: 2 * x[..., :-1] + 3 * x[..., 1:], lambda g, x: (np.concatenate([2 * g, 3 * g[..., -1:]], -1),), (SEQUENCES,)),
+    "input for output": ("gradient", "multiplied by 1 - the square of input 0", np.tanh, lambda g, x: (g * (1 - x * x),), (X,)),
+    "whole numbers": ("gradient", "whole numbers", lambda x: 3 * x, lambda g, x: (np.trunc(3 * g),), (X,)),
+    "counts": ("gradient", "how often an index occurs", lambda x, i: np.sin(x) / np.bincount(i)[i][:, None], lambda g, x, i: (g * np.cos(x), None), (SEQUENCES.T, np.array([0, 1, 1, 2, 2, 2, 3]))),
+    "other outputs swapped": ("gradient", "swapped", lambda x: (np.sin(x), x**3), lambda g, x: (g[1] * np.cos(x) + 3 * g[0] * x * x,), (X,)),
     "saturates": ("gradient", "zero where the input is positive", lambda x: np.logaddexp(0, x), lambda g, x: (g * np.where(x > 20, 0, 1 / (1 + np.exp(-x))),), (hnp.arrays(float, 4, elements=st.floats(-40, 40)),)),
 }  # fmt: skip
 
@@ -447,8 +466,21 @@ def sine(rule: Any) -> Any:
         (lambda x: minigrad.nn.functional.dropout(x, 0.5, True), (X,)),
         (lambda x: x.median(-1).values, (TIES,)),
         (lambda x: x.relu() - 0.1 * (-x).relu(), (np.array([0.0, 1.0, -1.0]),)),
+        (lambda x: x.logsumexp(-1), (500 * X,)),
+        (lambda x: (2 * x.float()).double(), (X,)),
+        (lambda x: minigrad.linalg.slogdet(x).logabsdet, (S,)),
     ],
-    ids=["composite", "operation", "max_pool2d", "dropout", "median", "conventions of parts"],
+    ids=[
+        "composite",
+        "operation",
+        "max_pool2d",
+        "dropout",
+        "median",
+        "conventions of parts",
+        "hardly there",
+        "float32 within",
+        "singular with zeros",
+    ],
 )
 def test_functions_of_minigrad_pass(function: Any, inputs: Any) -> None:
     assert check(function, *inputs, max_examples=5).verdict == "pass"
@@ -571,6 +603,54 @@ def test_wrong_functions_of_torch_are_reported(law: str, guess: str, forward: An
 
 
 @pytest.mark.gradcheck
+def test_a_backward_that_draws_again_is_reported() -> None:
+    torch = pytest.importorskip("torch")
+
+    class Dropout(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            mask = torch.rand_like(x) > 0.5
+            ctx.save_for_backward(mask)
+            return x * mask
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g * ctx.saved_tensors[0]
+
+    class Again(Dropout):
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g * (torch.rand_like(g) > 0.5)
+
+    assert check(Dropout, X).verdict == "pass"
+    with pytest.raises(GradientError, match="draws random numbers of its own"):
+        check(Again, X)
+
+
+@pytest.mark.gradcheck
+def test_torchs_own_functions_are_not_called_with_other_sizes() -> None:
+    """ctc_loss writes beyond its memory if there are fewer classes than labels name."""
+    torch = pytest.importorskip("torch")
+    seen = set()
+
+    def loss(x: Any) -> Any:
+        seen.add(tuple(x.shape))
+        return torch.nn.functional.ctc_loss(x.log_softmax(-1), torch.tensor([[1, 2]]), (4,), (2,))
+
+    assert check(loss, RANDOM.normal(size=(4, 1, 3)), framework="torch").verdict == "pass"
+    assert seen == {(4, 1, 3)}
+
+
+@pytest.mark.gradcheck
+def test_the_time_is_kept_for_operations() -> None:
+    slow = sine(lambda g, x: g * x.cos())
+    slow.facts["domains"] = minigrad.sin.facts["domains"]
+    start = time.monotonic()
+    assert "the time was spent" in str(check(slow, seconds=0.2))
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.gradcheck
 def test_only_what_keeps_its_graph_must_have_a_second_derivative() -> None:
     """Forward's own results have no graph, and NumPy makes none: torch's users know that, and differentiate such a backward once."""
     torch = pytest.importorskip("torch")
@@ -604,6 +684,14 @@ def test_only_what_keeps_its_graph_must_have_a_second_derivative() -> None:
             (x,) = ctx.saved_tensors
             return g * x.cos()
 
+    class OnceInside(InNumpy):
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return torch.autograd.function.once_differentiable(lambda ctx, g, x: g * x.cos())(
+                None, g, *ctx.saved_tensors
+            )
+
+    assert check(OnceInside, X).verdict == "pass"
     for function in (Kept, InNumpy, Once):
         result = check(function, X)
         assert result.verdict == "pass"
