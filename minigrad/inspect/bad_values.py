@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from minigrad import nn
 from minigrad.core.anomaly import statistics
 from minigrad.core.modes import current_task
 from minigrad.core.primitive import Primitive
@@ -52,6 +54,9 @@ class first_bad_value:
     Args:
         model: gives the operations their modules.
 
+    Raises:
+        TypeError: `model` is no module. RuntimeError: the block is inside of one of the same search.
+
     >>> import minigrad
     >>> from minigrad import inspect
     >>> x = minigrad.tensor([1.0, 0.0], requires_grad=True)
@@ -65,11 +70,15 @@ class first_bad_value:
     """
 
     def __init__(self, model: Any = None) -> None:
+        if model is not None and not isinstance(model, nn.Module):
+            raise TypeError(f"first_bad_value: expected a module, or nothing, got {type(model).__name__}")
         self.found: BadValue | None = None
         self._calls = None if model is None else trace(model)
         self._listening: Any = None
 
     def __enter__(self) -> first_bad_value:
+        if self._listening is not None:
+            raise RuntimeError("first_bad_value: this search is on already; inside of its block use another one")
         if self._calls is not None:
             self._calls.__enter__()
         self._listening = listening(self._heard, keep_overwritten=True)
@@ -78,25 +87,30 @@ class first_bad_value:
 
     def __exit__(self, *error: Any) -> None:
         self._listening.__exit__(*error)
+        self._listening = None
         if self._calls is not None:
             self._calls.__exit__(*error)
 
     def _heard(self, op: Primitive, args: tuple[Any, ...], result: Any, start: float, end: float) -> None:
         if self.found is not None:
             return
-        results = [
-            a for a in (result if isinstance(result, tuple) else (result,)) if holds(a, np.isnan) or holds(a, np.isinf)
-        ]
-        nan = any(holds(a, np.isnan) for a in results) and not any(holds(a, np.isnan) for a in args)
-        # An infinity that the user wrote down, such as the -inf of a mask, is no accident.
-        infinity = any(holds(a, np.isinf) for a in results) and not any(
-            holds(a, np.isinf) or holds(a, np.isnan) for a in args
-        )
-        if nan or infinity:
+        results = accidents(result if isinstance(result, tuple) else (result,), args)
+        if results:
             stack = [] if self._calls is None else self._calls.stack
             self.found = BadValue(
                 op, args if op.variadic else args[: op.n_tensors], results, here(), stack[-1].name if stack else None
             )
+
+
+def accidents(results: Iterable[Any], operands: Sequence[Any]) -> list[Any]:
+    """The results that hold a NaN though no operand does, or an infinity of operands that are finite.
+
+    An infinity that the user wrote down, such as the -inf of a mask, is no accident.
+    """
+    bad = [a for a in results if holds(a, np.isnan) or holds(a, np.isinf)]
+    nan = any(holds(a, np.isnan) for a in bad) and not any(holds(a, np.isnan) for a in operands)
+    infinity = not any(holds(a, np.isinf) or holds(a, np.isnan) for a in operands)
+    return bad if nan or infinity else []
 
 
 def holds(a: Any, kind: Any) -> bool:

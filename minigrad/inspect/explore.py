@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from html import escape
@@ -12,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.core.graph import Saved
 from minigrad.core.tensor import Tensor
 from minigrad.inspect.fields import times
-from minigrad.inspect.graph import Graph, owner_of
+from minigrad.inspect.graph import Graph, owner_of, values_of
 from minigrad.inspect.steps import ORDERS, Steps, steps, visits_of_recursion
 from minigrad.inspect.trace import trace
 
@@ -63,25 +63,27 @@ def explore(
     ('<!DOCTYPE html>', False, 2)
     """
     right = steps(result, calls, names, gradient)
-    orders = [o for o in ORDERS[1:] if o != "recursion" or visits_of_recursion(right.graph) <= LONGEST_RECURSION_SHOWN]
+    visits = visits_of_recursion(right.graph)
+    orders = [o for o in ORDERS[1:] if o != "recursion" or visits <= LONGEST_RECURSION_SHOWN]
     walks = [right, *[steps(result, calls, names, gradient, order) for order in orders]]
     page = (PAGE / "explore.html").read_text(encoding="utf-8")
     parts = {
-        "TITLE": escape(title),
+        "TITLE": escape(str(title)),
         "CSS": (PAGE / "explore.css").read_text(encoding="utf-8"),
         "PRINTED": "".join(f"<pre>{escape(str(step))}</pre>" for step in right),
-        "DATA": json.dumps(data_of(right.graph, walks), separators=(",", ":")).replace("<", "\\u003c"),
+        "DATA": json.dumps(data_of(right.graph, walks, visits), separators=(",", ":")).replace("<", "\\u003c"),
         "JS": (PAGE / "explore.js").read_text(encoding="utf-8"),
     }
-    for name, text in parts.items():
-        page = page.replace(f"@{name}@", text)
+    page = re.sub(
+        r"@([A-Z]+)@", lambda found: parts[found[1]], page
+    )  # at once: what is put in may hold such marks itself
     if file is not None:
         Path(file).write_text(page, encoding="utf-8")
     return page
 
 
-def data_of(graph: Graph, walks: list[Steps]) -> dict[str, Any]:
-    """What the page is made of, as JSON knows it."""
+def data_of(graph: Graph, walks: list[Steps], visits: int) -> dict[str, Any]:
+    """What the page is made of, as JSON knows it; `visits` is how many a recursion makes, which may be too many to show."""
     shelf = Shelf()
     values = values_of(graph)
     deepest = max(
@@ -122,6 +124,9 @@ def data_of(graph: Graph, walks: list[Steps]) -> dict[str, Any]:
     return {
         "nodes": nodes,
         "walks": told,
+        "absent": ""
+        if visits <= LONGEST_RECURSION_SHOWN
+        else f"naive recursion: {count(visits)} steps, too many to show",
         "arrays": shelf.arrays,
         "pictures": [graph.svg(depth) for depth in depths],
         "depths": [
@@ -131,21 +136,9 @@ def data_of(graph: Graph, walks: list[Steps]) -> dict[str, Any]:
     }
 
 
-def values_of(graph: Graph) -> dict[int, Any]:
-    """The values of nodes as far as somebody has kept them: leaves, outputs kept, inputs that later nodes keep."""
-    found: dict[int, Any] = {}
-    for described in graph.nodes.values():
-        node = described.node
-        if described.is_leaf:
-            x = node.variable  # type: ignore[attr-defined]
-            found[node.sequence] = None if x is None else x.array
-            continue
-        if node.output is not None and isinstance(node.output.array, np.ndarray):
-            found[node.sequence] = node.output.array
-        for (_, source), value in zip(described.inputs, node.saved or (), strict=False):
-            if source is not None and isinstance(value, Saved) and isinstance(value.array, np.ndarray):
-                found.setdefault(source, value.array)
-    return {key: array for key, array in found.items() if array is not None and array.shape == graph.nodes[key].shape}
+def count(n: int) -> str:
+    """A number of steps, which for a deep network may have hundreds of digits."""
+    return f"{n:,}" if n < 10**9 else f"10^{len(str(n)) - 1}"
 
 
 class Shelf:

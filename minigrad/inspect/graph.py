@@ -112,6 +112,7 @@ class Graph:
 
         depth: how far to go down from the result.
         """
+        check_depth("tree", depth)
         lines: list[str] = []
         seen: set[int] = set()
         stack: list[tuple[int, int, str]] = [(self.root, 0, "")]
@@ -138,6 +139,7 @@ class Graph:
 
         At depth 0 all of a traced model is one box. Parameters go with their module.
         """
+        check_depth("groups", depth)
         found: dict[int, str | None] = {}
         for key, node in self.nodes.items():
             path = node.module
@@ -161,6 +163,11 @@ class Graph:
         return svg_by_graphviz(self, depth) if graphviz else svg(self, depth)
 
 
+def check_depth(what: str, depth: Any) -> None:
+    if depth is not None and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 0):
+        raise ValueError(f"graph.{what}: expected depth to be a number from 0 on, or None for all, got {depth!r}")
+
+
 def graph(result: Tensor, calls: trace | None = None, names: Mapping[str, Tensor] | None = None) -> Graph:
     """The graph that a tensor was computed by, as plain data. Nothing is run, and nothing is freed.
 
@@ -171,6 +178,7 @@ def graph(result: Tensor, calls: trace | None = None, names: Mapping[str, Tensor
 
     Raises:
         RuntimeError: the tensor needs no gradient, so no graph was recorded.
+        TypeError: an argument is of another kind.
 
     >>> import minigrad
     >>> from minigrad import inspect
@@ -192,6 +200,12 @@ def graph(result: Tensor, calls: trace | None = None, names: Mapping[str, Tensor
         raise RuntimeError(
             "graph: this tensor needs no gradient, so no graph was recorded; compute it from one with requires_grad=True"
         )
+    if calls is not None and not isinstance(calls, trace):
+        raise TypeError(
+            f"graph: expected calls to be the inspect.trace that was on, got {type(calls).__name__}; with inspect.trace(model) as calls: ..."
+        )
+    if not isinstance(names, Mapping | None) or not all(isinstance(x, Tensor) for x in (names or {}).values()):
+        raise TypeError(f"graph: expected names to be a dictionary from names to tensors, got {names!r:.80}")
     given = {id(x): name for name, x in (names or {}).items()}
     if calls is not None:
         given = {**calls.parameter_names, **given}
@@ -238,7 +252,7 @@ def described(node: Node, calls: trace | None, names: Mapping[int, str], counted
         None if calls is None else calls.module_of(node),
         str(node.place) if node.place is not None else "",
         list(kept_by(node, counted)),
-        formulas_of(node),
+        formulas_of(node.primitive),
         False,
         False,
         node,
@@ -282,3 +296,20 @@ def owner_of(array: Any) -> int:
     while isinstance(getattr(array, "base", None), np.ndarray):
         array = array.base
     return id(array)
+
+
+def values_of(graph: Graph) -> dict[int, Any]:
+    """The values of nodes as far as somebody has kept them: leaves, outputs kept, inputs that later nodes keep."""
+    found: dict[int, Any] = {}
+    for described in graph.nodes.values():
+        node = described.node
+        if described.is_leaf:
+            x = node.variable  # type: ignore[attr-defined]
+            found[node.sequence] = None if x is None else x.array
+            continue
+        if node.output is not None and isinstance(node.output.array, np.ndarray):
+            found[node.sequence] = node.output.array
+        for (_, source), value in zip(described.inputs, node.saved or (), strict=False):
+            if source is not None and isinstance(value, Saved) and isinstance(value.array, np.ndarray):
+                found.setdefault(source, value.array)
+    return {key: array for key, array in found.items() if array is not None and array.shape == graph.nodes[key].shape}

@@ -89,10 +89,14 @@ class TimedTrace(trace):
 class profile:
     """A ``with`` block that measures every operation of this thread; afterwards printing it prints tables by operation and by module.
 
-    The measuring costs a few microseconds an operation. Times are of the wall, so keep other work off the machine.
+    The measuring costs a few microseconds an operation. Times are of the wall, so keep other work off the machine. It may be used for several blocks, one
+    after the other: their events and times add up.
 
     Args:
         model: gives the operations their modules; it is left as it was.
+
+    Raises:
+        TypeError: `model` is no module. RuntimeError: the block is inside of one of the same profile.
 
     >>> import minigrad
     >>> from minigrad import inspect, nn
@@ -106,16 +110,22 @@ class profile:
     """
 
     def __init__(self, model: nn.Module | None = None) -> None:
+        if model is not None and not isinstance(model, nn.Module):
+            raise TypeError(f"profile: expected a module, or nothing, got {type(model).__name__}")
         self.events: list[OpEvent] = []
         self.calls = None if model is None else TimedTrace(model)
         self.seconds = 0.0
-        self._begin = self._mark = 0.0
+        self._begin = self._mark = self._entered = 0.0
         self._unassigned: list[OpEvent] = []  # of the node whose rules run now
         self._thread = 0
         self._listening: Any = None
         self._before: Callable[[Any], Any] | None = None
 
     def __enter__(self) -> profile:
+        if self._listening is not None:
+            raise RuntimeError(
+                "profile: this profile is measuring already; inside of its block use another one, inspect.profile()"
+            )
         self._thread = get_ident()
         if self.calls is not None:
             self.calls.__enter__()
@@ -123,13 +133,16 @@ class profile:
         self._listening.__enter__()
         self._before = ANOMALIES.witness
         ANOMALIES.witness = lambda inner: Witness(self, inner if self._before is None else self._before(inner))
-        self._begin = perf_counter()
+        self._entered = perf_counter()
+        # Of a later block the time goes on where that of the one before ended.
+        self._begin = self._entered - self.seconds
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self.seconds = perf_counter() - self._begin
+        self.seconds += perf_counter() - self._entered
         ANOMALIES.witness = self._before
         self._listening.__exit__(*error)
+        self._listening = None
         if self.calls is not None:
             self.calls.__exit__(*error)
 

@@ -16,6 +16,7 @@ from minigrad.core.graph import Node
 from minigrad.core.modes import is_grad_enabled
 from minigrad.core.primitive import Primitive, pick
 from minigrad.core.tensor import Tensor
+from minigrad.inspect.formulas import formulas
 from minigrad.ops.creation import zeros
 
 Gradients = list[Any]
@@ -51,17 +52,12 @@ def fitted(g: Tensor, node: Node) -> Tensor:
     return g if g.dtype == node.dtype else g.to(node.dtype)
 
 
-def formulas_of(node: Node) -> dict[str, str]:
-    """For each input that a rule serves what its gradient is, as the rule returns it: {'input': 'g * out'}; not where it has several ways to return."""
-    found: dict[str, str] = {}
-    for names, text in rules_as_written(node.primitive):
-        function: Any = ast.parse(text).body[0]
-        returned = [
-            ast.unparse(x.value) for x in ast.walk(function) if isinstance(x, ast.Return) and x.value is not None
-        ]
-        if len(returned) == 1:
-            found |= dict.fromkeys(names, returned[0])
-    return found
+@lru_cache(1024)
+def formulas_of(primitive: Any) -> dict[str, str]:
+    """For each input what its gradient is, {'input': 'g * out'}, where the rule that serves it is a formula."""
+    return {
+        name: text for names, source in rules_as_written(primitive) for name, text in formulas(names, source).items()
+    }
 
 
 def code_of(node: Node) -> str:

@@ -59,6 +59,10 @@ class trace:
         self._handles: list[RemovableHandle] = []
 
     def __enter__(self) -> trace:
+        if self._handles:
+            raise RuntimeError(
+                "trace: this trace is on already; inside of its block use another one, inspect.trace(model)"
+            )
         for name, module in self.model.named_modules():
             self._handles.append(module.register_forward_pre_hook(self._entering(name), prepend=True))
             self._handles.append(module.register_forward_hook(self._left, always_call=True))

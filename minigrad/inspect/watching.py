@@ -58,7 +58,10 @@ class watch:
 
     Args:
         model: its layers' activations are observed, and its rectifiers that are modules.
-        optimizer: its steps are observed. every: only each so-manieth step, to save time.
+        optimizer: its steps are observed; it trains parameters of the model. every: only each so-manieth step, to save time.
+
+    Raises:
+        TypeError: an argument is of another kind. ValueError: `every` is not positive; the optimizer trains none of the model's parameters.
 
     >>> import minigrad
     >>> from minigrad import inspect, nn, optim
@@ -80,8 +83,15 @@ class watch:
             raise TypeError(f"watch: expected a module, got {type(model).__name__}")
         if not hasattr(optimizer, "register_step_pre_hook"):
             raise TypeError(f"watch: expected an optimizer, got {type(optimizer).__name__}")
+        if isinstance(every, bool) or not isinstance(every, int):
+            raise TypeError(f"watch: expected every to be a whole number of steps, got {every!r}")
         if every < 1:
             raise ValueError(f"watch: expected every to be at least 1, got {every}")
+        trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        if not any(id(p) in trained for p in model.parameters()):
+            raise ValueError(
+                "watch: expected an optimizer that trains this model, got one with none of its parameters; pass optim.SGD(model.parameters(), ...)"
+            )
         self.history: list[Observation] = []
         self._model = model
         self._every = every

@@ -6,28 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import ref
 
 import numpy as np
 
 from minigrad.autograd import grad
-from minigrad.core.anomaly import statistics
 from minigrad.core.engine import backward as engine_backward
-from minigrad.core.graph import PART, Leaf, Node, Saved, source_of
+from minigrad.core.graph import PART, Leaf, Node, source_of
 from minigrad.core.modes import enable_grad, no_grad
 from minigrad.core.tensor import Tensor, edge_of, make_tensor
+from minigrad.inspect.first_bad import first_bad
 from minigrad.inspect.graph import Graph, GraphNode, graph, input_names
 from minigrad.inspect.rules import gradients_of
-from minigrad.inspect.steps import Steps, steps
+from minigrad.inspect.steps import steps
 from minigrad.inspect.trace import trace
 
 __all__ = ["Path", "Why", "backward", "why"]
 
 MOST_SHOWN = 12  # nodes of a path that is printed
 Key = tuple[Node, int]  # a node and which of its outputs
-RESULTS: WeakKeyDictionary[Tensor, tuple[Tensor, trace | None]] = (
-    WeakKeyDictionary()
-)  # by leaf: what inspect.backward went out from
+# By the identity of leaves, what inspect.backward went out from. Not a WeakKeyDictionary: it would compare tensors by their elements.
+RESULTS: dict[int, tuple[ref[Tensor], Tensor, trace | None]] = {}
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,8 @@ class Path:
 class Why:
     """What `why` returns: `paths` by weight, the `remainder` of those not followed, and their `value` together.
 
-    `n_paths` counts all paths of the graph to the leaf; `first_bad` tells where the first NaN or infinity arose, '' if all is finite.
+    `n_paths` counts all paths of the graph to the leaf; `first_bad` tells where the first NaN or infinity arose, '' if all is finite; `beyond` is what
+    the leaf's `.grad` holds besides the value: of other calls of backward, or because a hook changed it.
     """
 
     index: tuple[int, ...]
@@ -61,6 +61,7 @@ class Why:
     remainder: float
     n_paths: int
     first_bad: str
+    beyond: float = 0.0
 
     def __str__(self) -> str:
         lines = [
@@ -71,6 +72,8 @@ class Why:
         lines += [f"  {path}" for path in self.paths]
         if self.n_paths > len(self.paths):
             lines.append(f"  {self.remainder:+.6g}  all other paths")
+        if self.beyond:
+            lines.append(f"  .grad holds {self.beyond:+.6g} besides: of another backward, or by a hook")
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -93,7 +96,8 @@ def backward(loss: Tensor, calls: trace | None = None) -> None:
     for node in graph(loss).leaves:
         leaf = node.node.variable  # type: ignore[attr-defined]
         if leaf is not None:
-            RESULTS[leaf] = (loss, calls)
+            key = id(leaf)
+            RESULTS[key] = (ref(leaf, lambda _, key=key, known=RESULTS: known.pop(key, None)), loss, calls)  # type: ignore[misc]
 
 
 def why(
@@ -120,11 +124,14 @@ def why(
         limit: how many parts of paths to look at in search of them.
 
     Raises:
-        ValueError: the result is not known; the index is outside.
+        ValueError: the result is not known; the index is outside; `paths` or `limit` is not positive.
         RuntimeError: the leaf is not in the result's graph, or the graph has been freed.
 
     Examples are at `inspect.backward`.
     """
+    for name, n in (("paths", paths), ("limit", limit)):
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise ValueError(f"why: expected {name} to be a number from 1 on, got {n!r}")
     leaf, remembered = leaf_of(gradient, result)
     result, calls = (result, calls) if result is not None else (remembered[0], calls or remembered[1])
     if result.numel() != 1:
@@ -143,11 +150,7 @@ def why(
     bad = "" if np.isfinite(value) else first_bad(result, walk)
     if bad:
         return Why(place, value, (), 0.0, ways.count(source_of(edge_of(result))[0]), bad)
-    direction = np.zeros(leaf.shape, leaf.dtype)
-    direction[place] = 1
-    found = ways.heaviest(
-        edge_of(result), make_tensor(np.ones(result.shape, result.dtype)), make_tensor(direction), paths, limit
-    )
+    found = ways.heaviest(edge_of(result), make_tensor(np.ones(result.shape, result.dtype)), leaf, place, paths, limit)
     return Why(
         place,
         value,
@@ -155,7 +158,16 @@ def why(
         value - sum(path.contribution for path in found),
         ways.count(source_of(edge_of(result))[0]),
         "",
+        beyond(leaf, place, value),
     )
+
+
+def beyond(leaf: Tensor, place: tuple[int, ...], value: float) -> float:
+    """What one element of `.grad` holds besides a value; not the last digits, in which another order of additions shows."""
+    if leaf.grad is None:
+        return 0.0
+    held = float(leaf.grad.array[place])
+    return 0.0 if np.isclose(held, value, rtol=1e-4, atol=1e-30) else held - value
 
 
 def leaf_of(gradient: Any, result: Tensor | None) -> tuple[Tensor, Any]:
@@ -163,9 +175,10 @@ def leaf_of(gradient: Any, result: Tensor | None) -> tuple[Tensor, Any]:
     if not isinstance(gradient, Tensor):
         raise TypeError(f"why: expected a tensor or its .grad, got {type(gradient).__name__}")
     if result is None:
-        for leaf, remembered in RESULTS.items():
-            if leaf is gradient or leaf.grad is gradient:
-                return leaf, remembered
+        for weak, loss, calls in list(RESULTS.values()):
+            leaf = weak()
+            if leaf is not None and (leaf is gradient or leaf.grad is gradient):
+                return leaf, (loss, calls)
         raise ValueError(
             "why: pass the tensor that backward went out from as result=, or call inspect.backward(loss) in place of loss.backward()"
         )
@@ -182,7 +195,8 @@ def checked_index(leaf: Tensor, index: Any) -> tuple[int, ...]:
     """The index of one element, from 0."""
     given = index if isinstance(index, tuple) else tuple(index) if isinstance(index, list) else (index,)
     if len(given) != leaf.ndim or not all(
-        isinstance(i, (int, np.integer)) and -n <= i < n for i, n in zip(given, leaf.shape, strict=True)
+        isinstance(i, (int, np.integer)) and not isinstance(i, bool) and -n <= i < n
+        for i, n in zip(given, leaf.shape, strict=True)
     ):
         raise ValueError(
             f"why: expected the index of one element of a tensor of shape {tuple(leaf.shape)}, got {index!r}"
@@ -235,16 +249,22 @@ class Ways:
                     found[node, i] = tangent
         return found
 
-    def heaviest(self, start: Node, g: Tensor, direction: Tensor, most: int, limit: int) -> list[Path]:
+    def heaviest(self, start: Node, g: Tensor, leaf: Tensor, at: tuple[int, ...], most: int, limit: int) -> list[Path]:
         """The paths that contribute most: a beginning of a path is as heavy as all its continuations together, which the tangents tell at once."""
         everything = self.counts[source_of(start)[0]] <= most
-        tangents = {} if everything else self.tangents(direction)
+        direction = np.zeros(leaf.shape, leaf.dtype)
+        direction[at] = 1
+        tangents = {} if everything else self.tangents(make_tensor(direction))
 
         def weight(edge: Node, g: Tensor) -> float:
             if everything:
                 return 0.0
             tangent = tangents.get(key_of(edge))
-            return 0.0 if tangent is None else abs(float((g.array * tangent.array).sum()))
+            if tangent is None:
+                return 0.0
+            moved = tangent.array != 0  # what does not move does not matter, even where it is not finite
+            found = abs(float((g.array[moved] * tangent.array[moved]).sum()))
+            return np.inf if np.isnan(found) else found
 
         number = 0
         waiting: list[Any] = [(-weight(start, g), 0, start, g, (), ())]
@@ -255,7 +275,7 @@ class Ways:
                 node, place = source_of(edge)
                 nodes = (*nodes, self.described.nodes[node.sequence])
                 if node is self.target:
-                    done.append(Path(nodes, inputs, float((g.array * direction.array).sum())))
+                    done.append(Path(nodes, inputs, float(g.array[at])))
                     continue
                 whole = [g if i == place else None for i in range(len(node.shape))] if node.primitive.parts else g
                 for name, to, one in zip(input_names(node), node.edges, gradients_of(node, whole), strict=True):
@@ -269,59 +289,3 @@ def key_of(edge: Node) -> Key:
     """The node and the output that an edge leads to."""
     source, place = source_of(edge)
     return source, place if edge.primitive is PART else 0
-
-
-def first_bad(result: Tensor, walk: Steps) -> str:
-    """Where the first value that is not finite arose: in the result's own computation, or else in the first rule that made one of finite ones."""
-    if not np.isfinite(result.array).all():
-        node = first_bad_forward(walk.graph)
-        if node is not None:
-            return (
-                f"forward: {node.label}, called at {node.place}, is the first to have kept a value that is not finite\n"
-                + operands(node.node)
-            )
-        return "forward: the result is not finite; minigrad.inspect.first_bad_value() finds out where if the computation is run inside it"
-    for step in walk:
-        came = [g for g in (step.incoming if isinstance(step.incoming, list) else [step.incoming]) if g is not None]
-        bad = next((one for one in step.handed_on if not np.isfinite(one.gradient).all()), None)
-        if bad is not None and all(np.isfinite(g).all() for g in came):
-            rule = step.formulas.get(bad.input, "")
-            lines = [
-                f"backward: the rule of {step.node.label} for {bad.input}"
-                + (f", {rule}," if rule else "")
-                + " is the first to give a value that is not finite"
-            ]
-            lines += [
-                f"  called at {step.place}",
-                *[f"  arrived: {statistics(make_tensor(g))}" for g in came],
-                operands(step.node.node),
-            ]
-            lines.append(f"  gave: {statistics(make_tensor(bad.gradient))}")
-            return "\n".join(line for line in lines if line)
-    return ""
-
-
-def first_bad_forward(described: Graph) -> GraphNode | None:
-    """The oldest node that has kept something that is not finite."""
-    for node in described.nodes.values():
-        values = [
-            v
-            for v in (*(node.node.saved or ()), node.node.output)
-            if isinstance(v, Saved) and v.array.dtype.kind == "f"
-        ]
-        if any(not np.isfinite(v.array).all() for v in values):
-            return node
-    return None
-
-
-def operands(node: Node) -> str:
-    """What a node has kept, told by its statistics."""
-    names = input_names(node)
-    lines = [
-        f"  {names[i] if i < len(names) else i}: {statistics(v)}"
-        for i, v in enumerate(node.saved or ())
-        if isinstance(v, Saved)
-    ]
-    if node.output is not None:
-        lines.append(f"  output: {statistics(node.output)}")
-    return "\n".join(lines)

@@ -71,6 +71,28 @@ def test_maps_are_pictures_and_modules_collapse() -> None:
     assert len(page) < 1_000_000
 
 
+def test_marks_of_the_page_in_what_is_shown_are_left_alone() -> None:
+    x = minigrad.ones(2, requires_grad=True)
+    page = inspect.explore((x * x).sum(), names={"@JS@": x}, title="@DATA@")
+    assert "<title>@DATA@</title>" in page and page.count('"use strict";') == 1
+    assert "@JS@" in {node["label"] for node in data_in(page)["nodes"].values()}
+
+
+def test_a_recursion_that_is_too_long_is_named() -> None:
+    x = minigrad.ones(2, requires_grad=True)
+    for depth, told in (
+        (3, ""),
+        (12, "naive recursion: 8,192 steps, too many to show"),
+        (200, "naive recursion: 10^60 steps"),
+    ):
+        y = x
+        for _ in range(depth):
+            y = y + y
+        data = data_in(inspect.explore(y.sum()))
+        assert [len(walk["steps"]) for walk in data["walks"]] == ([depth + 2] * 2 if told else [5, 16, 5])
+        assert data["absent"].startswith(told) and bool(data["absent"]) == bool(told)
+
+
 # --- in the browser ---------------------------------------------------------------------------------------------------
 
 USE = """<script>
@@ -120,6 +142,65 @@ def test_the_page_can_be_used(tmp_path: Path, size: str) -> None:
     assert [waiting for *_, waiting in result["seen"]] == [1, 2, 1, 2, 0, 1]
     assert result["right"].startswith("12") and "</script>x came out wrong" in result["wrong"]
     assert result["focused"].startswith("add") and result["playing"] == "Pause" and result["wide"]
+
+
+LOOK = """<script>
+const key = name => document.dispatchEvent(new KeyboardEvent("keydown", {key: name}));
+const seen = [];
+for (const order of "123") {
+  key(order); key("End");
+  const details = document.getElementById("details");
+  seen.push([details.innerText, [...details.querySelectorAll("table")].map(t => t.innerText.trim().split(/\\s+/).map(Number)), document.querySelectorAll(".box.wrong").length]);
+}
+document.body.dataset.result = JSON.stringify({seen, orders: [...document.getElementById("order").options].map(o => o.text)});
+</script></body>"""
+
+
+def looked_at(page: str, tmp_path: Path) -> Any:
+    from html import unescape
+
+    found = re.search(r'data-result="([^"]*)"', opened(page.replace("</body>", LOOK), tmp_path, "--dump-dom"))
+    assert found, "the script of the page failed"
+    return json.loads(unescape(found[1]))
+
+
+@in_browser
+def test_wrong_orders_show_wrong_sums_beside_the_right_ones(tmp_path: Path) -> None:
+    right, recursion, breadth = looked_at(small_page(), tmp_path)["seen"]
+    value = [1, 2]
+    assert right[1] == [value, [6, 36]] and right[2] == 0 and "right one" not in right[0]  # 2 x + 4 x ** 3
+    assert breadth[1] == [value, [2, 4], [6, 36]] and breadth[2] > 0 and "the right one is" in breadth[0]
+    assert recursion[1][0] == value and recursion[1][-1] == [6, 36] != recursion[1][1] and recursion[2] > 0
+
+
+@in_browser
+def test_where_no_order_is_wrong_the_page_says_so(tmp_path: Path) -> None:
+    model = models.lenet5()
+    with inspect.trace(model) as calls:
+        loss = nn.functional.cross_entropy(model(waves(2, 1, 28, 28)), minigrad.tensor([1, 2]))
+    right, *others = looked_at(inspect.explore(loss, calls=calls), tmp_path)["seen"]
+    assert "is right too" not in right[0] and right[2] == 0
+    assert all("Here this order is right too" in text and wrong == 0 for text, _, wrong in others)
+
+
+@in_browser
+def test_of_many_wrong_gradients_some_are_named(tmp_path: Path) -> None:
+    def chained(start: Any, others: list[Any]) -> Any:
+        y = start
+        for x in others:
+            y = y * x
+        return (y + y * y).sum()
+
+    xs = [minigrad.ones(1, requires_grad=True) for _ in range(8)]
+    names = {f"x{i}": x for i, x in enumerate(xs)}
+    for n, told in ((6, "x5, x4, x3, x2, x1, x0 came"), (8, "x7, x6, x5, x4, x3, x2 and 2 more came")):
+        seen = looked_at(inspect.explore(chained(xs[0], xs[1:n]), names=names), tmp_path)["seen"]
+        assert "came out wrong" not in seen[0][0]
+        for text, *_ in seen[1:]:
+            named = re.search(r"In this order the gradients of (.*) came out wrong", text)
+            assert named and sorted(re.findall(r"x\d|and \d more", named[1])) == sorted(
+                re.findall(r"x\d|and \d more", told)
+            )
 
 
 @in_browser

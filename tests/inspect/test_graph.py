@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import shutil
 from itertools import pairwise
@@ -18,6 +19,15 @@ from minigrad import inspect, models, nn
 
 from .nets import Residual, UNet, state_of, waves
 
+
+def written_in_place(x: Any) -> Any:
+    """A copy of which views are written to."""
+    y = x.clone()
+    y[0].mul_(0.5)
+    y[:, 1:] += y[:, :1].tanh()
+    return y
+
+
 UNARY = [
     lambda x: x.tanh(),
     lambda x: x * 0.5,
@@ -25,6 +35,11 @@ UNARY = [
     lambda x: (x * x) * 0.3,
     lambda x: x.reshape(3, 2).t().reshape(2, 3),
     lambda x: x.softmax(1),
+    lambda x: x[[1, 1]][:, [0, 2, 2]],
+    lambda x: x.sort(1)[0] + x.amax(1, keepdim=True),
+    lambda x: minigrad.cat(x.split(1, 1)[::-1], 1),
+    lambda x: minigrad.stack([a * b for a, b in zip(x.unbind(0), x[[1, 0]].unbind(0), strict=True)]),
+    written_in_place,
 ]
 BINARY = [lambda x, y: x + y, lambda x, y: x * y, lambda x, y: x - 2 * y, lambda x, y: minigrad.stack([x, y]).mean(0), lambda x, y: x @ y.t() @ x * 0.1, lambda x, y: x.sum(0) * y]  # fmt: skip
 
@@ -143,6 +158,110 @@ def test_the_first_infinity_of_forward_is_found() -> None:
     x = minigrad.tensor([1.0, 1000.0], requires_grad=True)
     found = inspect.why(x, 1, x.exp().tanh().log1p().sum() - x.exp().sum())
     assert "forward: exp" in found.first_bad and "1 inf" in found.first_bad
+
+
+# What made a value that is not finite, and what `why` says of it.
+NOT_FINITE: dict[str, tuple[Any, str]] = {
+    "made, and kept by nobody": (lambda x: (x.log() * 0).sum(), r"forward: log, called at .*, is the first to have made"),
+    "made of leaves": (lambda x: (x.log() - x.log()).sum(), r"forward: log, called at .*, is the first to have made"),
+    "given": (lambda x: (x * x * minigrad.tensor([np.nan, 1.0])).sum(), r"forward: mul, called at .*, was given a NaN as other"),
+    "a mask is no accident": (
+        lambda x: (x + minigrad.full((2,), -np.inf)).softmax(0).sum(),
+        r"forward: softmax, called at .*, is the first",
+    ),
+    "not used": (lambda x: minigrad.where(x > 0, x.log(), 0.0).sum(), r"backward: the rule of log for input, g / input, is the first"),
+    "the root of 0": (lambda x: (x * x)[:1].sum().sqrt(), r"(?s)backward: the rule of sqrt for input, .*gave: shape \(\), .*1 inf"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NOT_FINITE)
+def test_where_a_value_that_is_not_finite_came_from(name: str) -> None:
+    make, expected = NOT_FINITE[name]
+    x = minigrad.tensor([0.0, 2.0], requires_grad=True)
+    found = inspect.why(x, 0, make(x))
+    assert not np.isfinite(found.value) and re.search(expected, found.first_bad, re.DOTALL), found
+
+
+def test_a_leaf_that_is_not_finite_is_named() -> None:
+    x = minigrad.tensor([np.nan, 1.0], requires_grad=True)
+    found = inspect.why(x, 0, (x * x).sum(), names={"x": x})
+    assert found.first_bad.startswith("forward: x itself is not finite\n  shape (2,), float32") and "1 nan" in str(
+        found
+    )
+
+
+@pytest.mark.parametrize("paths", [1, 10])
+def test_a_nan_elsewhere_spoils_no_contribution(paths: int) -> None:
+    x = minigrad.tensor([np.nan, 0.0, 3.0], requires_grad=True)
+    found = inspect.why(x, 2, (x * x + x.sqrt() * 0).sum(), paths=paths)
+    assert found.value == 6.0 and found.paths[0].contribution == 3.0
+    assert found.remainder + sum(path.contribution for path in found.paths) == 6.0
+
+
+def test_the_module_of_a_value_that_is_not_finite_is_told() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.LogSoftmax(1))
+    model[0].weight.data = minigrad.tensor([[3e38, 3e38], [1.0, 1.0]])
+    with inspect.trace(model) as calls:
+        loss = model(minigrad.ones(1, 2)).sum()
+    inspect.backward(loss, calls)
+    assert "forward: linear in 0, called at" in str(inspect.why(model[0].weight.grad, (0, 0)))
+
+
+def test_a_leaf_may_be_asked_about_after_each_of_several_backwards() -> None:
+    """A dictionary with weak references to tensors compared them by their elements, so that the second step of a training failed."""
+    x = minigrad.tensor([1.0, 2.0], requires_grad=True)
+    inspect.backward((x * x).sum())
+    inspect.backward((x * 3).sum())
+    found = inspect.why(x.grad, 1)
+    assert (found.value, found.beyond) == (
+        3.0,
+        4.0,
+    ) and ".grad holds +4 besides: of another backward, or by a hook" in str(found)
+    x.grad = None
+    inspect.backward((x * x).sum())
+    found = inspect.why(x.grad, 1)
+    assert (found.value, found.beyond) == (4.0, 0.0) and "besides" not in str(found)
+
+
+def test_what_is_remembered_of_a_leaf_goes_with_it() -> None:
+    from minigrad.inspect.why import RESULTS
+
+    before = len(RESULTS)
+    x = minigrad.ones(3, requires_grad=True)
+    for _ in range(2):
+        inspect.backward((x.exp() * x).sum())
+    assert len(RESULTS) == before + 1
+    del x
+    gc.collect()
+    assert len(RESULTS) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"index": True}, ValueError, "expected the index of one element"),
+        ({"index": 1.5}, ValueError, "expected the index of one element"),
+        ({"paths": 0}, ValueError, "why: expected paths to be a number from 1 on, got 0"),
+        ({"paths": "3"}, ValueError, "why: expected paths to be a number from 1 on, got '3'"),
+        ({"limit": -1}, ValueError, "why: expected limit to be a number from 1 on, got -1"),
+        ({"calls": nn.Linear(1, 1)}, TypeError, r"expected calls to be the inspect.trace that was on, got Linear; with inspect.trace\(model\)"),
+        ({"names": ["x"]}, TypeError, r"expected names to be a dictionary from names to tensors, got \['x'\]"),
+        ({"names": {"x": 3}}, TypeError, "expected names to be a dictionary from names to tensors"),
+        ({"result": 3}, TypeError, "expected a tensor, got int"),
+    ],
+)  # fmt: skip
+def test_wrong_arguments_of_why_are_refused(arguments: Any, error: type[Exception], message: str) -> None:
+    x = minigrad.tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(error, match=message):
+        inspect.why(x, **{"index": 0, "result": (x * x).sum()} | arguments)
+
+
+@pytest.mark.parametrize("depth", ["1", -1, 1.5, True])
+def test_wrong_depths_are_refused(depth: Any) -> None:
+    found = inspect.graph(minigrad.ones(2, requires_grad=True).sum())
+    for draw in (found.tree, found.dot, found.svg, found.groups):
+        with pytest.raises(ValueError, match="expected depth to be a number from 0 on, or None for all, got"):
+            draw(depth)
 
 
 # --- orders that are wrong --------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -140,6 +141,36 @@ def test_anomalies_are_still_found_in_a_profile() -> None:
     with inspect.profile() as measured:
         x.sqrt().sum().backward()
     assert "sqrt" in {e.of for e in measured.events}
+
+
+def test_a_profile_may_be_used_again_but_not_inside_of_itself() -> None:
+    """Inside of itself it showed each walk of backward to itself, without end and for good."""
+    model = nn.Linear(2, 3)
+    for block, opened in (
+        (inspect.profile(model), "this profile is measuring already"),
+        (inspect.first_bad_value(model), "this search is on already"),
+        (inspect.trace(model), "this trace is on already"),
+    ):
+        with block, pytest.raises(RuntimeError, match=opened), block:
+            pass
+        assert everything_runs_plain() and all(kept for *_, kept in [s for s in state_of(model) if len(s) == 3])
+    measured = inspect.profile(model)
+    for _ in range(2):
+        with measured:
+            trained_once(model, waves(4, 2))
+    assert [e.op for e in measured.events if e.phase == "forward"] == ["linear", "pow", "mean"] * 2
+    times = [(e["ts"], e["ts"] + e["dur"]) for e in measured.chrome_trace()["traceEvents"] if e["cat"] == "forward"]
+    assert all(end <= start for (_, end), (start, _) in pairwise(times)) and times[-1][1] <= 1e6 * measured.seconds
+    with inspect.profile() as empty:
+        pass
+    assert "0.00 ms in operations" in str(empty) and empty.chrome_trace()["traceEvents"] == []
+
+
+@pytest.mark.parametrize("block", [inspect.profile, inspect.first_bad_value, inspect.trace])
+def test_blocks_refuse_what_is_no_module(block: Any) -> None:
+    for x in (3, [nn.Linear(1, 1)], optim.SGD(nn.Linear(1, 1).parameters(), lr=1.0)):
+        with pytest.raises(TypeError, match=f"{block.__name__}: expected a module.* got {type(x).__name__}"):
+            block(x)
 
 
 # --- the first bad value ----------------------------------------------------------------------------------------------
@@ -294,3 +325,10 @@ def test_bad_arguments_are_refused(arguments: Any, error: type[Exception]) -> No
     model = nn.Linear(1, 1)
     with pytest.raises(ValueError, match="every to be at least 1"):
         inspect.watch(model, optim.SGD(model.parameters(), lr=1.0), every=0)
+    for every in (1.5, "2", True):
+        with pytest.raises(TypeError, match=f"every to be a whole number of steps, got {every!r}"):
+            inspect.watch(model, optim.SGD(model.parameters(), lr=1.0), every=every)
+    with pytest.raises(
+        ValueError, match="expected an optimizer that trains this model, got one with none of its parameters"
+    ):
+        inspect.watch(model, optim.SGD(nn.Linear(1, 1).parameters(), lr=1.0))

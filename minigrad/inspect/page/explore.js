@@ -60,6 +60,8 @@ function boxOf(id) {
 
 function draw() {
   byId("picture").innerHTML = data.pictures[state.depth];
+  const drawing = document.querySelector("#picture svg");
+  drawing.style.setProperty("--tall", `${drawing.height.baseVal.value}px`);
   for (const box of document.querySelectorAll("#picture .box"))
     box.addEventListener("click", () => focusOn(Number(box.dataset.nodes.split(" ").pop())));
 }
@@ -100,6 +102,11 @@ function chips(ids, empty) {
   return holder;
 }
 
+function listed(names) {
+  const shown = names.slice(0, 6).join(", ");
+  return names.length > 6 ? `${shown} and ${names.length - 6} more` : shown;
+}
+
 function describe(node) {
   const parts = [element("h2", "node"), element("div", `${node.label}  [${node.size}]` + (node.module !== null ? `  in ${node.module || "the model"}` : ""))];
   if (node.place) parts.push(element("div", node.place, "where"));
@@ -115,7 +122,9 @@ function show() {
   const step = current(), node = data.nodes[step.node], box = byId("details");
   box.replaceChildren();
   if (walk().wrong.length && state.step === walk().steps.length - 1)
-    box.append(element("p", `In this order the gradients of ${walk().wrong.join(", ")} came out wrong.`, "warning"));
+    box.append(element("p", `In this order the gradients of ${listed(walk().wrong)} came out wrong.`, "warning"));
+  if (state.order && !walk().steps.some(s => s.wrong))
+    box.append(element("p", "Here this order is right too: no result is used twice, so that nothing has to be added up before it is handed on.", "note"));
   if (state.focus !== null && state.focus !== step.node) {
     box.append(...describe(data.nodes[state.focus]));
     const back = element("button", "back to the step"); back.addEventListener("click", () => focusOn(null)); box.append(back);
@@ -123,7 +132,11 @@ function show() {
   }
   box.append(...describe(node));
   box.append(element("h2", "the gradient that has arrived"), value(step.incoming));
-  if (step.wrong) box.append(element("div", "This is not the gradient of this node: it was visited before all had arrived, or again.", "warning"));
+  if (step.wrong) {
+    const right = data.walks[0].steps.find(s => s.node === step.node);
+    box.append(element("div", "This is not the gradient of this node: it was visited before all had arrived, or again.", "warning"));
+    box.append(element("div", "the right one is", "note"), value(right.incoming));
+  }
   if (node.leaf) box.append(element("div", "is added to .grad", "note"));
   for (const hand of step.handed) {
     const heading = element("h2", `to ${hand.input}`);
@@ -166,6 +179,11 @@ function choose(order) { stop(); state.order = order; byId("order").value = orde
 function collapse(depth) { state.depth = Math.min(Math.max(depth, 0), data.pictures.length - 1); byId("depth").value = state.depth; draw(); mark(); }
 
 data.walks.forEach((one, i) => byId("order").append(new Option(one.title, i)));
+if (data.absent) {
+  const option = new Option(data.absent);
+  option.disabled = true;
+  byId("order").append(option);
+}
 data.depths.forEach((name, i) => byId("depth").append(new Option(name, i)));
 byId("depth").hidden = data.depths.length < 2;
 byId("back").addEventListener("click", () => { stop(); go(state.step - 1); });
