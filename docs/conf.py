@@ -55,10 +55,7 @@ def generate(app: Any) -> None:
     torch_names.write(HERE / "reference" / "torch_names.md")
     for name in ("CONTRIBUTING", "CHANGELOG"):
         text = (HERE.parent / f"{name}.md").read_text(encoding="utf-8")
-        reference.update(
-            HERE / "reference" / f"{name.lower()}.md",
-            text.replace("](docs/", "](../").replace("](minigrad/", "](../../minigrad/"),
-        )
+        reference.update(HERE / "reference" / f"{name.lower()}.md", pages.moved(text))
 
 
 def prepare(app: Any, name: str, source: list[str]) -> None:

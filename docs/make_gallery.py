@@ -95,7 +95,7 @@ def page(results: dict[str, Any]) -> str:
                 continue
             script, *options = name.split()
             command = " ".join(["python", f"examples/{script}.py", *options])
-            lines += ["", f"### {name}", "", title_of(name), "", f"![{name}](pictures/gallery/{file_of(name)})", ""]
+            lines += ["", f"### `{name}`", "", title_of(name), "", f"![{name}](pictures/gallery/{file_of(name)})", ""]
             lines += [f"`{command}`, {results[name]['seconds']} s:", "", "```text", *results[name]["said"], "```"]
     return "\n".join(lines) + "\n"
 

@@ -14,6 +14,7 @@ import ast
 import contextlib
 import doctest
 import io
+import os
 import re
 from pathlib import Path
 from textwrap import dedent
@@ -156,6 +157,21 @@ def expanded(text: str) -> str:
         return f"{match[0]}\n\n```{language}\n{code}```"
 
     return QUOTED.sub(source, text)
+
+
+def moved(text: str) -> str:
+    """A page of the root as one of docs/reference: its links lead where they led."""
+
+    def elsewhere(match: re.Match[str]) -> str:
+        path = match["path"]
+        beside = (
+            path.lower()
+            if path in ("CONTRIBUTING.md", "CHANGELOG.md")
+            else os.path.relpath(ROOT / path, DOCS / "reference")
+        )
+        return f"]({beside}"
+
+    return re.sub(r"\]\((?P<path>[\w./-]+)(?=[)#])", elsewhere, text)
 
 
 def explored(code: str) -> list[str]:

@@ -97,6 +97,24 @@ def test_links_lead_somewhere(name: str) -> None:
         assert "reference/" in target or (DOCS / name).parent.joinpath(target).exists(), target
 
 
+@pytest.mark.parametrize("name", ["README", "CONTRIBUTING", "CHANGELOG"])
+def test_links_of_the_pages_in_the_root_lead_somewhere_and_go_with_them(name: str, pages: ModuleType) -> None:
+    """CONTRIBUTING and CHANGELOG stand in the reference too."""
+    text = (ROOT / f"{name}.md").read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)#:]+)[^):]*\)", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    assert all((ROOT / target).exists() for target in targets), targets
+    for before, after in zip(
+        targets,
+        re.findall(r"\]\(([^)#:]+)[^):]*\)", re.sub(r"```.*?```", "", pages.moved(text), flags=re.DOTALL)),
+        strict=True,
+    ):
+        if before in ("CONTRIBUTING.md", "CHANGELOG.md"):
+            assert after == before.lower()
+        else:
+            assert (DOCS / "reference" / after).resolve() == (ROOT / before).resolve()
+    assert pages.moved("[a](docs/x.md#b) [c](https://d.e/f) [g](#h)") == "[a](../x.md#b) [c](https://d.e/f) [g](#h)"
+
+
 def test_every_picture_is_shown_and_none_is_missing() -> None:
     texts = [*(DOCS / page for page in PAGES), ROOT / "README.md"]
     shown = {
