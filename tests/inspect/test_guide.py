@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 from typing import Any
@@ -13,22 +14,17 @@ from minigrad import inspect
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_code_of_the_guide_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_code_of_the_guide_runs_and_prints_what_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib")
-    text = (ROOT / "docs" / "inspect.md").read_text(encoding="utf-8")
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    pages: Any = importlib.import_module("tools.pages")
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {"__name__": "guide"}
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 10
-    for block in blocks:
-        exec(compile(block, "docs/inspect.md", "exec"), names)
+    pages.run(ROOT / "docs" / "inspect.md")
     made = {path.name for path in tmp_path.iterdir()} - {"examples"}
     assert made == {"watched.png", "grad_cam.png", "graph.svg", "explore.html", "trace.json"}
-    printed = capsys.readouterr().out
-    assert "61,706" in printed and "6x6 or 9x9 would fit" in printed and "gradient = 114" in printed
+    cells = pages.cells((ROOT / "docs" / "inspect.md").read_text(encoding="utf-8"))
+    assert all((cell.printed is not None) == ("print(" in cell.code) for cell in cells)
 
 
 def test_every_function_of_the_guide_exists() -> None:
