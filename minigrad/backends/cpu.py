@@ -17,6 +17,7 @@ _METHODS = {
     "depthwise": "depthwise kernel",
     "winograd2": "Winograd F(2x2, 3x3)",
     "winograd4": "Winograd F(4x4, 3x3)",
+    "winograd_phases": "Winograd F(2x2, 2x2) of each phase",
     "dots": "inner products",
     "panels": "implicit matrix product",
     "reference": "reference kernel",
@@ -26,7 +27,8 @@ _METHODS = {
 class ConvChoice(NamedTuple):
     """How one pass of a convolution is computed: "forward", "input" or "weight", by which algorithm and why.
 
-    Strides split the gradient of the input into phases, each a convolution of its own; `phase` counts them.
+    Strides split the gradient of the input into phases, each a convolution of its own; `phase` counts them, unless one algorithm
+    takes them all at once.
     """
 
     of: str
@@ -91,9 +93,13 @@ def _reason(method: str, costs: tuple[float, float, float] | None, dtype: Any) -
         return "groups of so few filters have no matrix to multiply"
     if costs is not None:
         direct, of_2, of_4 = costs
+        if not of_4:
+            return f"estimated costs: direct 1, F(2x2, 2x2) of each phase {of_2 / direct:.2f}"
         return f"estimated costs: direct 1, F(2x2, 3x3) {of_2 / direct:.2f}, F(4x4, 3x3) {of_4 / direct:.2f}"
     if numpy.dtype(dtype) != numpy.float32:
         return "only float32 may round as Winograd's algorithm does"
     if get_conv_precision() == "highest":
         return 'the precision of convolutions is "highest"'
-    return "Winograd's algorithm is for dense 3x3 windows at stride 1 without groups"
+    return (
+        "Winograd's algorithm is for dense 3x3 windows at stride 1, or 3x3 and 4x4 windows at stride 2, without groups"
+    )

@@ -13,8 +13,8 @@ _warn_only = False
 def set_conv_precision(precision: str) -> None:
     """Sets how convolutions of float32 may round, on all threads.
 
-    "high", the default: 3x3 convolutions at stride 1 may use Winograd's algorithm where that is faster, with a relative error (in
-    the 2-norm, of random data of up to 512 channels) below 1e-5. "highest": every sum of products is computed directly, with an
+    "high", the default: 3x3 convolutions, and 4x4 ones at stride 2, may use Winograd's algorithm where that is faster, with a relative
+    error (in the 2-norm, of random data of up to 512 channels) below 1e-5. "highest": every sum of products is computed directly, with an
     error about a tenth of that. Convolutions of float64 are always direct. Raises ValueError for any other word.
 
     The error bounds are those of tests/kernels/test_winograd.py; the algorithm is Lavin and Gray's (2015).

@@ -89,7 +89,8 @@ def test_a_training_step_is_the_same_to_the_bit_for_every_number_of_threads() ->
         (((8, 32, 28, 28), (32, 1, 3, 3), 1, 1, 1, 32), ["depthwise kernel"] * 3),
         # None: the instruction set decides.
         (((8, 128, 32, 32), (128, 128, 1, 1)), ["implicit matrix product"] * 2 + [None]),
-        (((8, 64, 32, 32), (64, 64, 3, 3), 2, 1), ["implicit matrix product"] * 6),
+        (((8, 64, 32, 32), (64, 64, 4, 4), 2, 1), ["Winograd F(2x2, 2x2) of each phase"] * 3),
+        (((8, 64, 32, 32), (64, 64, 2, 2), 2, 1), ["implicit matrix product"] * 5 + [None]),
         (((2, 3, 30), (4, 3, 5)), ["implicit matrix product"] * 2 + ["inner products"]),
     ],
 )
@@ -115,6 +116,12 @@ def test_reasons_follow_the_settings() -> None:
         0,
         "implicit matrix product",
         'the precision of convolutions is "highest"',
+    )
+    minigrad.set_conv_precision("high")
+    strided = ((8, 64, 32, 32), (64, 64, 4, 4), 2, 1)
+    assert explain_conv(*strided)[1].reason.startswith("estimated costs: direct 1, F(2x2, 2x2) of each phase 0.")
+    assert explain_conv((8, 64, 32, 32), (64, 64, 5, 5))[0].reason.startswith(
+        "Winograd's algorithm is for dense 3x3 windows"
     )
 
 

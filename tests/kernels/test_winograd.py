@@ -1,4 +1,5 @@
-"""Winograd's algorithm for 3x3 filters against direct summation, for every instruction set and several numbers of threads.
+"""Winograd's algorithm for 3x3 filters, and for 3x3 and 4x4 filters at stride 2, against direct summation, for every
+instruction set and several numbers of threads.
 
 On small integers the transforms for tiles of 2x2 are exact (they halve, and never divide by three), and those for tiles
 of 4x4 are off by far less than a half, so that rounded results must be the exact integers.
@@ -77,16 +78,20 @@ def shapes(draw: st.DrawFn) -> Shape:
     in_size = draw(st.tuples(st.integers(1, most), st.integers(1, most)))
     pad = st.tuples(st.integers(0, 3), st.integers(0, 3))
     padding = draw(st.tuples(pad, pad))
-    assume(all(size + sum(around) >= 3 for size, around in zip(in_size, padding, strict=True)))
-    windows = Windows(in_size, (3, 3), (1, 1), (1, 1), padding)
+    kernel, stride = draw(st.sampled_from(((3, 1), (3, 2), (4, 2))))
+    assume(all(size + sum(around) >= kernel for size, around in zip(in_size, padding, strict=True)))
+    windows = Windows(in_size, (kernel, kernel), (stride, stride), (1, 1), padding)
     return draw(st.integers(0, 6)), draw(st.integers(1, 70)), draw(st.integers(1, 40)), windows
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(shape=shapes(), threads=st.sampled_from(THREADS), bias=st.booleans(), seed=st.integers(0, 1000))
 @example(shape=case(40, 33, 29, (4, 4), (3, 3), 1, 1), threads=2, bias=True, seed=0)
 @example(shape=case(3, 9, 15, (37, 64), (3, 3), 1, 1), threads=3, bias=True, seed=0)
 @example(shape=case(1, 1, 1, (1, 1), (3, 3), 1, 1), threads=1, bias=True, seed=0)
+@example(shape=case(3, 40, 33, (37, 64), (4, 4), 2, 1), threads=3, bias=True, seed=0)
+@example(shape=case(30, 29, 33, (8, 8), (3, 3), 2, 1), threads=2, bias=True, seed=0)
+@example(shape=case(1, 1, 1, (1, 2), (4, 4), 2, 3), threads=1, bias=True, seed=0)
 def test_integers_are_exact(shape: Shape, threads: int, bias: bool, seed: int) -> None:
     n, c, k, windows = shape
     x = integers(seed, (n, c, *windows.in_size), np.float32)
@@ -116,25 +121,37 @@ LARGE = {
     "more padding than plane": case(7, 24, 30, (3, 2), (3, 3), 1, 3),
     "one channel": case(3, 1, 1, (50, 50), (3, 3), 1, 1),
 }
+# At stride 2 the phases have tiles of 2x2 and no others.
+STRIDED = {
+    "stride 2, whole vectors in each line": case(2, 40, 31, (64, 64), (3, 3), 2, 1),
+    "stride 2, 4x4, lines of a part of a vector": case(5, 20, 50, (32, 32), (4, 4), 2, 1),
+    "stride 2, odd lines": case(6, 13, 37, (15, 21), (3, 3), 2, 1),
+    "stride 2, one tile an image": case(37, 70, 45, (4, 4), (4, 4), 2, 1),
+    "stride 2, few tiles, many channels": case(2, 300, 260, (9, 7), (3, 3), 2, 1),
+    "stride 2, many tiles, many channels": case(3, 260, 130, (32, 32), (4, 4), 2, 1),
+    "stride 2, more padding than plane": case(7, 24, 30, (3, 2), (4, 4), 2, 3),
+}
+WAYS = [(name, algorithm) for name in LARGE for algorithm in ERROR_BOUNDS] + [(name, "winograd2") for name in STRIDED]
+SHAPES = LARGE | STRIDED
 
 
-@pytest.mark.parametrize("algorithm", ERROR_BOUNDS)
-@pytest.mark.parametrize("name", LARGE)
+@pytest.mark.parametrize(("name", "algorithm"), WAYS)
 def test_error_is_within_the_documented_bound(name: str, algorithm: str, isa: str) -> None:
-    exact = all_three(*normal(LARGE[name], np.float64), kernels=reference)
+    exact = all_three(*normal(SHAPES[name], np.float64), kernels=reference)
     compiled.set_conv_algorithm("direct")
-    direct = all_three(*normal(LARGE[name]))
+    direct = all_three(*normal(SHAPES[name]))
     compiled.set_conv_algorithm(algorithm)
-    for got, expected, other in zip(all_three(*normal(LARGE[name])), exact, direct, strict=True):
+    for got, expected, other in zip(all_three(*normal(SHAPES[name])), exact, direct, strict=True):
         assert np.linalg.norm(got - expected) <= ERROR_BOUNDS[algorithm] * np.linalg.norm(expected)
         assert not np.array_equal(got, other)  # it was not computed directly
 
 
 @pytest.mark.parametrize("channels", [64, 512])
-def test_error_of_network_layers_is_within_the_documented_bound(channels: int) -> None:
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (3, 2), (4, 2)])
+def test_error_of_network_layers_is_within_the_documented_bound(channels: int, kernel: int, stride: int) -> None:
     """Layers as networks have them: inputs after a ReLU, which are far from zero mean."""
-    x, w, g, out_bias, in_bias, windows = normal(case(8, channels, 48, (8, 8), (3, 3), 1, 1), np.float64)
-    x, w = np.maximum(x, 0), w / np.sqrt(9 * channels / 2)
+    x, w, g, out_bias, in_bias, windows = normal(case(8, channels, 48, (8, 8), (kernel, kernel), stride, 1), np.float64)
+    x, w = np.maximum(x, 0), w / np.sqrt(kernel**2 * channels / 2)
     exact = all_three(x, w, g, out_bias, in_bias, windows, kernels=reference)
     short = [a.astype(np.float32) for a in (x, w, g, out_bias, in_bias)]
     for algorithm, bound in ERROR_BOUNDS.items():
@@ -143,23 +160,21 @@ def test_error_of_network_layers_is_within_the_documented_bound(channels: int) -
             assert np.linalg.norm(got - expected) <= bound * np.linalg.norm(expected)
 
 
-@pytest.mark.parametrize("algorithm", ERROR_BOUNDS)
-@pytest.mark.parametrize("name", LARGE)
+@pytest.mark.parametrize(("name", "algorithm"), WAYS)
 def test_rounding_does_not_depend_on_the_number_of_threads(name: str, algorithm: str, isa: str) -> None:
     compiled.set_conv_algorithm(algorithm)
     compiled.set_num_threads(1)
-    alone = all_three(*normal(LARGE[name]))
+    alone = all_three(*normal(SHAPES[name]))
     for threads in (2, 3, 8):
         compiled.set_num_threads(threads)
-        assert same(all_three(*normal(LARGE[name])), alone)
+        assert same(all_three(*normal(SHAPES[name])), alone)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs mprotect")
-@pytest.mark.parametrize("algorithm", ERROR_BOUNDS)
-@pytest.mark.parametrize("name", LARGE)
+@pytest.mark.parametrize(("name", "algorithm"), WAYS)
 def test_nothing_is_read_beyond_the_arrays(name: str, algorithm: str, isa: str) -> None:
     compiled.set_conv_algorithm(algorithm)
-    *arrays, windows = normal(LARGE[name])
+    *arrays, windows = normal(SHAPES[name])
     kept = [guarded(a) for a in arrays]
     assert same(all_three(*(a for a, _ in kept), windows), all_three(*arrays, windows))
 
@@ -167,8 +182,12 @@ def test_nothing_is_read_beyond_the_arrays(name: str, algorithm: str, isa: str) 
 @pytest.mark.parametrize(
     "shape",
     [
-        case(2, 8, 8, (12, 12), (3, 3), 2, 1),
+        case(2, 8, 8, (12, 12), (3, 3), 3, 1),
         case(2, 8, 8, (12, 12), (3, 3), 1, 1, dilation=2),
+        case(2, 8, 8, (12, 12), (3, 3), 2, 1, dilation=2),
+        case(2, 8, 8, (12, 12), (4, 4), 2, 1, groups=2),
+        case(2, 8, 8, (12, 12), (5, 5), 2, 2),
+        case(2, 8, 8, (6, 7, 8), (4, 4, 4), 2, 1),
         case(2, 8, 8, (12, 12), (3, 3), 1, 1, groups=2),
         case(2, 8, 8, (12, 12), (5, 5), 1, 2),
         case(2, 8, 8, (12, 12), (9, 1), 1, 4),
@@ -176,7 +195,20 @@ def test_nothing_is_read_beyond_the_arrays(name: str, algorithm: str, isa: str) 
         case(2, 8, 8, (6, 7, 8), (3, 3, 3), 1, 1),
         case(2, 8, 8, (1, 7, 8), (3, 3, 3), 1, 1),
     ],
-    ids=["stride", "dilation", "groups", "5x5", "9x1", "9", "3x3x3", "3x3x3 on one slice"],
+    ids=[
+        "stride 3",
+        "dilation",
+        "stride 2 dilation",
+        "stride 2 groups",
+        "stride 2 5x5",
+        "stride 2 4x4x4",
+        "groups",
+        "5x5",
+        "9x1",
+        "9",
+        "3x3x3",
+        "3x3x3 on one slice",
+    ],
 )
 def test_other_shapes_are_computed_directly(shape: Shape) -> None:
     compiled.set_conv_algorithm("direct")
@@ -184,6 +216,15 @@ def test_other_shapes_are_computed_directly(shape: Shape) -> None:
     for algorithm in ERROR_BOUNDS:
         compiled.set_conv_algorithm(algorithm)
         assert same(all_three(*normal(shape)), direct)
+
+
+def test_strides_have_no_tiles_of_four() -> None:
+    for kernel in (3, 4):
+        arguments = normal(case(2, 64, 64, (32, 32), (kernel, kernel), 2, 1))
+        compiled.set_conv_algorithm("direct")
+        direct = all_three(*arguments)
+        compiled.set_conv_algorithm("winograd4")
+        assert same(all_three(*arguments), direct)
 
 
 def test_a_plane_may_be_one_slice_of_a_volume() -> None:

@@ -55,16 +55,16 @@ static gather input_columns(const conv_shape *shape, const tap_list *taps)
 static status convolve(const implicit *product, const conv_shape *shape)
 {
     conv_choice choice = {.method = BY_PRODUCT};
-    int outputs = 0;
+    tile_form form = NO_TILES;
     if (depthwise_takes(product))
         choice.method = BY_DEPTHWISE;
     else
-        outputs = winograd_outputs(product, shape->algorithm, &choice);
+        form = winograd_form(product, shape->algorithm, &choice);
     if (only_reported(shape, &choice))
         return OK;
     if (choice.method == BY_DEPTHWISE)
         return depthwise_product(product);
-    return outputs ? winograd_product(product, outputs) : implicit_product(product);
+    return form ? winograd_product(product, form) : implicit_product(product);
 }
 
 /* Depthwise convolutions of long lines at stride 1 read them in place; others go by vectors of channels. */
@@ -137,6 +137,28 @@ static status convolve_phase(implicit *product, const conv_shape *shape, const p
     return convolve(product, shape);
 }
 
+/* Has a convolution of planes at stride 2 phases that Winograd's algorithm can take all at once? Then lists the taps as
+ * that needs them. */
+static int lists_spread_taps(const conv_shape *shape, tap_list *taps)
+{
+    if (shape->groups != 1 || shape->in[0] != 1 || shape->out[0] != 1 || shape->kernel[0] != 1 || shape->before[0] != 0)
+        return 0;
+    for (int axis = 1; axis < AXES; axis++)
+        if (shape->stride[axis] != 2 || shape->dilation[axis] != 1 || shape->before[axis] % 2 != 1)
+            return 0;
+    if (shape->kernel[1] != shape->kernel[2] || shape->kernel[1] < 3 || shape->kernel[1] > 4)
+        return 0;
+    taps->count = volume(shape->kernel);
+    for (ptrdiff_t tap = 0; tap < taps->count; tap++) {
+        const ptrdiff_t place[AXES] = {0, tap / shape->kernel[2], tap % shape->kernel[2]};
+        taps->position[tap][0] = 0;
+        for (int axis = 1; axis < AXES; axis++) /* ceil((before - place) / 2), of what may be negative */
+            taps->position[tap][axis] = (shape->before[axis] - place[axis] + 1 + 4) / 2 - 2;
+        taps->index[tap] = tap;
+    }
+    return 1;
+}
+
 status NAME(conv_input)(const conv_shape *shape, const void *g, const void *w, const void *bias, void *x)
 {
     if (goes_channelwise(shape))
@@ -166,6 +188,13 @@ status NAME(conv_input)(const conv_shape *shape, const void *g, const void *w, c
         product.from.step[axis] = 1;
         product.target_plane[axis] = shape->in[axis];
         product.target_step[axis] = shape->stride[axis];
+    }
+    conv_choice choice = {.method = BY_PRODUCT};
+    if (lists_spread_taps(shape, &taps)) {
+        product.from.taps = taps.count;
+        const tile_form form = winograd_spread_form(&product, shape->algorithm, &choice);
+        if (form)
+            return only_reported(shape, &choice) ? OK : winograd_product(&product, form);
     }
     status result = OK;
     ptrdiff_t phase[AXES], phases[AXES];

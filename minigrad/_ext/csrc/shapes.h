@@ -6,13 +6,13 @@
 
 enum { AXES = 3 };
 
-/* WINOGRAD_m multiplies tiles of m x m results; where it does not apply, DIRECT does. */
+/* WINOGRAD_m multiplies tiles of m x m results, at stride 2 of each phase; where it does not apply, DIRECT does. */
 typedef enum { AUTOMATIC, DIRECT, WINOGRAD_2, WINOGRAD_4 } conv_algorithm;
 
 /* The kernel that computes a convolution of one phase, and the costs that were estimated for it: all 0 if there was
  * nothing to choose. */
 typedef struct {
-    enum { BY_PRODUCT, BY_DEPTHWISE, BY_WINOGRAD_2, BY_WINOGRAD_4, BY_DOTS, BY_PANELS } method;
+    enum { BY_PRODUCT, BY_DEPTHWISE, BY_WINOGRAD_2, BY_WINOGRAD_4, BY_DOTS, BY_PANELS, BY_WINOGRAD_PHASES } method;
     double direct, winograd_2, winograd_4;
 } conv_choice;
 

@@ -14,10 +14,10 @@ status weight_product(const weight_gradient *gradient, const conv_shape *shape)
         return OK;
     }
     conv_choice choice = {.method = dots_take(gradient) ? BY_DOTS : BY_PANELS};
-    const int outputs = winograd_weight_outputs(gradient, shape->algorithm, &choice);
+    const tile_form form = winograd_weight_form(gradient, shape->algorithm, &choice);
     if (only_reported(shape, &choice))
         return OK;
-    if (outputs)
-        return weight_by_winograd(gradient, outputs);
+    if (form)
+        return weight_by_winograd(gradient, form);
     return choice.method == BY_DOTS ? weight_by_dots(gradient) : weight_by_panels(gradient);
 }

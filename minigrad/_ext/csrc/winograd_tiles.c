@@ -13,45 +13,75 @@ static ptrdiff_t lowest_tap(const gather *from, int axis)
     return lowest;
 }
 
-int square_taps(const gather *from, ptrdiff_t tap_at[FILTER_TAPS])
+void find_tile_products(tile_form form, tile_products *found)
 {
-    if (from->taps != FILTER_TAPS || from->plane[0] != 1 || from->grid[0] != 1)
-        return 0;
-    for (int axis = 0; axis < AXES; axis++)
-        if (from->step[axis] != 1)
-            return 0;
-    int found = 0;
-    for (ptrdiff_t tap = 0; tap < FILTER_TAPS; tap++) {
-        const ptrdiff_t y = from->tap[tap][1] - lowest_tap(from, 1), x = from->tap[tap][2] - lowest_tap(from, 2);
-        if (from->tap[tap][0] != 0 || y >= FILTER_SIDE || x >= FILTER_SIDE)
-            return 0;
-        tap_at[y * FILTER_SIDE + x] = tap;
-        found |= 1 << (y * FILTER_SIDE + x);
-    }
-    return found == (1 << FILTER_TAPS) - 1;
+    static const int8_t own[MOST_SIDE] = {0, 1, 2, 3, 4, 5};
+    static const int8_t spread_3_inputs[MOST_SIDE] = {0, 2, 1, 2, 3}, spread_4_inputs[MOST_SIDE] = {0, 1, 2, 2, 3, 4};
+    static const int8_t strided_3_sums[MOST_SIDE] = {0, 1, 2, 0, 2}, strided_4_sums[MOST_SIDE] = {0, 1, 2, 0, 1, 2};
+    const int8_t *input = form == SPREAD_3 ? spread_3_inputs : form == SPREAD_4 ? spread_4_inputs : own;
+    const int8_t *sum = form == STRIDED_3 ? strided_3_sums : form == STRIDED_4 ? strided_4_sums : own;
+    const int factors = tile_factors(form);
+    int8_t begun[MOST_POINTS] = {0};
+    found->count = 0;
+    for (int y = 0; y < factors; y++)
+        for (int x = 0; x < factors; x++, found->count++) {
+            const int8_t to = (int8_t)(sum[y] * tile_sums(form) + sum[x]);
+            found->of[found->count].input = (int8_t)(input[y] * tile_inputs(form) + input[x]);
+            found->of[found->count].sum = to;
+            found->of[found->count].first = !begun[to];
+            begun[to] = 1;
+        }
 }
 
-tile_grid tile_grid_of(const gather *from, int outputs, ptrdiff_t batch, ptrdiff_t channels)
+int square_taps(const gather *from, int side, int step, ptrdiff_t tap_at[MOST_FILTER_TAPS])
 {
-    tile_grid grid = {.from = from, .outputs = outputs, .corner = {lowest_tap(from, 1), lowest_tap(from, 2)}};
-    grid.lines = ceil_div(from->grid[1], outputs);
-    const ptrdiff_t busy = ceil_div(from->grid[2], outputs), whole = round_up(busy, larger(1, LANES / outputs));
-    grid.chunked = (whole - busy) * LEAST_TILES_PER_IDLE <= busy;
-    grid.line_tiles = grid.chunked ? whole : busy;
+    if (from->taps != side * side || from->plane[0] != 1 || from->grid[0] != 1)
+        return 0;
+    for (int axis = 1; axis < AXES; axis++)
+        if (from->step[axis] != step)
+            return 0;
+    int found = 0;
+    for (ptrdiff_t tap = 0; tap < from->taps; tap++) {
+        const ptrdiff_t y = from->tap[tap][1] - lowest_tap(from, 1), x = from->tap[tap][2] - lowest_tap(from, 2);
+        if (from->tap[tap][0] != 0 || y >= side || x >= side)
+            return 0;
+        tap_at[y * side + x] = tap;
+        found |= 1 << (y * side + x);
+    }
+    return found == (1 << side * side) - 1;
+}
+
+tile_grid tile_grid_of(const gather *from, tile_form form, const ptrdiff_t result[AXES], ptrdiff_t batch,
+                       ptrdiff_t channels)
+{
+    tile_grid grid = {.from = from, .form = form, .corner = {lowest_tap(from, 1), lowest_tap(from, 2)}};
+    grid.result[0] = result[1];
+    grid.result[1] = result[2];
+    const int outputs = tile_outputs(form);
+    const ptrdiff_t chunk = larger(1, LANES / tile_advance(form)), result_chunk = larger(1, LANES / outputs);
+    const ptrdiff_t busy = ceil_div(result[2], outputs), chunks[] = {chunk, result_chunk, larger(chunk, result_chunk)};
+    grid.lines = ceil_div(result[1], outputs);
+    grid.line_tiles = busy;
+    for (int i = 0; i < 3; i++) {
+        const ptrdiff_t whole = round_up(busy, chunks[i]);
+        if (whole > grid.line_tiles && (whole - busy) * LEAST_TILES_PER_IDLE <= busy)
+            grid.line_tiles = whole;
+    }
+    grid.chunked = grid.line_tiles % chunk == 0;
+    grid.chunked_results = grid.line_tiles % result_chunk == 0;
     grid.tiles = batch * grid.lines * grid.line_tiles;
-    grid.image_pitch = channels * volume(from->grid);
+    grid.image_pitch = channels * volume(result);
     return grid;
 }
 
 typedef struct {
-    ptrdiff_t image, y, x; /* of its first result */
+    ptrdiff_t image, y, x; /* in tiles */
 } tile_position;
 
 static tile_position position_of(const tile_grid *grid, ptrdiff_t tile)
 {
     const ptrdiff_t line = tile / grid->line_tiles;
-    return (tile_position){line / grid->lines, line % grid->lines * grid->outputs,
-                           tile % grid->line_tiles * grid->outputs};
+    return (tile_position){line / grid->lines, line % grid->lines, tile % grid->line_tiles};
 }
 
 static ptrdiff_t clamp(ptrdiff_t value, ptrdiff_t low, ptrdiff_t high) { return larger(low, smaller(value, high)); }
@@ -59,12 +89,12 @@ static ptrdiff_t clamp(ptrdiff_t value, ptrdiff_t low, ptrdiff_t high) { return 
 static void place_patch_chunk(const tile_grid *grid, ptrdiff_t tile, int chunk, ptrdiff_t channels, patches *where)
 {
     const gather *from = grid->from;
-    const int outputs = grid->outputs, side = tile_side(outputs);
+    const int advance = tile_advance(grid->form), side = patch_side(grid->form);
     const ptrdiff_t height = from->plane[1], width = from->plane[2], last_channel = (channels - 1) * height * width;
-    const ptrdiff_t pitch = LANES + outputs, needed = LANES + FILTER_SIDE - 1;
+    const ptrdiff_t pitch = LANES + advance, needed = LANES + side - advance;
     const tile_position at = position_of(grid, tile);
     for (int row = 0; row < side; row++) {
-        const ptrdiff_t y = at.y + grid->corner[0] + row, x = at.x + grid->corner[1];
+        const ptrdiff_t y = at.y * advance + grid->corner[0] + row, x = at.x * advance + grid->corner[1];
         const ptrdiff_t offset = at.image * from->image_pitch + y * width + x;
         const int exists = tile < grid->tiles && y >= 0 && y < height;
         if (exists && x >= 0 && x + needed <= width && offset + last_channel + pitch <= from->total) {
@@ -82,12 +112,12 @@ static void place_patch_chunk(const tile_grid *grid, ptrdiff_t tile, int chunk, 
 static void place_patch(const tile_grid *grid, ptrdiff_t tile, int lane, patches *where)
 {
     const gather *from = grid->from;
-    const int side = tile_side(grid->outputs);
+    const int side = patch_side(grid->form), advance = tile_advance(grid->form);
     const ptrdiff_t height = from->plane[1], width = from->plane[2];
     const tile_position at = position_of(grid, tile);
     for (int row = 0; row < side; row++)
         for (int column = 0; column < side; column++) {
-            const ptrdiff_t y = at.y + grid->corner[0] + row, x = at.x + grid->corner[1] + column;
+            const ptrdiff_t y = at.y * advance + grid->corner[0] + row, x = at.x * advance + grid->corner[1] + column;
             if (y >= 0 && y < height && x >= 0 && x < width)
                 where->copy[where->copies++] = (piece){at.image * from->image_pitch + y * width + x,
                                                        (int32_t)((row * side + column) * LANES + lane), 1};
@@ -99,8 +129,8 @@ void place_patches(const tile_grid *grid, ptrdiff_t first_tile, ptrdiff_t channe
     where->copies = 0;
     memset(where->copied, 0, sizeof where->copied);
     if (grid->chunked)
-        for (int chunk = 0; chunk < grid->outputs; chunk++)
-            place_patch_chunk(grid, first_tile + chunk * LANES / grid->outputs, chunk, channels, where);
+        for (int chunk = 0, chunks = tile_advance(grid->form); chunk < chunks; chunk++)
+            place_patch_chunk(grid, first_tile + chunk * LANES / chunks, chunk, channels, where);
     else
         for (int lane = 0; lane < LANES && first_tile + lane < grid->tiles; lane++)
             place_patch(grid, first_tile + lane, lane, where);
@@ -108,17 +138,19 @@ void place_patches(const tile_grid *grid, ptrdiff_t first_tile, ptrdiff_t channe
 
 void place_squares(const tile_grid *grid, ptrdiff_t first_tile, squares *where)
 {
-    const ptrdiff_t height = grid->from->grid[1], width = grid->from->grid[2];
-    const int outputs = grid->outputs, pieces = grid->chunked ? outputs : LANES;
+    const ptrdiff_t height = grid->result[0], width = grid->result[1];
+    const int outputs = tile_outputs(grid->form), pieces = grid->chunked_results ? outputs : LANES;
     where->copies = 0;
     for (int number = 0; number < pieces; number++) {
         const ptrdiff_t tile = first_tile + number * LANES / pieces;
         const tile_position at = position_of(grid, tile);
-        const ptrdiff_t columns = tile < grid->tiles ? clamp(width - at.x, 0, grid->chunked ? LANES : outputs) : 0;
+        const ptrdiff_t first_x = at.x * outputs, first_y = at.y * outputs;
+        const ptrdiff_t most = grid->chunked_results ? LANES : outputs;
+        const ptrdiff_t columns = tile < grid->tiles ? clamp(width - first_x, 0, most) : 0;
         for (int row = 0; row < outputs; row++) {
-            const ptrdiff_t count = at.y + row < height ? columns : 0;
-            const ptrdiff_t source = count ? at.image * grid->image_pitch + (at.y + row) * width + at.x : 0;
-            if (grid->chunked)
+            const ptrdiff_t count = first_y + row < height ? columns : 0;
+            const ptrdiff_t source = count ? at.image * grid->image_pitch + (first_y + row) * width + first_x : 0;
+            if (grid->chunked_results)
                 where->rows[number][row] = (piece){source, 0, (int32_t)count};
             else
                 for (ptrdiff_t column = 0; column < count; column++)
