@@ -21,7 +21,7 @@ static const double NARROW_COST = 1.5;
 static ptrdiff_t target_of(const implicit *product, ptrdiff_t image, ptrdiff_t z, ptrdiff_t y, ptrdiff_t x)
 {
     const ptrdiff_t *plane = product->target_plane, *step = product->target_step, *start = product->target_start;
-    return image * product->groups * product->rows * volume(plane) +
+    return image * product->groups * product->rows / product->shared * volume(plane) +
            ((z * step[0] + start[0]) * plane[1] + y * step[1] + start[1]) * plane[2] + x * step[2] + start[2];
 }
 

@@ -97,6 +97,7 @@ status NAME(conv)(const conv_shape *shape, const void *x, const void *w, const v
         .filter_tap = taps.index,
         .bias = bias,
         .target = y,
+        .shared = 1,
     };
     product.filter_pitch[2] = taps.count;
     product.filter_pitch[1] = shape->in_channels * product.filter_pitch[2];
@@ -135,6 +136,27 @@ static status convolve_phase(implicit *product, const conv_shape *shape, const p
         product->target_start[axis] = phase[axis];
     }
     return convolve(product, shape);
+}
+
+/* Does a filter of one tap read the first element of each step, and are there whole steps of two along lines? Then that
+ * phase has a tap, and the others have none. */
+static int reads_first_phase(const conv_shape *shape)
+{
+    for (int axis = 0; axis < AXES; axis++)
+        if (shape->kernel[axis] != 1 || shape->before[axis] != 0 ||
+            shape->in[axis] != shape->out[axis] * shape->stride[axis])
+            return 0;
+    return shape->groups == 1 && shape->stride[2] == 2;
+}
+
+/* Do windows lie side by side, and cover the input exactly? Then each phase has one tap, and all read the same columns. */
+static int windows_tile(const conv_shape *shape)
+{
+    for (int axis = 0; axis < AXES; axis++)
+        if (shape->kernel[axis] != shape->stride[axis] || (shape->dilation[axis] != 1 && shape->kernel[axis] > 1) ||
+            shape->before[axis] != 0 || shape->in[axis] != shape->out[axis] * shape->stride[axis])
+            return 0;
+    return shape->groups == 1 && shape->stride[2] > 1 && shape->stride[2] <= MOST_SHARED;
 }
 
 /* Has a convolution of planes at stride 2 phases that Winograd's algorithm can take all at once? Then lists the taps as
@@ -176,6 +198,7 @@ status NAME(conv_input)(const conv_shape *shape, const void *g, const void *w, c
         .filter_tap = taps.index,
         .bias = bias,
         .target = x,
+        .shared = 1,
     };
     product.from.image_pitch = shape->groups * shape->out_channels * volume(shape->out);
     product.from.total = shape->batch * product.from.image_pitch;
@@ -190,6 +213,21 @@ status NAME(conv_input)(const conv_shape *shape, const void *g, const void *w, c
         product.target_step[axis] = shape->stride[axis];
     }
     conv_choice choice = {.method = BY_PRODUCT};
+    if (windows_tile(shape) || reads_first_phase(shape)) {
+        if (only_reported(shape, &choice))
+            return OK;
+        product.alone = volume(shape->kernel) == 1;
+        product.shared = volume(shape->kernel);
+        product.rows *= product.shared;
+        product.filter_pitch[1] = 1;
+        product.from.taps = 1;
+        for (int axis = 0; axis < AXES; axis++) {
+            product.from.grid[axis] = shape->out[axis];
+            taps.position[0][axis] = 0;
+        }
+        taps.index[0] = 0;
+        return implicit_product(&product);
+    }
     if (lists_spread_taps(shape, &taps)) {
         product.from.taps = taps.count;
         const tile_form form = winograd_spread_form(&product, shape->algorithm, &choice);

@@ -44,17 +44,20 @@ INLINE packed_tile_kernel tile_kernel(ptrdiff_t rows, ptrdiff_t vectors)
 
 /* A matrix's rows in panels of nearly equal height: 64 rows are 4 x 13 + 12, not 4 x 14 + 8. */
 typedef struct {
-    ptrdiff_t count, height, taller; /* the first `taller` panels have one row more than `height` */
+    ptrdiff_t count, height, taller; /* the first `taller` panels have one set of rows more than `height` */
+    ptrdiff_t set;                   /* rows of a set */
 } row_panels;
 
-INLINE row_panels split_rows(ptrdiff_t rows)
+/* Panels of whole sets of rows, at most TILE_ROWS each. */
+INLINE row_panels split_sets(ptrdiff_t sets, ptrdiff_t rows_of_set)
 {
-    ptrdiff_t count = ceil_div(rows, TILE_ROWS);
-    return (row_panels){count, count ? rows / count : 0, count ? rows % count : 0};
+    ptrdiff_t count = ceil_div(sets, TILE_ROWS / rows_of_set);
+    return (row_panels){count, count ? sets / count : 0, count ? sets % count : 0, rows_of_set};
 }
+INLINE row_panels split_rows(ptrdiff_t rows) { return split_sets(rows, 1); }
 INLINE ptrdiff_t panel_begin(row_panels panels, ptrdiff_t panel)
 {
-    return panel * panels.height + smaller(panel, panels.taller);
+    return panels.set * (panel * panels.height + smaller(panel, panels.taller));
 }
 
 #endif

@@ -115,13 +115,87 @@ static void write_runs(const column_block *block, ptrdiff_t step, const real *fr
     }
 }
 
+/* Writes two rows to every other place each: whole vectors. Lines are too short for the processor to foresee those of
+ * the next plane, `ahead` elements on. */
+static void write_pairs(const column_block *block, const real *from, ptrdiff_t pitch, real *to, ptrdiff_t ahead)
+{
+    for (const run *r = block->runs; r < block->runs + block->run_count; r++) {
+        const real *read = from + r->buffer;
+        real *write = to + r->target;
+        for (ptrdiff_t i = 0; i < r->count; i += LANES, write += 2 * LANES) {
+            const vec even = load(read + i), odd = load(read + pitch + i);
+            const ptrdiff_t left = 2 * (r->count - i);
+            __builtin_prefetch(write + ahead, 1);
+            __builtin_prefetch(write + ahead + LANES, 1);
+            if (left >= 2 * LANES) {
+                store(write, low_pairs(even, odd));
+                store(write + LANES, high_pairs(even, odd));
+            } else {
+                store_first(write, low_pairs(even, odd), left);
+                store_first(write + LANES, high_pairs(even, odd), left - LANES);
+            }
+        }
+    }
+}
+
+/* Writes a row to the first place of each step, two elements long, and `rest` to the others. */
+static void write_alone(const implicit *product, const column_block *block, const real *from, real rest, real *to)
+{
+    const ptrdiff_t *step = product->target_step, *size = product->target_plane;
+    for (const run *r = block->runs; r < block->runs + block->run_count; r++)
+        for (ptrdiff_t line = 0; line < step[0] * step[1]; line++) {
+            real *write = to + r->target + (line / step[1] * size[1] + line % step[1]) * size[2];
+            for (ptrdiff_t i = 0; i < r->count; i += LANES, write += 2 * LANES) {
+                const vec even = line ? broadcast(rest) : load(from + r->buffer + i), odd = broadcast(rest);
+                const ptrdiff_t left = 2 * (r->count - i);
+                __builtin_prefetch(write + volume(size), 1);
+                __builtin_prefetch(write + volume(size) + LANES, 1);
+                if (left >= 2 * LANES) {
+                    store(write, low_pairs(even, odd));
+                    store(write + LANES, high_pairs(even, odd));
+                } else {
+                    store_first(write, low_pairs(even, odd), left);
+                    store_first(write + LANES, high_pairs(even, odd), left - LANES);
+                }
+            }
+        }
+}
+
+/* Copies rows first .. first + rows - 1 of a group to where they belong in its planes. */
+static void write_rows(const implicit *product, const column_block *block, ptrdiff_t first, ptrdiff_t rows,
+                       const real *bias, const real *from, ptrdiff_t pitch, real *planes)
+{
+    const ptrdiff_t *step = product->target_step, *size = product->target_plane;
+    if (product->alone) {
+        for (ptrdiff_t row = 0; row < rows; row++)
+            write_alone(product, block, from + row * pitch, bias ? bias[row] : 0,
+                        planes + (first + row) * volume(size));
+        return;
+    }
+    if (product->shared == 1) {
+        for (ptrdiff_t row = 0; row < rows; row++)
+            write_runs(block, step[2], from + row * pitch, planes + (first + row) * volume(size));
+        return;
+    }
+    for (ptrdiff_t row = 0; row < rows; row += step[2], from += step[2] * pitch) {
+        const ptrdiff_t place = (first + row) % product->shared, y = place / step[2] % step[1];
+        const ptrdiff_t line = place / step[2] / step[1] * size[1] + y;
+        real *to = planes + (first + row) / product->shared * volume(size) + line * size[2];
+        if (step[2] == 2)
+            write_pairs(block, from, pitch, to, volume(size));
+        else
+            for (ptrdiff_t x = 0; x < step[2]; x++)
+                write_runs(block, step[2], from + x * pitch, to + x);
+    }
+}
+
 /* Multiplies one block of columns with one range of row panels. */
 static status multiply_block(void *context, ptrdiff_t task)
 {
     const plan *cut = context;
     const implicit *product = cut->product;
     const ptrdiff_t rows = product->rows, panels = cut->panels.count, target_volume = volume(product->target_plane);
-    const ptrdiff_t units = product->groups * panels, part = task % cut->parts;
+    const ptrdiff_t units = product->groups * panels, part = task % cut->parts, shared = product->shared;
     const ptrdiff_t unit_begin = units * part / cut->parts, unit_end = units * (part + 1) / cut->parts;
 
     column_block block;
@@ -129,7 +203,8 @@ static status multiply_block(void *context, ptrdiff_t task)
     if (prepared != OK)
         return prepared;
     const ptrdiff_t buffer_pitch = block.buffer + LANES; /* off the powers of two */
-    real *buffer = scratch(SCRATCH_TILES, (size_t)(rows * buffer_pitch) * sizeof(real));
+    const int once = cut->depth <= cut->columns.depth_block; /* then a panel's rows are written while they are near */
+    real *buffer = scratch(SCRATCH_TILES, (size_t)((once ? TILE_ROWS : rows) * buffer_pitch) * sizeof(real));
     real *panel_in_use =
         cut->packed ? NULL : scratch(SCRATCH_FILTER, (size_t)(TILE_ROWS * cut->columns.depth_block) * sizeof(real));
     if (!buffer || !(cut->packed || panel_in_use))
@@ -138,7 +213,7 @@ static status multiply_block(void *context, ptrdiff_t task)
     for (ptrdiff_t unit = unit_begin, next; unit < unit_end; unit = next) {
         const ptrdiff_t group = unit / panels;
         next = smaller(unit_end, (group + 1) * panels);
-        real *target = product->target + group * rows * target_volume;
+        real *target = product->target + group * rows / shared * target_volume;
         ptrdiff_t done = 0;
         do {
             const ptrdiff_t depth = smaller(cut->columns.depth_block, cut->depth - done);
@@ -151,28 +226,35 @@ static status multiply_block(void *context, ptrdiff_t task)
                     packed = cut->packed + (group * rows + row) * cut->depth + done * height;
                 else
                     pack_rows(product, group, row, height, done, depth, panel_in_use);
+                real spread_bias[TILE_ROWS];
+                real *sums = once ? buffer : buffer + row * buffer_pitch;
                 const real *bias = product->bias ? product->bias + group * rows + row : NULL;
+                if (bias && shared > 1) {
+                    for (ptrdiff_t i = 0; i < height; i++)
+                        spread_bias[i] = product->bias[(group * rows + row + i) / shared];
+                    bias = spread_bias;
+                }
                 for (const tile *t = block.tiles; t < block.tiles + block.tile_count; t++) {
                     const int direct = t->target >= 0;
                     tile_kernel(height, t->vectors)(
                         depth, packed, block.elements + t->offset, block.row_offset, t->step,
-                        direct ? target + row * target_volume + t->target : buffer + row * buffer_pitch + t->buffer,
+                        direct ? target + row * target_volume + t->target : sums + t->buffer,
                         direct ? target_volume : buffer_pitch, bias, done > 0);
                 }
+                if (done + depth == cut->depth)
+                    write_rows(product, &block, row, height, bias, sums, buffer_pitch, target);
             }
             done += depth;
         } while (done < cut->depth);
-        const ptrdiff_t row_begin = panel_begin(cut->panels, unit - group * panels);
-        const ptrdiff_t row_end = panel_begin(cut->panels, next - group * panels);
-        for (ptrdiff_t row = row_begin; row < row_end; row++)
-            write_runs(&block, product->target_step[2], buffer + row * buffer_pitch, target + row * target_volume);
     }
     return OK;
 }
 
 status implicit_product(const implicit *product)
 {
-    plan cut = {.product = product, .panels = split_rows(product->rows)};
+    /* Rows that lie between one another in a line are of one panel. */
+    const ptrdiff_t set = product->shared == 1 ? 1 : product->target_step[2];
+    plan cut = {.product = product, .panels = split_sets(product->rows / set, set)};
     const ptrdiff_t units = product->groups * cut.panels.count, windows = product->batch * volume(product->from.grid);
     if (windows == 0 || units == 0)
         return OK;

@@ -8,6 +8,8 @@
 
 #define implicit_product NAME(implicit_product)
 
+enum { MOST_SHARED = 6 }; /* rows that lie between one another in a line of the target; no more than TILE_ROWS */
+
 /* For each group and column (n, p): target[n, group * rows + row, p * target_step + target_start]
  *     = bias[group * rows + row] + sum over channel, tap of filter[group, row, channel, tap] * source column. */
 typedef struct {
@@ -20,6 +22,10 @@ typedef struct {
     const real *bias; /* or NULL */
     real *target;
     ptrdiff_t target_plane[AXES], target_step[AXES], target_start[AXES];
+    /* If 1, each row has a plane of the target. Else a step has so many places, and row r * shared + p writes to place p
+     * of the steps of plane r: target_start is 0, and there is one bias a plane. */
+    ptrdiff_t shared;
+    int alone; /* no other product writes to the places between target steps: they become the bias */
 } implicit;
 
 status implicit_product(const implicit *product);
