@@ -26,6 +26,7 @@ typedef struct {
     ptrdiff_t size[AXES], cuts[AXES]; /* windows of a block, and blocks along each axis of the grid */
     ptrdiff_t blocks, splits, channels_at_once;
     ptrdiff_t slabs; /* images of a block */
+    int in_place;    /* the only tap reads whole planes, which are lines of whole vectors: nothing is copied */
     gather lines;    /* the cotangent, line by line */
     shifts taps;
     real *sums; /* [splits, groups, filters, rows, LANES] */
@@ -80,7 +81,42 @@ static void place_block(const plan *cut, ptrdiff_t number, block *part)
     int32_t *offset = part->offset;
     for (ptrdiff_t channel = 0; channel < cut->channels_at_once; channel++)
         for (ptrdiff_t tap = 0; tap < from->taps; tap++)
-            *offset++ = (int32_t)(channel * part->copy.channel_pitch + tap_in_region(&cut->taps, &part->copy, tap));
+            *offset++ = cut->in_place
+                ? (int32_t)(channel * from->plane[2])
+                : (int32_t)(channel * part->copy.channel_pitch + tap_in_region(&cut->taps, &part->copy, tap));
+}
+
+/* sums += the products of some rows with all filters. */
+static void add_rows(const plan *cut, const dot_shape *shape, const real *cotangent, const real *source,
+                     const int32_t *offset, ptrdiff_t rows, real *sums)
+{
+    const ptrdiff_t filters = cut->gradient->filters;
+    for (ptrdiff_t filter = 0; filter < filters; filter += DOT_LEFT)
+        for (ptrdiff_t row = 0; row < rows; row += DOT_RIGHT)
+            dot_tile[smaller(DOT_LEFT, filters - filter) - 1][smaller(DOT_RIGHT, rows - row) - 1](
+                shape, cotangent + filter * shape->left_pitch, source, offset + row,
+                sums + (filter * cut->rows + row) * LANES);
+}
+
+/* Adds the products of one group over a block, read where they are. */
+static void add_in_place(const plan *cut, const block *part, ptrdiff_t group, real *sums)
+{
+    const weight_gradient *gradient = cut->gradient;
+    const gather *from = &gradient->from;
+    const ptrdiff_t area = from->plane[2], filters = gradient->filters;
+    const dot_shape shape = {
+        .slabs = part->slabs,
+        .left_slab = cut->lines.image_pitch,
+        .right_slab = from->image_pitch,
+        .lines = 1,
+        .width = part->size[2],
+        .left_pitch = area,
+        .sums_pitch = cut->rows * LANES,
+    };
+    add_rows(cut, &shape,
+             gradient->cotangent + part->image * cut->lines.image_pitch + group * filters * area + part->first[2],
+             gradient->source + part->image * from->image_pitch + group * gradient->channels * area + part->first[2],
+             part->offset, cut->rows, sums + group * filters * cut->rows * LANES);
 }
 
 /* Adds the products of one group's channels and filters over a block. */
@@ -113,13 +149,8 @@ static void add_block(const plan *cut, const block *part, ptrdiff_t group, real 
                         (part->image + slab) * gradient->from.image_pitch +
                             (group * gradient->channels + channel) * plane,
                         channels, source + slab * shape.right_slab);
-        for (ptrdiff_t filter = 0; filter < filters; filter += DOT_LEFT)
-            for (ptrdiff_t row = 0; row < rows; row += DOT_RIGHT) {
-                const ptrdiff_t lefts = smaller(DOT_LEFT, filters - filter), rights = smaller(DOT_RIGHT, rows - row);
-                real *to = sums + ((group * filters + filter) * cut->rows + channel * taps + row) * LANES;
-                dot_tile[lefts - 1][rights - 1](&shape, cotangent + filter * lines->channel_pitch, source,
-                                                part->offset + row, to);
-            }
+        add_rows(cut, &shape, cotangent, source, part->offset, rows,
+                 sums + (group * filters * cut->rows + channel * taps) * LANES);
     }
 }
 
@@ -134,11 +165,12 @@ static status sum_split(void *context, ptrdiff_t split)
 
     part.offset = scratch(SCRATCH_PIECES, (size_t)(cut->channels_at_once * taps) * sizeof(int32_t));
     /* fill_region may write, and a tile may read, beyond the end. */
+    const ptrdiff_t copies = cut->in_place ? 0 : cut->slabs;
     real *source =
         scratch(SCRATCH_COLUMNS,
-                (size_t)(cut->slabs * cut->channels_at_once * part.copy.channel_pitch + 2 * LANES) * sizeof(real));
+                (size_t)(copies * cut->channels_at_once * part.copy.channel_pitch + 2 * LANES) * sizeof(real));
     real *cotangent =
-        scratch(SCRATCH_TILES, (size_t)(cut->slabs * filters * part.lines.channel_pitch + 2 * LANES) * sizeof(real));
+        scratch(SCRATCH_TILES, (size_t)(copies * filters * part.lines.channel_pitch + 2 * LANES) * sizeof(real));
     if (!part.offset || !source || !cotangent)
         return NO_MEMORY;
 
@@ -149,7 +181,10 @@ static status sum_split(void *context, ptrdiff_t split)
          number++) {
         place_block(cut, number, &part);
         for (ptrdiff_t group = 0; group < gradient->groups; group++)
-            add_block(cut, &part, group, source, cotangent, sums);
+            if (cut->in_place)
+                add_in_place(cut, &part, group, sums);
+            else
+                add_block(cut, &part, group, source, cotangent, sums);
     }
     return OK;
 }
@@ -168,10 +203,21 @@ static status add_splits(void *context, ptrdiff_t filter)
     return OK;
 }
 
-status weight_by_dots(const weight_gradient *gradient)
+/* Does the only tap read whole planes? */
+static int reads_planes(const weight_gradient *gradient)
 {
     const gather *from = &gradient->from;
-    plan cut = {.gradient = gradient, .rows = gradient->channels * from->taps, .lines = *from};
+    for (int axis = 0; axis < AXES; axis++)
+        if (from->taps != 1 || from->tap[0][axis] != 0 || from->step[axis] != 1 ||
+            from->grid[axis] != from->plane[axis])
+            return 0;
+    return volume(from->plane) % LANES == 0 && gradient->channels * volume(from->plane) <= INT32_MAX;
+}
+
+static status by_dots(const weight_gradient *gradient, int in_place)
+{
+    const gather *from = &gradient->from;
+    plan cut = {.gradient = gradient, .rows = gradient->channels * from->taps, .lines = *from, .in_place = in_place};
     cut.lines.image_pitch = gradient->groups * gradient->filters * volume(from->grid);
     cut.lines.total = gradient->batch * cut.lines.image_pitch;
     for (int axis = 0; axis < AXES; axis++) {
@@ -190,7 +236,8 @@ status weight_by_dots(const weight_gradient *gradient)
     for (int axis = 0; axis < AXES; axis++)
         cut.cuts[axis] = ceil_div(from->grid[axis], cut.size[axis]);
     const ptrdiff_t channel_bytes = region_of(&cut.taps, cut.size).channel_pitch * (ptrdiff_t)sizeof(real);
-    cut.channels_at_once = larger(1, smaller(gradient->channels, REGION_BYTES / channel_bytes));
+    cut.channels_at_once =
+        in_place ? gradient->channels : larger(1, smaller(gradient->channels, REGION_BYTES / channel_bytes));
     /* Small images share a block, so that the sums are not fetched and stored again after a few steps. */
     const shifts line_end = line_shifts(cut.size[2]);
     const ptrdiff_t line_bytes = region_of(&line_end, cut.size).channel_pitch * (ptrdiff_t)sizeof(real);
@@ -210,4 +257,14 @@ status weight_by_dots(const weight_gradient *gradient)
     status (*run)(ptrdiff_t, task_body, void *) = work < SERIAL_WORK ? serial_for : parallel_for;
     const status summed = run(cut.splits, sum_split, &cut);
     return summed != OK ? summed : serial_for(gradient->groups * gradient->filters, add_splits, &cut);
+}
+
+status weight_by_dots(const weight_gradient *gradient)
+{
+    if (!reads_planes(gradient))
+        return by_dots(gradient, 0);
+    weight_gradient lines = *gradient; /* each plane a line */
+    for (int axis = 0; axis < AXES; axis++)
+        lines.from.grid[axis] = lines.from.plane[axis] = axis == 2 ? volume(gradient->from.plane) : 1;
+    return by_dots(&lines, 1);
 }
