@@ -52,30 +52,53 @@ def _(g, input):
 # --- cross entropy of classes -----------------------------------------------------------------------------------------
 
 
-def cross_entropy_of_operations(input, target, weight, ignored):
+def cross_entropy_of_operations(input, target, weight, ignored, reduction):
     skipped = target == ignored
     place = where(skipped, 0, target)
     loss = -gather(log_softmax(input, 1), 1, place.unsqueeze(1)).squeeze(1)
     if weight is not None:
         loss = loss * make_tensor(as_dtype(weight, input.dtype)[place.array])
-    return loss.masked_fill(skipped, 0)
+    loss = loss.masked_fill(skipped, 0)
+    if reduction == "mean":
+        return loss.sum() / make_tensor(xp(target.array).asarray(counted(target.array, weight, ignored, input.dtype)))
+    return loss.sum() if reduction == "sum" else loss
+
+
+def counted(target, weight, ignored, dtype):
+    """What a mean over the targets divides by: their number without those that are ignored, or the sum of their classes' weights."""
+    skipped = target == ignored
+    if weight is not None:
+        return (weight[xp(target).where(skipped, 0, target)] * ~skipped).sum(dtype=dtype)
+    if is_host(target):
+        return dtype.type(target.size - np.count_nonzero(skipped))
+    return (~skipped).sum(dtype=dtype)  # which stays on the device: nobody waits for it
 
 
 @primitive(method=False, aux=2, accepts="f", equals=cross_entropy_of_operations)
-def cross_entropy(input, target, /, weight=None, ignored=-100):
+def cross_entropy(input, target, /, weight=None, ignored=-100, reduction="none"):
     """-log_softmax(input) at the target's class, times the class's weight (an array), 0 where the target is the class that is ignored.
 
-    Shapes: input (N, C, *), target (N, *), weight (C). With the losses (N, *) come the maxima over the classes and the logarithms of the
-    sums of exp(input - maximum). Raises IndexError for a target that is no class.
+    Shapes: input (N, C, *), target (N, *), weight (C). With the losses (N, *), their "sum" or "mean" come the maxima over the classes
+    and the logarithms of the sums of exp(input - maximum). Raises IndexError for a target that is no class.
     """
-    return of(input).cross_entropy(input, target, as_dtype(weight, input.dtype), ignored)
+    kernels = of(input)
+    weight = as_dtype(weight, input.dtype)
+    loss, largest, log_sum = kernels.cross_entropy(input, target, weight, ignored)
+    if reduction != "none":
+        loss = kernels.sum_axes(loss, tuple(range(loss.ndim)), False)
+    if reduction == "mean":
+        loss = loss / counted(target, weight, ignored, input.dtype)
+    return loss, largest, log_sum
 
 
 @cross_entropy.vjp("input")
-def _(g, input, target, aux, weight, ignored):
+def _(g, input, target, aux, weight, ignored, reduction):
     largest, log_sum = aux
     weight = as_dtype(weight, input.dtype)
-    found = of(g.array).cross_entropy_input(g.array, input.array, target.array, weight, ignored, largest.array, log_sum.array)
+    slope = g.array
+    if reduction == "mean":
+        slope = xp(slope).asarray(slope / counted(target.array, weight, ignored, input.dtype))
+    found = of(g.array).cross_entropy_input(slope, input.array, target.array, weight, ignored, largest.array, log_sum.array)
     return make_tensor(found)
 
 
@@ -88,8 +111,10 @@ def _(draw):
     classes = draw.choice(3, 1)
     shape = draw.choice((4,), (2, 3), (1, 2, 2))
     target = np.asarray(draw.array(shape)).astype(np.int64) % (classes + 1)
+    target[(0,) * len(shape)] = 0  # the mean of none would be NaN
     weight = draw.choice(None, np.arange(1, classes + 1) / 4)
-    return (draw.array((shape[0], classes, *shape[1:])), target), {"weight": weight, "ignored": classes}
+    reduction = draw.choice("none", "sum", "mean")
+    return (draw.array((shape[0], classes, *shape[1:])), target), {"weight": weight, "ignored": classes, "reduction": reduction}
 
 
 # --- elementwise losses -----------------------------------------------------------------------------------------------

@@ -140,6 +140,32 @@ def test_ignored_targets_do_not_count() -> None:
     hopeless = minigrad.tensor([[-math.inf, 0.0], [0.0, -1.0]])
     assert F.nll_loss(hopeless, minigrad.tensor([7, 1]), ignore_index=7).item() == 1
     assert math.isnan(F.nll_loss(hopeless, minigrad.tensor([7, 7]), ignore_index=7).item())
+    assert math.isnan(F.cross_entropy(hopeless, minigrad.tensor([7, 7]), ignore_index=7).item())
+    assert F.cross_entropy(hopeless, minigrad.tensor([7, 7]), ignore_index=7, reduction="sum").item() == 0
+
+
+@pytest.mark.parametrize("weight", [None, [1.0, 2.0, 0.5]])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_a_reduced_cross_entropy_is_one_operation(reduction: str, weight: list[float] | None) -> None:
+    logits, labels = minigrad.randn(4, 3, requires_grad=True), minigrad.tensor([0, 2, -100, 1])
+    weights = None if weight is None else minigrad.tensor(weight)
+    loss = F.cross_entropy(logits, labels, weights, reduction=reduction)
+    assert [node for node, _ in loss.grad_fn.next_functions] == [minigrad.autograd.graph.get_gradient_edge(logits).node, None]
+    each = F.cross_entropy(logits, labels, weights, reduction="none")
+    divisor = 1 if reduction == "sum" else 3 if weight is None else 1.0 + 2.0 + 0.5
+    (right,) = minigrad.autograd.grad(each.sum() / divisor, logits)
+    loss.backward()
+    assert minigrad.allclose(loss, each.sum() / divisor, rtol=1e-5, atol=1e-6)
+    assert minigrad.allclose(logits.grad, right, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (1, 2, 2)])
+def test_cross_entropy_without_a_batch_and_in_every_shape_by_definition(shape: tuple[int, ...]) -> None:
+    logits = minigrad.randn(*shape)
+    labels = minigrad.randint(0, shape[1 if len(shape) > 1 else 0], shape[:1] + shape[2:] if len(shape) > 1 else ())
+    for reduction in ("none", "mean", "sum"):
+        right = F.nll_loss(logits.log_softmax(1 if len(shape) > 1 else 0), labels, reduction=reduction)
+        assert minigrad.allclose(F.cross_entropy(logits, labels, reduction=reduction), right, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (0, 3, 2)])

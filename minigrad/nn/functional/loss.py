@@ -267,26 +267,26 @@ def _check_classes(op: str, input: Tensor, target: Tensor, weight: Tensor | None
         raise ValueError(f"{op}: expected input with at least 1 dimension (C) or (N, C, *), got a 0-d tensor")
     if target.dtype != int64 and target.dtype != uint8:
         raise RuntimeError(f"{op}: expected target dtype to be Long or Byte (class numbers in int64 or uint8), got {target.dtype}; convert it with target.long()")
-    expected = input.shape[:1] + input.shape[2:] if input.ndim > 1 else ()
-    if input.ndim > 1 and target.ndim and input.shape[0] != target.shape[0]:
+    shape, got = tuple(input.shape), tuple(target.shape)  # whose slices cost less than those of a Size
+    expected = shape[:1] + shape[2:] if len(shape) > 1 else ()
+    if len(shape) > 1 and got and shape[0] != got[0]:
         raise ValueError(
-            f"{op}: Expected input batch_size ({input.shape[0]}) to match target batch_size ({target.shape[0]}): "
-            f"input shape {tuple(input.shape)}, target shape {tuple(target.shape)}"
+            f"{op}: Expected input batch_size ({shape[0]}) to match target batch_size ({got[0]}): input shape {shape}, target shape {got}"
         )
-    if tuple(target.shape) != expected:
-        raise RuntimeError(
-            f"{op}: Expected target size {expected}, got {tuple(target.shape)}, for an input of shape {tuple(input.shape)}"
-        )
+    if got != expected:
+        raise RuntimeError(f"{op}: Expected target size {expected}, got {got}, for an input of shape {shape}")
     _check_class_weight(op, input, weight)
 
 
 def _check_class_weight(op: str, input: Tensor, weight: Tensor | None) -> None:
+    if weight is None:
+        return
     classes = input.shape[1 if input.ndim > 1 else 0]
-    if weight is not None and tuple(weight.shape) != (classes,):
+    if tuple(weight.shape) != (classes,):
         raise RuntimeError(
             f"{op}: weight tensor should be defined either for all {classes} classes or no classes, got shape {tuple(weight.shape)}"
         )
-    if weight is not None and weight.dtype != input.dtype:
+    if weight.dtype != input.dtype:
         raise RuntimeError(f"{op}: expected scalar type {input.dtype} but found {weight.dtype} for weight; convert it with weight.to(...)")
 
 
@@ -340,7 +340,7 @@ def cross_entropy(
     reduction = _reduction("cross_entropy", size_average, reduce, reduction)
     if not 0 <= label_smoothing <= 1:
         raise RuntimeError(f"cross_entropy: label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
-    if input.shape == target.shape and target.dtype.kind == "f":
+    if target.dtype.kind == "f" and input.shape == target.shape:
         if ignore_index >= 0:
             raise RuntimeError("cross_entropy: ignore_index is not supported for floating point target")
         return _cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing)
@@ -360,22 +360,11 @@ def cross_entropy(
 
 def _cross_entropy_of_classes(input: Tensor, target: Tensor, weight: Tensor | None, ignored: int, reduction: str) -> Any:
     """The fused form: without smoothing, and with weights that are constants."""
-    if input.ndim == 1:
-        losses = _cross_entropy_of_classes(input.unsqueeze(0), target.unsqueeze(0), weight, ignored, "none")
-        loss = losses.reshape(())
-    else:
-        classes = make_tensor(target.array.astype("int64", copy=False))
-        loss = kernels.cross_entropy(input, classes, None if weight is None else weight.array, ignored)[0]
-    if reduction != "mean":
-        return _reduced(loss, reduction)
-    skipped = target.array == ignored
-    if weight is not None:
-        counts = weight.array[xp(skipped).where(skipped, 0, target.array)] * ~skipped
-        return loss.sum() / make_tensor(counts.sum(dtype=input.dtype))
-    if not is_host(skipped):  # its number stays on the device, for which nobody waits
-        return loss.sum() / make_tensor((~skipped).sum(dtype=input.dtype))
-    missing = np.count_nonzero(skipped)
-    return loss.sum() / float(skipped.size - missing) if missing else loss.mean()
+    classes = target if target.array.dtype is int64 else make_tensor(target.array.astype("int64"))
+    constants = None if weight is None else weight.array
+    if input.ndim > 1:
+        return kernels.cross_entropy(input, classes, constants, ignored, reduction)[0]
+    return kernels.cross_entropy(input.unsqueeze(0), classes.unsqueeze(0), constants, ignored, reduction)[0].reshape(())
 
 
 def _along(vector: Tensor, axis: int, ndim: int) -> Any:
