@@ -179,7 +179,7 @@ def promote(operands: list[Any], to_float: bool) -> list[Any]:
 def check_one_dtype(op: str, *operands: Any) -> None:
     """Refuses arrays or tensors of different dtypes, for the operations that do not promote; None is left out."""
     dtypes = [x.dtype for x in operands if x is not None]
-    if any([d != dtypes[0] for d in dtypes]):
+    if any([d is not dtypes[0] and d != dtypes[0] for d in dtypes]):
         raise RuntimeError(f"{op}: expected operands of one dtype, got {' and '.join([str(d) for d in dtypes])}; convert with x.to(dtype)")
 
 

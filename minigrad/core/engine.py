@@ -415,7 +415,9 @@ def start_gradient(op: str, node: Node, gradient: Any) -> Tensor:
                 f"{op}: a gradient can be started implicitly only for one element, this tensor has shape {node.shape}; "
                 "reduce it (x.sum()) or pass its gradient"
             )
-        return make_tensor(np.ones(node.shape, node.dtype))
+        one = np.empty(node.shape, node.dtype)
+        one.fill(1)
+        return make_tensor(one)
     if not isinstance(gradient, Tensor):
         raise TypeError(f"{op}: a gradient must be a tensor or None, got {type(gradient).__name__}")
     g: Tensor = gradient

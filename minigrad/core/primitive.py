@@ -251,6 +251,8 @@ class Primitive(Operation):
                 positional = (positional,)  # x.reshape(2, 3) for x.reshape((2, 3))
         if not positional and not named:
             static = self.defaults
+        elif not named and len(positional) <= self.n_positional:
+            static = positional + self.defaults[len(positional) :]
         else:
             if len(positional) > self.n_positional:
                 raise TypeError(
@@ -387,7 +389,11 @@ class Primitive(Operation):
         if len(static) == self.n_positional:
             return self.forward(*arrays, *static)
         n = self.n_positional
-        return self.forward(*arrays, *static[:n], **dict(zip(self.static_names[n:], static[n:], strict=True)))
+        named = {}
+        for i in range(n, len(static)):
+            if static[i] is not self.defaults[i]:
+                named[self.static_names[i]] = static[i]
+        return self.forward(*arrays, *static[:n], **named)
 
     def compute_elsewhere(self, arrays: list[Any], static: tuple[Any, ...]) -> Any:
         """As compute, where not all arrays are NumPy's: brings them to one device, or to the host for what no device computes."""

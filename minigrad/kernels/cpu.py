@@ -11,7 +11,7 @@ from importlib import import_module
 from math import prod
 from typing import Any
 
-from numpy import asarray, broadcast_to, dtype, int64, ndarray, where
+from numpy import add, asarray, broadcast_to, dtype, int64, ndarray, where
 
 from . import fused, reference
 from .formula import noted, planned
@@ -25,6 +25,7 @@ Array = Any  # numpy.ndarray
 COMPILED_DTYPES = (dtype("float32"), dtype("float64"))
 LARGE = 1 << 15  # elements; from here on two threads add faster than NumPy does
 SMALL_SUM = 4096  # elements; NumPy sums fewer as fast
+NUMPY_SUM: Any = add.reduce  # which x.sum() takes a detour to
 
 
 def _load_compiled() -> Any:
@@ -381,7 +382,7 @@ def sum_axes(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
         sums = compiled.sum_outer_inner(packed(x), prod(x.shape[:first]), prod(x.shape[first:last]), prod(x.shape[last:]))
         shape = x.shape[first:last]
         return sums.reshape((1,) * first + shape + (1,) * (x.ndim - last) if keepdims else shape)
-    return fused.sum_axes(x, axes, keepdims)
+    return NUMPY_SUM(x, axes, keepdims=keepdims)
 
 
 def unscale(arrays: list[Array], inverse: Array) -> Array:

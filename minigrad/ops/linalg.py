@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from ..core.dtypes import check_kind, check_one_dtype
 from ..core.inplace import in_place
 from ..core.primitive import function, primitive
@@ -27,8 +25,8 @@ def matmul(input, other, /):
     >>> (minigrad.ones(2, 3) @ minigrad.ones(3, 4)).shape
     (2, 4)
     """
-    if np.ndim(input) == 0 or np.ndim(other) == 0:
-        raise RuntimeError(f"matmul: both operands need at least 1 dimension, got shapes {np.shape(input)} and {np.shape(other)}")
+    if input.ndim == 0 or other.ndim == 0:
+        raise RuntimeError(f"matmul: both operands need at least 1 dimension, got shapes {input.shape} and {other.shape}")
     check_one_dtype("matmul", input, other)
     n, m = input.shape[-1], other.shape[-2 if other.ndim > 1 else 0]
     if n != m:
@@ -83,8 +81,10 @@ def _(g, weight):
 
 @linear.vjp("weight")
 def _(g, input):
-    rows, columns = math.prod(g.shape[:-1]), input.shape[-1]
-    return matmul(transpose(g.reshape(rows, g.shape[-1]), 0, 1), input.reshape(rows, columns))
+    if g.ndim != 2:
+        rows = math.prod(g.shape[:-1])
+        g, input = g.reshape(rows, g.shape[-1]), input.reshape(rows, input.shape[-1])
+    return matmul(transpose(g, 0, 1), input)
 
 
 @linear.vjp("bias")

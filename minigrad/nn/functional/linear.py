@@ -19,25 +19,22 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     tensor([[3.5000],
             [3.5000]])
     """
-    if weight.ndim not in (1, 2):
-        raise RuntimeError(
-            f"linear: weight must have shape (out_features, in_features) or (in_features), got {tuple(weight.shape)}"
-        )
-    if input.ndim == 0 or input.shape[-1] != weight.shape[-1]:
-        features = input.shape[-1] if input.ndim else 0
-        raise RuntimeError(
-            f"linear: input has {features} features but weight expects {weight.shape[-1]}: "
-            f"weight shape {tuple(weight.shape)}, input shape {tuple(input.shape)}"
-        )
-    if bias is not None and bias.ndim and weight.ndim == 2 and bias.shape[-1] not in (1, weight.shape[0]):
-        raise RuntimeError(
-            f"linear: bias has shape {tuple(bias.shape)} but weight has {weight.shape[0]} output features: "
-            f"weight shape {tuple(weight.shape)}"
-        )
-    output: Tensor
-    if weight.ndim == 2 and (bias is None or bias.shape == weight.shape[:1]):
-        output = affine(input, weight, bias)
+    shape, weights = tuple(input.shape), tuple(weight.shape)  # whose entries cost less than those of a Size
+    biases = weights[:1] if bias is None else tuple(bias.shape)
+    if len(weights) == 2 and shape and shape[-1] == weights[1] and biases == weights[:1]:
+        output: Tensor = affine(input, weight, bias)
         return output
+    if len(weights) not in (1, 2):
+        raise RuntimeError(f"linear: weight must have shape (out_features, in_features) or (in_features), got {weights}")
+    if not shape or shape[-1] != weights[-1]:
+        raise RuntimeError(
+            f"linear: input has {shape[-1] if shape else 0} features but weight expects {weights[-1]}: "
+            f"weight shape {weights}, input shape {shape}"
+        )
+    if bias is not None and biases and len(weights) == 2 and biases[-1] not in (1, weights[0]):
+        raise RuntimeError(
+            f"linear: bias has shape {biases} but weight has {weights[0]} output features: weight shape {weights}, input shape {shape}"
+        )
     check_one_dtype("linear", input, weight, bias)
     output = input.matmul(weight.t())
     return output if bias is None else output + bias
