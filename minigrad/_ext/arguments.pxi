@@ -30,7 +30,8 @@ cdef const kernel_table *_kernels_of(str op, str name, array) except NULL:
 
 cdef int _check_array_of(str op, str name, array, like) except -1:
     """Another array must have the dtype of the first."""
-    if not isinstance(array, numpy.ndarray) or array.dtype != like.dtype:
+    cdef bint arrays = isinstance(array, numpy.ndarray) and isinstance(like, numpy.ndarray)
+    if not arrays or cnp.PyArray_TYPE(array) != cnp.PyArray_TYPE(like):
         raise TypeError(f"{op}: expected {name} to be an array of {like.dtype}, but got {_kind(array)}")
     return _check_layout(op, name, array)
 
@@ -46,6 +47,8 @@ cdef int _check_array(str op, str name, array, like) except -1:
 cdef int _check_like(str op, str name, array, like, shape=None) except -1:
     """Another array must have the dtype of the first, and its shape or the one given."""
     _check_array_of(op, name, array, like)
+    if shape is None and cnp.PyArray_SAMESHAPE(array, like):
+        return 0
     return _check_equal(op, f"shape of {name}", array.shape, like.shape if shape is None else shape)
 
 
@@ -63,7 +66,7 @@ cdef int _check_layout(str op, str name, array) except -1:
 
 
 cdef int _check_axes(str op, x) except -1:
-    if x.ndim < 2 or x.size == 0:
+    if cnp.PyArray_NDIM(x) < 2 or cnp.PyArray_SIZE(x) == 0:
         raise ValueError(f"{op}: expected x (N, C, *) with elements, but got shape {x.shape}")
     return 0
 
@@ -97,17 +100,17 @@ cdef int _read_operand(str op, str name, array, like) except -1:
     return 0 if array.ndim == 0 and like.ndim > 0 else 1
 
 
-cdef int _read_axis(str op, x, Py_ssize_t axis, ptrdiff_t *outer, ptrdiff_t *length, ptrdiff_t *inner) except -1:
+cdef int _read_axis(str op, x, int axis, ptrdiff_t *outer, ptrdiff_t *length, ptrdiff_t *inner) except -1:
     """The sizes before, along and after an axis."""
-    if not 0 <= axis < x.ndim or x.size == 0:
+    if not 0 <= axis < cnp.PyArray_NDIM(x) or cnp.PyArray_SIZE(x) == 0:
         raise ValueError(f"{op}: expected an array with elements and an axis of it, got shape {x.shape}, axis {axis}")
-    cdef Py_ssize_t i
+    cdef int i
     outer[0] = inner[0] = 1
-    length[0] = x.shape[axis]
+    length[0] = cnp.PyArray_DIM(x, axis)
     for i in range(axis):
-        outer[0] *= x.shape[i]
-    for i in range(axis + 1, x.ndim):
-        inner[0] *= x.shape[i]
+        outer[0] *= cnp.PyArray_DIM(x, i)
+    for i in range(axis + 1, cnp.PyArray_NDIM(x)):
+        inner[0] *= cnp.PyArray_DIM(x, i)
     return 0
 
 

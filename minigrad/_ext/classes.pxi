@@ -47,7 +47,10 @@ def cross_entropy(x, target, weight, ignored):
     _read_axis("cross_entropy", x, 1, &outer, &classes, &inner)
     if weight is not None:
         weight_data = _vector_data("cross_entropy", "weight", weight, classes, x)
-    loss, largest, log_sum = [_empty(target.shape, cnp.PyArray_TYPE(x)) for _ in range(3)]
+    cdef tuple places = target.shape
+    loss = _empty(places, cnp.PyArray_TYPE(x))
+    largest = _empty(places, cnp.PyArray_TYPE(x))
+    log_sum = _empty(places, cnp.PyArray_TYPE(x))
     cdef int64_t ignored_class = ignored
     cdef const void *x_data = cnp.PyArray_DATA(x)
     cdef void *loss_data = cnp.PyArray_DATA(loss)
@@ -72,9 +75,9 @@ def cross_entropy_input(g, x, target, weight, ignored, largest, log_sum):
     _read_axis("cross_entropy_input", x, 1, &outer, &classes, &inner)
     if weight is not None:
         weight_data = _vector_data("cross_entropy_input", "weight", weight, classes, x)
-    cdef int g_step = _read_operand("cross_entropy_input", "g", g, largest)
     _check_like("cross_entropy_input", "largest", largest, x, target.shape)
-    _check_like("cross_entropy_input", "log_sum", log_sum, x, target.shape)
+    _check_like("cross_entropy_input", "log_sum", log_sum, largest)
+    cdef int g_step = _read_operand("cross_entropy_input", "g", g, largest)
     dx = _empty(x.shape, cnp.PyArray_TYPE(x))
     cdef int64_t ignored_class = ignored
     cdef const void *g_data = cnp.PyArray_DATA(g)
@@ -97,7 +100,12 @@ cdef const int64_t *_target_data(str op, x, target) except NULL:
         raise TypeError(f"{op}: expected target to be an array of int64, but got {_kind(target)}")
     _check_layout(op, "target", target)
     _check_axes(op, x)
-    _check_equal(op, "shape of target", target.shape, (x.shape[0], *x.shape[2:]))
+    cdef int axes = cnp.PyArray_NDIM(x) - 1, axis
+    cdef bint fits = cnp.PyArray_NDIM(target) == axes and cnp.PyArray_DIM(target, 0) == cnp.PyArray_DIM(x, 0)
+    for axis in range(1, axes):
+        fits = fits and cnp.PyArray_DIM(target, axis) == cnp.PyArray_DIM(x, axis + 1)
+    if not fits:
+        _check_equal(op, "shape of target", target.shape, (x.shape[0], *x.shape[2:]))
     return <const int64_t *> cnp.PyArray_DATA(target)
 
 

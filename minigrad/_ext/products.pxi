@@ -24,7 +24,8 @@ def matmul(a, b, bias=None):
     shape.right_column = cnp.PyArray_STRIDE(right, right_axes - 1) // itemsize
     if bias is not None:
         _check_array_of("matmul", "bias", bias, a)
-        _check_equal("matmul", "shape of bias", bias.shape, (b.shape[right_axes - 1],))
+        if cnp.PyArray_NDIM(bias) != 1 or cnp.PyArray_DIM(bias, 0) != shape.columns:
+            raise ValueError(f"matmul: expected the shape of bias to be {(shape.columns,)}, but got {bias.shape}")
     cdef void *bias_data = NULL if bias is None else cnp.PyArray_DATA(bias)
 
     cdef ptrdiff_t none = 0
@@ -73,16 +74,19 @@ def in_steps(cnp.ndarray array):
 
 cdef const kernel_table *_matrix_kernels(a, b) except NULL:
     """The kernels for two arrays of matrices, of any strides that are whole elements."""
-    for name, array in (("a", a), ("b", b)):
-        if not isinstance(array, numpy.ndarray) or array.dtype != a.dtype:
-            raise TypeError(f"matmul: expected {name} to be an array of {_kind(a)}, but got {_kind(array)}")
-        if array.ndim < 2:
-            raise ValueError(f"matmul: expected {name} to have at least 2 axes, but got shape {array.shape}")
-        if not in_steps(array):
-            raise ValueError(
-                f"matmul: expected {name} to be aligned, in native byte order and in steps of whole elements"
-            )
-    return _kernels_of("matmul", "a", a)
+    cdef const kernel_table *kernels = _matrix_kernels_of("a", a, a)
+    _matrix_kernels_of("b", b, a)
+    return kernels
+
+
+cdef const kernel_table *_matrix_kernels_of(str name, array, like) except NULL:
+    if not isinstance(array, numpy.ndarray) or cnp.PyArray_TYPE(array) != cnp.PyArray_TYPE(like):
+        raise TypeError(f"matmul: expected {name} to be an array of {_kind(like)}, but got {_kind(array)}")
+    if cnp.PyArray_NDIM(array) < 2:
+        raise ValueError(f"matmul: expected {name} to have at least 2 axes, but got shape {array.shape}")
+    if not in_steps(array):
+        raise ValueError(f"matmul: expected {name} to be aligned, in native byte order and in steps of whole elements")
+    return _kernels_of("matmul", name, array)
 
 
 cdef bint _rows_follow(cnp.ndarray array) noexcept:

@@ -13,6 +13,7 @@ enum {
     FEW_ROWS = 4,                    /* that are multiplied by inner products, if columns are contiguous */
     IN_PLACE_PANELS = 6,             /* so few read contiguous columns where they are, rather than pack them first */
     DOT_COLUMNS = 4,                 /* whose inner products are summed together */
+    SERIAL_PACKING = 128 * 1024,     /* elements; packing fewer takes less time than waking a thread */
     TASK_WORK = 64 * 1024,           /* multiplications of a task, at least */
     SERIAL_WORK = 1000 * 1000,
 };
@@ -293,7 +294,7 @@ static status multiply_matrices(void *context, ptrdiff_t number)
     for (cut.first_row = 0; cut.first_row < cut.rows && result == OK; cut.first_row += row_block) {
         cut.panels = split_rows(smaller(row_block, cut.rows - cut.first_row));
         cut.parts = cut.blocks % threads == 0 || cut.blocks > 2 * threads ? 1 : smaller(cut.panels.count, threads);
-        result = run(cut.panels.count, pack_panel, &cut);
+        result = (row_block * cut.depth < SERIAL_PACKING ? serial_for : run)(cut.panels.count, pack_panel, &cut);
         if (result == OK)
             result = run(cut.blocks * cut.parts, multiply_block, &cut);
     }
