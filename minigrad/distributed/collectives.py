@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 import io
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from minigrad.core.inplace import check_writable
 from minigrad.core.modes import no_grad
@@ -15,8 +16,6 @@ from minigrad.distributed.group import Group, Pending, world
 from minigrad.io import load, save
 from minigrad.kernels import xp
 from minigrad.kernels.settings import are_deterministic_algorithms_enabled
-
-PATIENCE = 20e-6  # seconds that a waiting process leaves the core to others between two looks
 
 
 class ReduceOp(enum.Enum):
@@ -52,14 +51,7 @@ class Work:
 
     def wait(self) -> None:
         """Waits until it is done. RuntimeError when the other processes have not taken part within the group's timeout."""
-        start = time.monotonic()
-        while not self.is_completed():
-            if time.monotonic() - start > self.group.timeout:
-                raise RuntimeError(
-                    f"{self.op}: rank {self.group.rank} of {self.group.size} has waited for {self.group.timeout:g} s; another process has ended, "
-                    "hangs, or calls other operations in another order; init_process_group(timeout=...) sets how long to wait"
-                )
-            time.sleep(PATIENCE)
+        self.group.wait(self.op, self.is_completed)
 
 
 def all_reduce(tensor: Tensor, op: ReduceOp = ReduceOp.SUM, group: Group | None = None, async_op: bool = False) -> Work | None:
@@ -177,11 +169,19 @@ def all_gather_object(obj: Any, group: Group | None = None) -> list[Any]:
     """What every process has given, in the order of the ranks: tensors, numbers, texts and containers of them, all that minigrad.save saves.
 
     Nothing that arrives is executed, unlike torch's function of this name, which sends pickles.
+    RuntimeError without a group, and when the others do not take part within the timeout.
     """
     group = group or world("all_gather_object")
     file = io.BytesIO()
     save(obj, file)
-    return [load(io.BytesIO(data)) for data in group.backend.all_gather_bytes(file.getvalue())]
+    data = np.frombuffer(file.getvalue(), np.uint8)
+    host = group.backend.host
+    sizes = np.empty(group.size, np.int64)
+    group.wait("all_gather_object", host.all_gather(sizes, np.array([data.size])).test)
+    parts = np.empty((group.size, sizes.max()), np.uint8)
+    sent = np.pad(data, (0, parts.shape[1] - data.size))
+    group.wait("all_gather_object", host.all_gather(parts, sent).test)
+    return [load(io.BytesIO(part[:size])) for part, size in zip(parts, sizes, strict=True)]
 
 
 def barrier(group: Group | None = None, async_op: bool = False) -> Work | None:

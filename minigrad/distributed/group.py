@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+import time
 import traceback
+from collections.abc import Callable
 from datetime import timedelta
 from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Protocol
 
 BACKENDS = ("mpi", "nccl")
+PATIENCE = 20e-6  # seconds that a waiting process leaves the core to others between two looks
 
 
 class Pending(Protocol):
@@ -27,6 +30,11 @@ class Backend(Protocol):
     rank: int
     size: int
 
+    @property
+    def host(self) -> Backend:
+        """What carries NumPy's arrays: itself, or another."""
+        ...
+
     def holds(self, array: Any) -> bool:
         """Whether it can carry this array, which may lie on the wrong device."""
         ...
@@ -38,8 +46,6 @@ class Backend(Protocol):
     def all_gather(self, out: Any, array: Any) -> Pending: ...
 
     def reduce_scatter(self, out: Any, array: Any, op: str) -> Pending: ...
-
-    def all_gather_bytes(self, data: bytes) -> list[bytes]: ...
 
     def barrier(self) -> Pending: ...
 
@@ -56,6 +62,17 @@ class Group:
         self.rank = backend.rank
         self.size = backend.size
         self.timeout = timeout
+
+    def wait(self, op: str, done: Callable[[], bool]) -> None:
+        """Looks until a communication is done. RuntimeError when the other processes have not taken part within the timeout."""
+        start = time.monotonic()
+        while not done():
+            if time.monotonic() - start > self.timeout:
+                raise RuntimeError(
+                    f"{op}: rank {self.rank} of {self.size} has waited for {self.timeout:g} s; another process has ended, "
+                    "hangs, or calls other operations in another order; init_process_group(timeout=...) sets how long to wait"
+                )
+            time.sleep(PATIENCE)
 
     def __repr__(self) -> str:
         return f"Group(backend={self.backend.name!r}, rank={self.rank}, size={self.size})"
@@ -130,10 +147,15 @@ def end_all(kind: type[BaseException], error: BaseException, where: TracebackTyp
 
 
 def destroy_process_group() -> None:
-    """Leaves the group. All processes must call it, or none: what is under way is waited for."""
-    if World.group is None:
+    """Leaves the group. All processes must call it, or none: what is under way is waited for.
+
+    RuntimeError where there is no group, or when the others have not come here within the timeout.
+    """
+    group = World.group
+    if group is None:
         raise RuntimeError("destroy_process_group: there is no group; init_process_group() makes it")
-    World.group.backend.close()
+    group.wait("destroy_process_group", group.backend.host.barrier().test)
+    group.backend.close()
     World.group = None
     sys.excepthook = World.excepthook
 

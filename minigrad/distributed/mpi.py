@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -38,6 +37,7 @@ class Mpi:
         self.communicator = MPI.COMM_WORLD.Dup()  # what others do with MPI in this process does not mix with this
         self.rank = self.communicator.Get_rank()
         self.size = self.communicator.Get_size()
+        self.host = self
 
     def holds(self, array: Any) -> bool:
         return isinstance(array, np.ndarray)
@@ -54,14 +54,6 @@ class Mpi:
     def reduce_scatter(self, out: Any, array: Any, op: str) -> Request:
         return Request(self.communicator.Ireduce_scatter_block(array, out, getattr(self.mpi, OPERATIONS[op])))
 
-    def all_gather_bytes(self, data: bytes) -> list[bytes]:
-        sizes = np.empty(self.size, np.int64)
-        self.communicator.Allgather(np.array([len(data)]), sizes)
-        starts = np.concatenate([[0], np.cumsum(sizes)])
-        together = bytearray(int(starts[-1]))
-        self.communicator.Allgatherv(data, [together, (sizes.tolist(), starts[:-1].tolist()), self.mpi.BYTE])
-        return [bytes(together[start:stop]) for start, stop in pairwise(starts)]
-
     def barrier(self) -> Request:
         return Request(self.communicator.Ibarrier())
 
@@ -69,7 +61,6 @@ class Mpi:
         self.communicator.Abort(1)
 
     def close(self) -> None:
-        self.communicator.Barrier()
         self.communicator.Free()
 
 

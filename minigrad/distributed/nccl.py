@@ -56,9 +56,6 @@ class Nccl:
         self.carrier.reduce_scatter(array, out, out.size, OPERATIONS[op])
         return Queued()
 
-    def all_gather_bytes(self, data: bytes) -> list[bytes]:
-        return self.host.all_gather_bytes(data)
-
     def barrier(self) -> Queued:
         self.carrier.barrier()
         return Queued()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from minigrad import distributed as dist
-from tests.distributed.launch import results, start
+from tests.distributed.launch import WORKER, results, start
 
 RANKS = (1, 2, 4)
 
@@ -163,10 +163,19 @@ def test_a_killed_process_and_the_checkpoint(tmp_path: Path) -> None:
 )
 def test_one_that_fails_ends_all(how: str, message: str) -> None:
     before = time.monotonic()
-    done = start(2, Path(__file__).with_name("worker.py"), "hanging", how)
+    done = start(2, WORKER, "hanging", how, "all_reduce")
     assert done.returncode != 0
     assert time.monotonic() - before < 50
     assert message.lower() in (done.stdout + done.stderr).lower()
+
+
+@pytest.mark.parametrize("operation", ["all_gather_object", "barrier", "destroy_process_group"])
+def test_nothing_waits_for_ever(operation: str) -> None:
+    before = time.monotonic()
+    done = start(2, WORKER, "hanging", "hang", operation)
+    assert done.returncode != 0
+    assert time.monotonic() - before < 50
+    assert f"RuntimeError: {operation}: rank 0 of 2 has waited for 3 s" in done.stdout + done.stderr
 
 
 def test_without_a_group() -> None:

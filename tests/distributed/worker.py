@@ -231,18 +231,24 @@ def resumable(path: str, steps: str, die: str) -> Any:
     return {"losses": losses, "from": progress["step"]}
 
 
-def hanging(how: str) -> Any:
-    """Rank 1 does not come to the second sum: the others must not wait for ever."""
+def hanging(how: str, operation: str) -> Any:
+    """Rank 1 does not come to the second operation: the others must not wait for ever."""
     x = minigrad.ones(2)
-    dist.all_reduce(x)
+    calls: dict[str, Any] = {
+        "all_reduce": lambda: dist.all_reduce(x),
+        "all_gather_object": lambda: dist.all_gather_object({"x": x}),
+        "barrier": dist.barrier,
+        "destroy_process_group": dist.destroy_process_group,
+    }
+    if operation != "destroy_process_group":
+        calls[operation]()
     if dist.get_rank() == 1:
         if how == "raise":
             raise ValueError("something of the user's went wrong")
         if how == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(60)
-    dist.all_reduce(x)
-    return x.tolist()
+    calls[operation]()
 
 
 if __name__ == "__main__":
