@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
+from minigrad.core.deprecation import warn_deprecated
 from minigrad.core.tensor import Tensor
 from minigrad.nn import functional as F
 from minigrad.nn import init
@@ -261,7 +261,7 @@ class Hardtanh(Module):
     ) -> None:
         super().__init__()
         if min_value is not None or max_value is not None:
-            warnings.warn("Hardtanh: min_value and max_value are deprecated; say min_val and max_val", FutureWarning, stacklevel=2)
+            warn_deprecated("Hardtanh(min_value=, max_value=)", "min_val= and max_val=", since="0.1", until="1.0")
             min_val = min_val if min_value is None else min_value
             max_val = max_val if max_value is None else max_value
         if max_val <= min_val:

@@ -375,7 +375,7 @@ def test_refusals(call, error: type[Exception], message: str) -> None:
 
 
 def test_warnings() -> None:
-    with pytest.warns(FutureWarning, match="min_value and max_value are deprecated"):
+    with pytest.warns(FutureWarning, match="max_value=.* is deprecated since 0.1 and goes in 1.0; use min_val= and max_val="):
         assert repr(nn.Hardtanh(min_value=-0.5, max_value=2)) == "Hardtanh(min_val=-0.5, max_val=2)"
     with pytest.warns(UserWarning, match="Implicit dimension choice for softmax"):
         assert F.softmax(minigrad.zeros(2, 2)).tolist() == [[0.5, 0.5], [0.5, 0.5]]
