@@ -81,6 +81,8 @@ def can_cast(from_: Any, to: Any) -> bool:
     >>> minigrad.can_cast(minigrad.float64, minigrad.float16), minigrad.can_cast(minigrad.float32, minigrad.int64)
     (True, False)
     """
+    if from_ is None or to is None:
+        raise TypeError(f"can_cast: expected two dtypes, got {from_} and {to}")
     return CATEGORY[chosen_dtype("can_cast", from_).kind] <= CATEGORY[chosen_dtype("can_cast", to).kind]
 
 

@@ -287,9 +287,16 @@ def lerp(input, end, weight):
     return input + weight * (end - input)
 
 
+def check_factors(op, tensor1, tensor2):
+    for name, x in (("tensor1", tensor1), ("tensor2", tensor2)):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{op}: argument {name!r} must be a tensor, got {type(x).__name__}; minigrad.tensor(...) makes one")
+
+
 @function
 def addcmul(input, tensor1, tensor2, *, value=1):
     """input + value * tensor1 * tensor2."""
+    check_factors("addcmul", tensor1, tensor2)
     check_kind("addcmul", "fiu", input, tensor1, tensor2)
     return input + value * (tensor1 * tensor2)
 
@@ -297,6 +304,7 @@ def addcmul(input, tensor1, tensor2, *, value=1):
 @function
 def addcdiv(input, tensor1, tensor2, *, value=1):
     """input + value * tensor1 / tensor2."""
+    check_factors("addcdiv", tensor1, tensor2)
     check_kind("addcdiv", "f", input, tensor1, tensor2)
     return input + value * (tensor1 / tensor2)
 

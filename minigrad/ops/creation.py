@@ -131,12 +131,7 @@ def arange(start=None, end=None, step=1, *, dtype=None, device=None, requires_gr
     """
     if end is None:
         start, end = None, start
-    start, end, step = [x.item() if isinstance(x, (Tensor, np.generic)) else x for x in (0 if start is None else start, end, step)]
-    for x in (start, end, step):
-        if not isinstance(x, (int, float)):
-            raise TypeError(f"arange: expected numbers, got {type(x).__name__}")
-    if not math.isfinite(start) or not math.isfinite(end) or step == 0 or (end - start) * step < 0:
-        raise RuntimeError(f"arange: a step of {step} does not lead from {start} to {end}")
+    start, end, step = check_walk("arange", 0 if start is None else start, end, step)
     dtype = np.dtype(dtype or result_type(start, end, step))
     if dtype.kind == "b":
         raise NotImplementedError("arange: truth values cannot be counted; expected a dtype of numbers")
@@ -147,6 +142,17 @@ def arange(start=None, end=None, step=1, *, dtype=None, device=None, requires_gr
         start, step = int(start), int(step)
     array = start + step * np.arange(n)
     return finished("arange", array.astype(dtype), device, requires_grad)
+
+
+def check_walk(op, start, end, step):
+    """Where a range begins and ends, and its step, as Python's numbers; refuses steps that do not lead there."""
+    start, end, step = [x.item() if isinstance(x, (Tensor, np.generic)) else x for x in (start, end, step)]
+    for x in (start, end, step):
+        if not isinstance(x, (int, float)):
+            raise TypeError(f"{op}: expected numbers, got {type(x).__name__}")
+    if not math.isfinite(start) or not math.isfinite(end) or not (end - start) * step >= 0 or step == 0:
+        raise RuntimeError(f"{op}: a step of {step} does not lead from {start} to {end}")
+    return start, end, step
 
 
 def check_ends(op, start, end, steps):
@@ -389,7 +395,6 @@ def range(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fal
     """start, start + step, ... up to and with `end`, as floats. Older scripts have it; arange is what Python's range does."""
     if end is None:
         start, end = 0, start
-    if step == 0 or (end - start) * step < 0:
-        raise RuntimeError(f"range: a step of {step} does not lead from {start} to {end}")
+    start, end, step = check_walk("range", start, end, step)
     array = start + step * np.arange(int((end - start) / step) + 1)
     return finished("range", array.astype(chosen_dtype("range", dtype, get_default_dtype())), device, requires_grad)

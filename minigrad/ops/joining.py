@@ -70,6 +70,8 @@ def tensor_split(input, indices_or_sections, dim=0):
         k = indices_or_sections
         if k <= 0:
             raise RuntimeError(f"tensor_split: expected a positive number of pieces, got {k}")
+        if k > 2**31:
+            raise MemoryError(f"tensor_split: {k} tensors do not fit into memory")
         indices_or_sections = [i * (n // k) + min(i, n % k) for i in range(1, k)]
     ends = [min(max(i if i >= 0 else i + n, 0), n) for i in indices_or_sections]
     bounds = zip([0, *ends], [*ends, n], strict=True)
