@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numpy as np
 import pytest
 
@@ -129,6 +130,10 @@ def test_unshuffle_undoes_shuffle_and_fold_counts_windows():
         (lambda x: F.interpolate(x), ValueError, "either size or scale_factor"),
         (lambda x: F.interpolate(x, size=(3, 3)), ValueError, "size must be one number or 1"),
         (lambda x: F.interpolate(x, size=0), RuntimeError, "sizes must be positive"),
+        (lambda x: F.interpolate(x, size=2.5), TypeError, "expected size as integers, got 2.5"),
+        (lambda x: F.interpolate(x, size=minigrad.tensor(math.inf)), TypeError, "expected size as integers"),
+        (lambda x: F.interpolate(x, scale_factor=math.inf), RuntimeError, "expected scale_factor as finite numbers, got inf"),
+        (lambda x: F.interpolate(x, scale_factor=math.nan), RuntimeError, "expected scale_factor as finite numbers, got nan"),
         (lambda x: F.interpolate(x, size=3, align_corners=True), ValueError, "align_corners has no meaning"),
         (lambda x: F.pixel_shuffle(x, 2), RuntimeError, r"divide by upscale_factor\^2 = 4"),
         (lambda x: F.grid_sample(x, x), RuntimeError, "expected an image"),

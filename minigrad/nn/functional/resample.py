@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from itertools import product
 from typing import Any
@@ -71,9 +72,14 @@ def interpolate(
     in_size = input.shape[2:]
     scales: list[float | None] = [None] * rank
     if size is not None:
-        out_size = [int(n) for n in _for_each_axis("size", size, rank)]
+        try:
+            out_size = [operator.index(n) for n in _for_each_axis("size", size, rank)]
+        except TypeError:
+            raise TypeError(f"interpolate: expected size as integers, got {size}") from None
     else:
         factors = _for_each_axis("scale_factor", scale_factor, rank)
+        if not all([abs(float(f)) < 2**31 for f in factors]):
+            raise RuntimeError(f"interpolate: expected scale_factor as finite numbers, got {scale_factor}")
         out_size = [math.floor(n * float(f)) for n, f in zip(in_size, factors, strict=True)]
         if not recompute_scale_factor:
             scales = [float(f) for f in factors]
