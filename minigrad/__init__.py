@@ -80,7 +80,7 @@ _LAZY_NAMES = {
     "is_deterministic_algorithms_warn_only_enabled": "kernels.settings",
     "get_printoptions": "core.formatting", "printoptions": "core.formatting", "set_printoptions": "core.formatting", "random": "ops",
     "get_float32_matmul_precision": "kernels.settings", "set_default_tensor_type": "core.settings",
-    "set_float32_matmul_precision": "kernels.settings", "set_flush_denormal": "core.settings", "typename": "core.settings",
+    "set_float32_matmul_precision": "kernels.settings", "set_flush_denormal": "kernels.settings", "typename": "core.settings",
     "to_dlpack": "utils.dlpack",
 }  # fmt: skip
 _FUNCTIONAL = (

@@ -51,7 +51,7 @@ def test_the_types_are_shipped(distribution: metadata.Distribution) -> None:
 
 
 def test_every_source_of_the_package_is_shipped(distribution: metadata.Distribution) -> None:
-    sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "minigrad").rglob("*.py")}
+    sources = {path.relative_to(ROOT).as_posix() for pattern in ("*.py", "*.pyi") for path in (ROOT / "minigrad").rglob(pattern)}
     assert sources <= {str(file) for file in distribution.files or []}
 
 

@@ -157,6 +157,8 @@ cdef int _check_equal(str op, str what, got, expected) except -1:
 
 
 cdef int _check_status(str op, status result, in_size=None) except -1:
+    if result == INTERRUPTED:
+        return -1  # with the exception of the handler
     if result == NO_MEMORY:
         raise MemoryError(f"{op}: no memory for a working buffer of {scratch_refused()} bytes")
     if result == BAD_INDEX:

@@ -8,6 +8,7 @@ def map_unary(str name, x, double a=0.0, double b=0.0, out=None):
     """The function of this name of each element of x, with its parameters a and b; into `out`, which may be x."""
     cdef const kernel_table *kernels = _float_kernels(name, "x", x)
     cdef int number = UNARY[name]
+    cdef int in_place = out is not None
     if out is None:
         out = _empty(x.shape, cnp.PyArray_TYPE(x))
     else:
@@ -17,7 +18,9 @@ def map_unary(str name, x, double a=0.0, double b=0.0, out=None):
     cdef void *y_data = cnp.PyArray_DATA(out)
     cdef status result
     with nogil:
+        set_uninterrupted(in_place)
         result = kernels.map_unary(number, count, x_data, a, b, y_data)
+        set_uninterrupted(0)
     _check_status(name, result)
     return out
 
@@ -29,6 +32,7 @@ def map_binary(str name, x, z, double a=0.0, double b=0.0, out=None):
     cdef int number = BINARY[name]
     cdef int x_step = _read_operand(name, "x", x, like)
     cdef int z_step = _read_operand(name, "z", z, like)
+    cdef int in_place = out is not None
     if out is None:
         out = _empty(like.shape, cnp.PyArray_TYPE(like))
     else:
@@ -39,7 +43,9 @@ def map_binary(str name, x, z, double a=0.0, double b=0.0, out=None):
     cdef void *y_data = cnp.PyArray_DATA(out)
     cdef status result
     with nogil:
+        set_uninterrupted(in_place)
         result = kernels.map_binary(number, count, x_step, x_data, z_step, z_data, a, b, y_data)
+        set_uninterrupted(0)
     _check_status(name, result)
     return out
 
@@ -79,7 +85,9 @@ def add_rows(target, indices, source):
     cdef void *target_data = cnp.PyArray_DATA(target)
     cdef status result
     with nogil:
+        set_uninterrupted(1)
         result = kernels.add_rows(rows, columns, count, indices_data, source_data, target_data)
+        set_uninterrupted(0)
     if result == BAD_INDEX:
         raise IndexError(f"add_rows: an index lies outside of the {rows} rows")
     _check_status("add_rows", result)

@@ -90,7 +90,9 @@ def evaluate(arrays, temporaries, code, constants, rows):
     cdef const double *numbers_data = <const double *> cnp.PyArray_DATA(numbers)
     cdef status result
     with nogil:
+        set_uninterrupted(1)
         result = table.kernels.evaluate(&what, numbers_data, table.rows, table.starts, table.pointers)
+        set_uninterrupted(0)
     _check_status("evaluate", result)
 
 

@@ -6,11 +6,21 @@ cdef extern from "csrc/status.h" nogil:
     ctypedef enum status:
         OK
         NO_MEMORY
+        INTERRUPTED
         BAD_INDEX
+
+
+cdef extern from "csrc/denormal.h" nogil:
+    enum:
+        FLUSH_DENORMALS
+    unsigned long long float_modes()
+    void set_float_modes(unsigned long long modes)
 
 
 cdef extern from "csrc/scratch.h" nogil:
     size_t scratch_refused() noexcept
+    void *scratch_set_aside() noexcept
+    void scratch_put_back(void *buffers) noexcept
 
 
 cdef extern from "csrc/shapes.h" nogil:
@@ -121,6 +131,8 @@ cdef extern from "csrc/kernels.h" nogil:
 
 
 cdef extern from "csrc/threads.h" nogil:
+    void set_interruption(int (*asked)() noexcept nogil)
+    void set_uninterrupted(int on)
     void c_set_num_threads "set_num_threads"(int threads)
     int c_get_num_threads "get_num_threads"()
 

@@ -6,6 +6,7 @@ of bounds. Other Python threads run while C computes.
 """
 
 import os
+import threading
 
 import numpy
 
@@ -18,6 +19,7 @@ from libc.stdlib cimport free, malloc
 
 cnp.import_array()
 
+include "signals.pxi"
 include "settings.pxi"
 include "arguments.pxi"
 include "memory.pxi"
@@ -32,4 +34,5 @@ include "elements.pxi"
 *_, best_isa = available_isas()
 set_isa(os.environ.get("MINIGRAD_ISA") or best_isa)
 set_num_threads(default_num_threads())
+set_interruption(&_handler_raised)
 set_memory(os.environ.get("MINIGRAD_MEMORY") or "cached")

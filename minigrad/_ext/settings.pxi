@@ -68,3 +68,9 @@ def set_conv_algorithm(name):
     if name not in ALGORITHMS:
         raise ValueError(f"set_conv_algorithm: expected one of {', '.join(ALGORITHMS)}, but got {name!r}")
     algorithm = ALGORITHMS[name]
+
+
+def set_flush_denormal(on):
+    """Makes the calling thread, and the threads that help it, take denormal numbers for 0; returns whether the processor can."""
+    set_float_modes(float_modes() | FLUSH_DENORMALS if on else float_modes() & ~<unsigned long long> FLUSH_DENORMALS)
+    return FLUSH_DENORMALS != 0

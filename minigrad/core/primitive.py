@@ -560,7 +560,8 @@ def explained(op: Primitive, error: Exception, arrays: list[Any]) -> Exception:
     """The same error, naming the operation and its operands' shapes and dtypes."""
     text = str(error)
     said = text.partition(":")[0].replace(".", "").isidentifier()  # it names the operation that the user called already
-    if said or isinstance(error, (MemoryError, RecursionError)):
+    of_a_signal = isinstance(error, OSError) or type(error).__module__.partition(".")[0] not in ("builtins", "numpy", "cupy", "cupy_backends")
+    if said or of_a_signal or isinstance(error, (MemoryError, RecursionError)):  # a handler of the user's may raise in the middle of a kernel
         return error
     operands = ", ".join(
         [f"{n} {a.dtype}{list(a.shape)}" if hasattr(a, "dtype") else f"{n} {a!r:.80}" for n, a in zip(op.tensors, arrays, strict=False)]

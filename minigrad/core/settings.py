@@ -7,11 +7,6 @@ from typing import Any
 from .dtypes import set_default_dtype
 
 
-def set_flush_denormal(mode: bool) -> bool:
-    """Asks the processor to treat the smallest numbers as 0. It does not here, which False says."""
-    return False
-
-
 def set_default_tensor_type(t: Any) -> None:
     """Sets the default dtype by a type such as minigrad.DoubleTensor; older scripts do, new ones call set_default_dtype."""
     set_default_dtype(getattr(t, "dtype", t))

@@ -5,7 +5,9 @@ Data are small integers, for which sums of products are exact in any order: the 
 
 from __future__ import annotations
 
+import ast
 import ctypes
+import inspect
 import mmap
 import os
 import re
@@ -577,3 +579,15 @@ def test_no_status_of_a_kernel_is_overlooked() -> None:
             assert all(before == "result = " for before in found), function
             assert not found or "_check_status(" in function, function
     assert calls >= 28
+
+
+def test_the_stub_names_what_there_is() -> None:
+    """kernels.pyi, which editors and type checkers read, against the module itself."""
+    tree = ast.parse((Path(cpus.__file__).with_name("kernels.pyi")).read_text(encoding="utf-8"))
+    described = {node.name: [a.arg for a in node.args.args] for node in tree.body if isinstance(node, ast.FunctionDef)}
+    defined = {
+        name: list(inspect.signature(value).parameters)
+        for name, value in vars(compiled).items()
+        if not name.startswith("_") and callable(value) and getattr(value, "__module__", "") == compiled.__name__ and not isinstance(value, type)
+    }
+    assert described == defined

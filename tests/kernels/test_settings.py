@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -146,3 +147,41 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         explain_conv((3, 8), (4, 3))
     with pytest.raises(RuntimeError, match="explain_conv: input has 3 channels but weight expects 4"):
         explain_conv((1, 3, 8, 8), (4, 4, 3, 3))
+
+
+@needs_compiled
+@pytest.mark.parametrize("threads", [1, 2])
+def test_denormal_numbers_are_zero_if_asked_for(threads: int) -> None:
+    minigrad.set_num_threads(threads)
+    for dtype, tiny in (("float32", 1e-40), ("float64", 1e-310)):
+        x = minigrad.from_numpy(np.full(1 << 20, tiny, dtype))
+        kept = (x * 0.5).numpy()
+        assert (kept == np.dtype(dtype).type(tiny) / 2).all() and kept[0] > 0
+        if not minigrad.set_flush_denormal(True):
+            pytest.skip("this processor cannot")
+        try:
+            for _ in range(10):  # until each worker had its share
+                assert not (x * 0.5).sigmoid().sub(0.5).any() and not (x * 0.5).any()
+        finally:
+            minigrad.set_flush_denormal(False)
+        np.testing.assert_array_equal((x * 0.5).numpy(), kept)
+
+
+@needs_compiled
+def test_flushing_denormals_is_the_calling_threads_own() -> None:
+    x, found = minigrad.full((1 << 18,), 1e-40), []
+
+    def other() -> None:
+        minigrad.set_flush_denormal(True)
+        found.append((x * 0.5).any().item())
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join()
+    assert (x * 0.5).all() and found in ([False], [True])  # whether the processor can
+    assert minigrad.set_flush_denormal(False) == (found == [False])
+
+
+def test_the_reference_kernels_cannot_flush_denormals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, "compiled", None)
+    assert not minigrad.set_flush_denormal(True)

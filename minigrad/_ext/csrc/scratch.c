@@ -25,6 +25,8 @@ static atomic_size_t refused;
 static void release(void *owned)
 {
     thread_scratch *mine = owned;
+    if (!mine)
+        return;
     for (int slot = 0; slot < SCRATCH_SLOTS; slot++)
         free(mine->memory[slot]);
     free(mine);
@@ -65,6 +67,23 @@ static void *allocate(size_t *bytes)
 #endif
     *bytes = grown;
     return memory;
+}
+
+void *scratch_set_aside(void)
+{
+    pthread_once(&key_made, make_key);
+    void *buffers = key_error ? NULL : pthread_getspecific(key);
+    if (buffers)
+        pthread_setspecific(key, NULL);
+    return buffers;
+}
+
+void scratch_put_back(void *buffers)
+{
+    if (!buffers)
+        return;
+    release(pthread_getspecific(key));
+    pthread_setspecific(key, buffers);
 }
 
 void *scratch(scratch_slot slot, size_t bytes)

@@ -21,6 +21,10 @@ typedef enum {
  * memory. */
 void *scratch(scratch_slot slot, size_t bytes);
 
+/* Takes all buffers of the calling thread away, so that other code may run that uses its own, and puts them back. */
+void *scratch_set_aside(void);
+void scratch_put_back(void *buffers);
+
 /* The size of the buffer for which there was no memory last, in any thread. */
 size_t scratch_refused(void);
 

@@ -6,10 +6,15 @@
 #define _POSIX_C_SOURCE 200809L
 #include "threads.h"
 
+#include "denormal.h"
+
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <time.h>
+
+enum { SECOND = 1000000000, LOOK = 20000000 }; /* nanoseconds; between two looks whether to end */
 
 typedef struct job {
     task_body body;
@@ -17,6 +22,7 @@ typedef struct job {
     ptrdiff_t tasks;
     _Atomic ptrdiff_t next_task;
     atomic_int result;
+    unsigned long long float_modes; /* of the caller: workers compute as it does */
     int places;  /* how many more workers may join; under the mutex, as all that follows */
     int running; /* workers that joined and have not left */
     pthread_cond_t left;
@@ -32,19 +38,54 @@ static struct {
 } pool = {.mutex = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
 
 static atomic_int num_threads = 1;
-static _Thread_local bool in_loop; /* a loop inside a loop runs on its own thread: the pool is busy already */
+static _Thread_local job *joined; /* a loop inside a loop runs on its own thread: the pool is busy already */
+static _Thread_local bool is_worker, uninterrupted;
+static _Thread_local long long last_look;
+static int (*interruption)(void);
 
+static long long nanoseconds(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (long long)now.tv_sec * SECOND + now.tv_nsec;
+}
+
+static bool shall_end(void)
+{
+    if (is_worker || uninterrupted || !interruption)
+        return false;
+    const long long now = nanoseconds(CLOCK_MONOTONIC);
+    if (now - last_look < LOOK)
+        return false;
+    last_look = now;
+    return interruption();
+}
+
+static bool has_ended(job *loop) { return atomic_load_explicit(&loop->result, memory_order_relaxed) == INTERRUPTED; }
+
+/* An interruption is what the caller hears of, whatever else went wrong: its exception is set already. */
 static void note(job *loop, status result)
 {
-    if (result != OK)
+    if (result == INTERRUPTED) {
         atomic_store_explicit(&loop->result, result, memory_order_relaxed);
+        atomic_store_explicit(&loop->next_task, loop->tasks, memory_order_relaxed);
+    } else if (result != OK) {
+        int none = OK;
+        atomic_compare_exchange_strong(&loop->result, &none, result);
+    }
 }
 
 static void run_tasks(job *loop)
 {
     ptrdiff_t task;
-    while ((task = atomic_fetch_add_explicit(&loop->next_task, 1, memory_order_relaxed)) < loop->tasks)
+    job *outer = joined;
+    joined = loop;
+    while ((task = atomic_fetch_add_explicit(&loop->next_task, 1, memory_order_relaxed)) < loop->tasks) {
         note(loop, loop->body(loop->context, task));
+        if (!has_ended(loop) && shall_end())
+            note(loop, INTERRUPTED);
+    }
+    joined = outer;
 }
 
 static job *joinable_job(void)
@@ -57,7 +98,7 @@ static job *joinable_job(void)
 
 static void *work(void *unused)
 {
-    in_loop = true;
+    is_worker = true;
     pthread_mutex_lock(&pool.mutex);
     for (;;) {
         job *loop = joinable_job();
@@ -68,6 +109,7 @@ static void *work(void *unused)
         loop->places--;
         loop->running++;
         pthread_mutex_unlock(&pool.mutex);
+        set_float_modes(loop->float_modes);
         run_tasks(loop);
         pthread_mutex_lock(&pool.mutex);
         if (--loop->running == 0)
@@ -111,19 +153,38 @@ static void start_workers(int wanted)
 status serial_for(ptrdiff_t tasks, task_body body, void *context)
 {
     status result = OK;
-    for (ptrdiff_t task = 0; task < tasks && result == OK; task++)
+    for (ptrdiff_t task = 0; task < tasks && result == OK; task++) {
+        if (task > 0 && ((joined && has_ended(joined)) || shall_end()))
+            return INTERRUPTED;
         result = body(context, task);
+    }
     return result;
+}
+
+/* With the mutex held. Tasks that workers have begun may take long. */
+static void wait_for_workers(job *loop)
+{
+    while (loop->running > 0) {
+        const long long until = nanoseconds(CLOCK_REALTIME) + LOOK;
+        const struct timespec deadline = {.tv_sec = (time_t)(until / SECOND), .tv_nsec = (long)(until % SECOND)};
+        if (pthread_cond_timedwait(&loop->left, &pool.mutex, &deadline) == 0 || has_ended(loop))
+            continue;
+        pthread_mutex_unlock(&pool.mutex);
+        if (shall_end())
+            note(loop, INTERRUPTED);
+        pthread_mutex_lock(&pool.mutex);
+    }
 }
 
 status parallel_for(ptrdiff_t tasks, task_body body, void *context)
 {
     int threads = get_num_threads();
     ptrdiff_t helpers = (tasks < threads ? tasks : threads) - 1;
-    if (helpers <= 0 || in_loop)
+    if (helpers <= 0 || joined)
         return serial_for(tasks, body, context);
 
-    job loop = {.body = body, .context = context, .tasks = tasks, .places = (int)helpers};
+    job loop = {
+        .body = body, .context = context, .tasks = tasks, .float_modes = float_modes(), .places = (int)helpers};
     pthread_cond_init(&loop.left, NULL);
 
     pthread_mutex_lock(&pool.mutex);
@@ -136,21 +197,20 @@ status parallel_for(ptrdiff_t tasks, task_body body, void *context)
     else
         pthread_cond_broadcast(&pool.work);
 
-    in_loop = true;
     run_tasks(&loop);
-    in_loop = false;
 
     pthread_mutex_lock(&pool.mutex);
     job **link = &pool.jobs;
     while (*link != &loop)
         link = &(*link)->next;
     *link = loop.next; /* nobody can join from here on */
-    while (loop.running > 0)
-        pthread_cond_wait(&loop.left, &pool.mutex);
+    wait_for_workers(&loop);
     pthread_mutex_unlock(&pool.mutex);
     pthread_cond_destroy(&loop.left);
     return (status)atomic_load(&loop.result);
 }
 
+void set_interruption(int (*asked)(void)) { interruption = asked; }
+void set_uninterrupted(int on) { uninterrupted = on; }
 void set_num_threads(int threads) { atomic_store(&num_threads, threads < 1 ? 1 : threads); }
 int get_num_threads(void) { return atomic_load(&num_threads); }

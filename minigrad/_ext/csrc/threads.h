@@ -16,6 +16,12 @@ status parallel_for(ptrdiff_t tasks, task_body body, void *context);
 /* The same on the calling thread alone, for loops too short to be worth waking anybody. */
 status serial_for(ptrdiff_t tasks, task_body body, void *context);
 
+/* What a loop asks every few milliseconds, outside of the workers: whether it shall end, INTERRUPTED. */
+void set_interruption(int (*asked)(void));
+
+/* Whether loops of the calling thread, from here on, run to their end: those that write where something stood before. */
+void set_uninterrupted(int on);
+
 void set_num_threads(int threads);
 int get_num_threads(void);
 

@@ -1,0 +1,26 @@
+"""The pool of threads by itself, under the thread sanitizer where the compiler has it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+CSRC = Path(__file__).parents[2] / "minigrad" / "_ext" / "csrc"
+
+
+@pytest.mark.parametrize("sanitizer", ["none", "thread"])
+def test_loops_of_many_threads(sanitizer: str, tmp_path: Path) -> None:
+    compiler = shutil.which("cc")
+    if compiler is None or not CSRC.is_dir():
+        pytest.skip("there is no compiler, or the sources are not here")
+    options = ["-std=gnu11", "-O1", "-g", "-pthread", f"-I{CSRC}", *([f"-fsanitize={sanitizer}"] if sanitizer != "none" else [])]
+    sources = [str(Path(__file__).with_name("threads.c")), str(CSRC / "threads.c")]
+    built = subprocess.run([compiler, *options, *sources, "-o", str(tmp_path / "loops")], capture_output=True, text=True, check=False)
+    if built.returncode and sanitizer in built.stderr:
+        pytest.skip("the compiler has no thread sanitizer")
+    assert built.returncode == 0, built.stderr
+    done = subprocess.run([tmp_path / "loops"], capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "passed\n", "")
