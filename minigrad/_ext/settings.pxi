@@ -71,6 +71,7 @@ def set_conv_algorithm(name):
 
 
 def set_flush_denormal(on):
-    """Makes the calling thread, and the threads that help it, take denormal numbers for 0; returns whether the processor can."""
+    """Makes the calling thread, and those that help it, take denormal numbers for 0; returns whether the processor can.
+    """
     set_float_modes(float_modes() | FLUSH_DENORMALS if on else float_modes() & ~<unsigned long long> FLUSH_DENORMALS)
     return FLUSH_DENORMALS != 0

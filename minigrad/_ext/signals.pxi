@@ -1,5 +1,6 @@
-# Signals, such as Ctrl-C, while C computes. Python runs their handlers in its main thread, where a kernel asks for it every few milliseconds; an
-# exception of theirs ends the kernel. What has been computed so far is thrown away, so kernels that write where something stood before run to their end.
+# Signals, such as Ctrl-C, while C computes. Python runs their handlers in its main thread, where a kernel asks for it
+# every few milliseconds; an exception of theirs ends the kernel. What has been computed so far is thrown away, so
+# kernels that write where something stood before run to their end.
 
 cdef extern from "Python.h" nogil:
     unsigned long PyThread_get_thread_ident()
