@@ -69,8 +69,8 @@ def conv_weight(x, g, windows):
 
 def choices(op, windows, batch, channels, filters, dtype):
     """What "conv", "conv_input" or "conv_weight" would do, for each phase of its strides: the method's name and costs
-    that were estimated for direct summation and the two forms of Winograd's algorithm (for strides, for the one), None if
-    there was no choice.
+    that were estimated for direct summation and the two forms of Winograd's algorithm (for strides, for the one), None
+    if there was no choice.
     """
     cdef conv_shape shape
     cdef conv_report report

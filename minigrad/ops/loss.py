@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from ..core.dtypes import float16, float32
 from ..core.primitive import PROMOTE_TO_FLOAT, primitive
 from ..core.tensor import make_tensor
 from ..kernels import of, xp
@@ -59,9 +60,17 @@ def cross_entropy_of_operations(input, target, weight, ignored, reduction):
     if weight is not None:
         loss = loss * make_tensor(as_dtype(weight, input.dtype)[place.array])
     loss = loss.masked_fill(skipped, 0)
+    if reduction == "none":
+        return loss
+    total = loss.to(sums_in(input.dtype)).sum()
     if reduction == "mean":
-        return loss.sum() / make_tensor(xp(target.array).asarray(counted(target.array, weight, ignored, input.dtype)))
-    return loss.sum() if reduction == "sum" else loss
+        total = total / make_tensor(xp(target.array).asarray(counted(target.array, weight, ignored, total.dtype)))
+    return total.to(input.dtype)
+
+
+def sums_in(dtype):
+    """The dtype in which losses are added up and counted: float16 ends at 65504, which the pixels of one picture exceed."""
+    return float32 if dtype == float16 else dtype
 
 
 def counted(target, weight, ignored, dtype):
@@ -84,11 +93,13 @@ def cross_entropy(input, target, /, weight=None, ignored=-100, reduction="none")
     kernels = of(input)
     weight = as_dtype(weight, input.dtype)
     loss, largest, log_sum = kernels.cross_entropy(input, target, weight, ignored)
-    if reduction != "none":
-        loss = kernels.sum_axes(loss, tuple(range(loss.ndim)), False)
+    if reduction == "none":
+        return loss, largest, log_sum
+    wide = sums_in(input.dtype)
+    total = kernels.sum_axes(loss.astype(wide, copy=False), tuple(range(loss.ndim)), False)
     if reduction == "mean":
-        loss = loss / counted(target, weight, ignored, input.dtype)
-    return loss, largest, log_sum
+        total = total / counted(target, weight, ignored, wide)
+    return total.astype(input.dtype, copy=False), largest, log_sum
 
 
 @cross_entropy.vjp("input")
@@ -97,7 +108,8 @@ def _(g, input, target, aux, weight, ignored, reduction):
     weight = as_dtype(weight, input.dtype)
     slope = g.array
     if reduction == "mean":
-        slope = xp(slope).asarray(slope / counted(target.array, weight, ignored, input.dtype))
+        count = counted(target.array, weight, ignored, sums_in(input.dtype))
+        slope = xp(slope).asarray(slope / count, dtype=input.dtype)
     found = of(g.array).cross_entropy_input(slope, input.array, target.array, weight, ignored, largest.array, log_sum.array)
     return make_tensor(found)
 

@@ -159,6 +159,17 @@ def test_a_reduced_cross_entropy_is_one_operation(reduction: str, weight: list[f
     assert minigrad.allclose(logits.grad, right, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("ignored", [-100, 0])
+def test_more_losses_than_float16_can_count(ignored: int) -> None:
+    logits = minigrad.zeros(140_000, 2, dtype=minigrad.float16, requires_grad=True)
+    labels = minigrad.arange(140_000) % 2
+    loss = F.cross_entropy(logits, labels, ignore_index=ignored)
+    loss.backward()
+    assert loss.dtype == minigrad.float16
+    assert loss.item() == pytest.approx(math.log(2), rel=1e-3)
+    assert logits.grad[1].tolist() == pytest.approx([0.5 / (140_000 if ignored else 70_000), -0.5 / (140_000 if ignored else 70_000)], abs=6e-8)
+
+
 @pytest.mark.parametrize("shape", [(3,), (2, 3), (1, 2, 2)])
 def test_cross_entropy_without_a_batch_and_in_every_shape_by_definition(shape: tuple[int, ...]) -> None:
     logits = minigrad.randn(*shape)
