@@ -117,14 +117,16 @@ def draw(model: nn.Module, pictures, labels, names, history, confusion, path: Pa
     table.imshow(share.numpy(), cmap="Blues", vmin=0, vmax=1)
     for row in range(len(names)):
         for column in range(len(names)):
-            table.text(column, row, int(confusion.matrix[row, column]), ha="center", va="center", fontsize=8)
+            colour = "white" if share[row, column] > 0.5 else "black"
+            table.text(column, row, int(confusion.matrix[row, column]), ha="center", va="center", fontsize=8, color=colour)
     table.set_xticks(range(len(names)), names, rotation=30, ha="right", fontsize=8)
     table.set_yticks(range(len(names)), names, fontsize=8)
     table.set_title("true category (row) and predicted one (column)")
     model.eval()
     with minigrad.no_grad():
         predicted = minigrad.cat([model(batch).argmax(1) for batch in pictures.split(128)])
-    wrong = (predicted != labels).nonzero().flatten()[:24]
+    wrong = (predicted != labels).nonzero().flatten()
+    wrong = wrong[:: max(1, len(wrong) // 24)][:24]  # they stand category by category, and each is to be seen
     bottom.suptitle("Sorted wrong: what the network said", fontsize=11)
     axes = bottom.subplots(2, 12)
     for axis in axes.ravel():

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from common import Parser, pyplot, save_figure
 
@@ -26,13 +27,27 @@ def parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
+def fully_connected(*widths: int) -> nn.Sequential:
+    """A network of fully connected layers with so many units each, the inputs first."""
+    return nn.Sequential(*[nn.Linear(before, after) for before, after in pairwise(widths)])
+
+
 @computation
 def small_fully_connected() -> str:
-    """How many parameters have the fully connected networks 3-5-2 and 2-3-1?"""
-    larger = nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2))
-    smaller = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
-    assert parameters(larger) == 32 and parameters(smaller) == 13
-    return "(3 + 1) 5 + (5 + 1) 2 = 32 and (2 + 1) 3 + (3 + 1) 1 = 13; a 2x2 filter over three colours, with its bias, also has 13"
+    """How many parameters has a fully connected network with 3 inputs, 5 hidden units and 2 outputs?"""
+    network = fully_connected(3, 5, 2)
+    assert parameters(network) == 32
+    assert sum(layer.weight.numel() for layer in network) == 25 and sum(layer.bias.numel() for layer in network) == 7
+    return "3 * 5 + 5 * 2 = 25 weights and 5 + 2 = 7 biases: 32"
+
+
+@computation
+def deeper_fully_connected() -> str:
+    """And one of 3-4-2, and one of 3-4-4-1?"""
+    shallow, deep = fully_connected(3, 4, 2), fully_connected(3, 4, 4, 1)
+    assert (parameters(shallow), parameters(deep)) == (26, 41)
+    assert sum(layer.weight.numel() for layer in deep) == 32
+    return "3 * 4 + 4 * 2 = 20 weights and 4 + 2 = 6 biases: 26; 3 * 4 + 4 * 4 + 4 * 1 = 32 weights and 4 + 4 + 1 = 9 biases: 41"
 
 
 @computation
@@ -185,10 +200,27 @@ def fully_connected_after_convolutions() -> str:
     """How many weights has the first fully connected layer of VGG-16, which sees 7x7x512 and has 4096 units?"""
     from minigrad.models import vgg16
 
-    with torch.device("cpu"):
-        weights = vgg16(init_weights=False).classifier[0].weight.numel()
+    weights = vgg16(init_weights=False).classifier[0].weight.numel()
     assert weights == 7 * 7 * 512 * 4096 == 102_760_448
     return "7 * 7 * 512 * 4096 = 102,760,448"
+
+
+@computation
+def memory_of_vgg() -> str:
+    """How many numbers does VGG-16 make of a picture of 224x224x3 on its way forward, and how much memory do they take as float32?"""
+    from minigrad.inspect import summary
+    from minigrad.models import vgg16
+
+    table = summary(vgg16(init_weights=False), (3, 224, 224))
+    rows = [layer for layer in table.layers if layer.kind in ("Conv2d", "MaxPool2d", "Linear")]
+    total = table.input_activations + sum(layer.activations for layer in rows)
+    # The same by hand: the picture; convolutions and the pooling after them, stage by stage; three fully connected layers.
+    stages = [(2, 64, 224), (2, 128, 112), (3, 256, 56), (3, 512, 28), (3, 512, 14)]
+    by_stage = [channels * (layers * side**2 + (side // 2) ** 2) for layers, channels, side in stages]
+    assert total == 3 * 224**2 + sum(by_stage) + 4096 + 4096 + 1000 == 15_237_608
+    assert round(4 * total / 2**20, 1) == 58.1 and table.params == 138_357_544
+    parts = " + ".join(f"{part / 1e6:.2f}" for part in (table.input_activations, *by_stage))
+    return f"{parts} + 0.01 = 15.24 million, 58.1 MB. Courses print 24M and 93 MB below a table with these very rows: its sum is a slip of theirs"
 
 
 @computation

@@ -1,5 +1,8 @@
 """The networks of the lectures. Where torchvision has a network, its arguments and the names and shapes of its parameters are the same.
 
+`weights=` of every function is the path of a checkpoint, also one of torchvision's. Nothing is downloaded; `progress`, which torchvision has for that, is
+accepted and changes nothing.
+
 >>> import minigrad
 >>> model = minigrad.models.resnet18(num_classes=10)
 >>> tuple(model(minigrad.zeros(2, 3, 64, 64)).shape)

@@ -81,7 +81,9 @@ class ZFNet(nn.Module):
         return self.classifier(self.avgpool(self.features(x)).flatten(1))
 
 
-def alexnet(*, weights: Path | None = None, num_classes: int = 1000, dropout: float = 0.5) -> AlexNet:
+def alexnet(
+    *, weights: Path | None = None, progress: bool = True, num_classes: int = 1000, dropout: float = 0.5
+) -> AlexNet:
     """AlexNet."""
     return with_weights(AlexNet(num_classes, dropout), weights)
 

@@ -171,8 +171,12 @@ def recoloured(x: Tensor) -> Tensor:
     return cat(channels, 1)  # type: ignore[no-any-return]
 
 
-def googlenet(*, weights: Path | None = None, **kwargs: Any) -> GoogLeNet:
-    """GoogLeNet; keyword arguments are those of the class."""
+def googlenet(*, weights: Path | None = None, progress: bool = True, **kwargs: Any) -> GoogLeNet:
+    """GoogLeNet; keyword arguments are those of the class.
+
+    With aux_logits=False the auxiliary heads of a file of weights are left out. Those that torchvision publishes were trained on colours in [-1, 1]:
+    give transform_input=True with them, which torchvision does unasked.
+    """
     if weights is not None:
         kwargs["init_weights"] = False
-    return with_weights(GoogLeNet(**kwargs), weights)
+    return with_weights(GoogLeNet(**kwargs), weights, heads=("aux1", "aux2"))

@@ -227,8 +227,12 @@ class Inception3(nn.Module):
         return InceptionOutputs(x, aux) if heads else x
 
 
-def inception_v3(*, weights: Path | None = None, **kwargs: Any) -> Inception3:
-    """Inception v3; keyword arguments are those of the class Inception3."""
+def inception_v3(*, weights: Path | None = None, progress: bool = True, **kwargs: Any) -> Inception3:
+    """Inception v3; keyword arguments are those of the class Inception3.
+
+    With aux_logits=False the auxiliary head of a file of weights is left out. Those that torchvision publishes were trained on colours in [-1, 1]:
+    give transform_input=True with them, which torchvision does unasked.
+    """
     if weights is not None:
         kwargs["init_weights"] = False
-    return with_weights(Inception3(**kwargs), weights)
+    return with_weights(Inception3(**kwargs), weights, heads=("AuxLogits",))

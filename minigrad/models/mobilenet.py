@@ -107,6 +107,6 @@ class MobileNetV2(nn.Module):
         return self.classifier(self.features(x).mean((2, 3)))
 
 
-def mobilenet_v2(*, weights: Path | None = None, **kwargs: Any) -> MobileNetV2:
+def mobilenet_v2(*, weights: Path | None = None, progress: bool = True, **kwargs: Any) -> MobileNetV2:
     """MobileNetV2; keyword arguments are those of the class."""
     return with_weights(MobileNetV2(**kwargs), weights)

@@ -184,26 +184,26 @@ class ResNet(nn.Module):
         return self.fc(self.avgpool(x).flatten(1))
 
 
-def resnet18(*, weights: Path | None = None, **kwargs: Any) -> ResNet:
+def resnet18(*, weights: Path | None = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """ResNet-18; keyword arguments are those of ResNet."""
     return with_weights(ResNet(BasicBlock, [2, 2, 2, 2], **kwargs), weights)
 
 
-def resnet34(*, weights: Path | None = None, **kwargs: Any) -> ResNet:
+def resnet34(*, weights: Path | None = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """ResNet-34; keyword arguments are those of ResNet."""
     return with_weights(ResNet(BasicBlock, [3, 4, 6, 3], **kwargs), weights)
 
 
-def resnet50(*, weights: Path | None = None, **kwargs: Any) -> ResNet:
+def resnet50(*, weights: Path | None = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """ResNet-50; keyword arguments are those of ResNet."""
     return with_weights(ResNet(Bottleneck, [3, 4, 6, 3], **kwargs), weights)
 
 
-def resnet101(*, weights: Path | None = None, **kwargs: Any) -> ResNet:
+def resnet101(*, weights: Path | None = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """ResNet-101; keyword arguments are those of ResNet."""
     return with_weights(ResNet(Bottleneck, [3, 4, 23, 3], **kwargs), weights)
 
 
-def resnet152(*, weights: Path | None = None, **kwargs: Any) -> ResNet:
+def resnet152(*, weights: Path | None = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """ResNet-152; keyword arguments are those of ResNet."""
     return with_weights(ResNet(Bottleneck, [3, 8, 36, 3], **kwargs), weights)

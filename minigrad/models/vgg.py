@@ -73,41 +73,41 @@ def make_vgg(depth: int, batch_norm: bool, weights: Path | None, **kwargs: Any) 
     return with_weights(VGG(make_features(depth, batch_norm), **kwargs), weights)
 
 
-def vgg11(*, weights: Path | None = None, **kwargs: Any) -> VGG:
+def vgg11(*, weights: Path | None = None, progress: bool = True, **kwargs: Any) -> VGG:
     """VGG-11; keyword arguments are those of VGG."""
     return make_vgg(11, False, weights, **kwargs)
 
 
-def vgg11_bn(*, weights: Path | None = None, **kwargs: Any) -> VGG:
+def vgg11_bn(*, weights: Path | None = None, progress: bool = True, **kwargs: Any) -> VGG:
     """VGG-11 with batch normalisation; keyword arguments are those of VGG."""
     return make_vgg(11, True, weights, **kwargs)
 
 
-def vgg13(*, weights: Path | None = None, **kwargs: Any) -> VGG:
+def vgg13(*, weights: Path | None = None, progress: bool = True, **kwargs: Any) -> VGG:
     """VGG-13; keyword arguments are those of VGG."""
     return make_vgg(13, False, weights, **kwargs)
 
 
-def vgg13_bn(*, weights: Path | None = None, **kwargs: Any) -> VGG:
+def vgg13_bn(*, weights: Path | None = None, progress: bool = True, **kwargs: Any) -> VGG:
     """VGG-13 with batch normalisation; keyword arguments are those of VGG."""
     return make_vgg(13, True, weights, **kwargs)
 
 
-def vgg16(*, weights: Path | None = None, **kwargs: Any) -> VGG:
+def vgg16(*, weights: Path | None = None, progress: bool = True, **kwargs: Any) -> VGG:
     """VGG-16; keyword arguments are those of VGG."""
     return make_vgg(16, False, weights, **kwargs)
 
 
-def vgg16_bn(*, weights: Path | None = None, **kwargs: Any) -> VGG:
+def vgg16_bn(*, weights: Path | None = None, progress: bool = True, **kwargs: Any) -> VGG:
     """VGG-16 with batch normalisation; keyword arguments are those of VGG."""
     return make_vgg(16, True, weights, **kwargs)
 
 
-def vgg19(*, weights: Path | None = None, **kwargs: Any) -> VGG:
+def vgg19(*, weights: Path | None = None, progress: bool = True, **kwargs: Any) -> VGG:
     """VGG-19; keyword arguments are those of VGG."""
     return make_vgg(19, False, weights, **kwargs)
 
 
-def vgg19_bn(*, weights: Path | None = None, **kwargs: Any) -> VGG:
+def vgg19_bn(*, weights: Path | None = None, progress: bool = True, **kwargs: Any) -> VGG:
     """VGG-19 with batch normalisation; keyword arguments are those of VGG."""
     return make_vgg(19, True, weights, **kwargs)

@@ -14,21 +14,31 @@ Network = TypeVar("Network", bound=nn.Module)
 Path = str | PathLike[str]
 
 
-def with_weights(model: Network, weights: Path | None) -> Network:
+def with_weights(model: Network, weights: Path | None, heads: tuple[str, ...] = ()) -> Network:
     """The model with the weights of a file, or as it is.
 
-    weights: the path of a state_dict that minigrad.save, torch.save or the safetensors package wrote. Raises ValueError for a file that cannot be
-    read or holds something else, and RuntimeError naming the keys where it belongs to another network.
+    weights: the path of a state_dict that minigrad.save, torch.save or the safetensors package wrote. heads: names of auxiliary heads, whose weights in
+    the file are passed over where the model has no such heads. Raises TypeError for what is no path, FileNotFoundError without a file, ValueError for one
+    that cannot be read or holds something else, and RuntimeError naming the keys where it belongs to another network.
     """
-    if weights is not None:
-        state = load(weights)
-        if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-            held = f"a dict of {sorted(map(str, state))[:8]}" if isinstance(state, dict) else f"a {type(state).__name__}"
-            raise ValueError(
-                f"weights: {os.fspath(weights)} holds {held}, expected a state_dict: names and tensors. If that is in it, load the file with "
-                "minigrad.load and give its part to load_state_dict"
-            )
-        model.load_state_dict(state)
+    if weights is None:
+        return model
+    if not isinstance(weights, (str, os.PathLike)):
+        raise TypeError(f"weights: expected the path of a file, got {type(weights).__name__}; nothing is downloaded")
+    path = os.fspath(weights)
+    if not os.path.exists(path):
+        raise FileNotFoundError(
+            f"weights: there is no file {path!r}; nothing is downloaded: fetch the checkpoint and give its path"
+        )
+    state = load(path)
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        held = f"a dict of {sorted(map(str, state))[:8]}" if isinstance(state, dict) else f"a {type(state).__name__}"
+        raise ValueError(
+            f"weights: {path} holds {held}, expected a state_dict: names and tensors. If that is in it, load the file with "
+            "minigrad.load and give its part to load_state_dict"
+        )
+    absent = tuple(f"{name}." for name in heads if getattr(model, name) is None)
+    model.load_state_dict({key: value for key, value in state.items() if not key.startswith(absent)})
     return model
 
 

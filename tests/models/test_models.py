@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from inspect import Parameter, signature
 from pathlib import Path
 
 import numpy as np
@@ -102,8 +103,84 @@ def test_weights_from_a_file(tmp_path):
         assert minigrad.equal(again.state_dict()[key], value)
     with pytest.raises(RuntimeError, match=r"LeNet5.*\n.*classifier.4.weight"):
         models.lenet5(weights=tmp_path / "lenet.safetensors", num_classes=3)
-    with pytest.raises(FileNotFoundError):
-        models.resnet18(weights=tmp_path / "nothing.safetensors")
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS.keys() - SAME_BUT_DEEPER))
+def test_arguments_are_those_of_torchvision(name):
+    """As its constructors have them; `progress` is for downloads, of which there are none."""
+    function = signature(getattr(models, name)).parameters
+    assert all(parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD) for parameter in function.values())
+    assert [function[one].default for one in ("weights", "progress")] == [None, True]
+    classes = {
+        "alexnet": "AlexNet",
+        "googlenet": "GoogLeNet",
+        "inception_v3": "Inception3",
+        "mobilenet_v2": "MobileNetV2",
+    }
+    kind = classes.get(name) or {"v": "VGG", "r": "ResNet"}[name[0]]
+    own = [(one.name, one.default) for one in signature(getattr(models, kind)).parameters.values()]
+    assert own == CONSTRUCTORS[kind]
+    start = {"init_weights": False} if kind in ("VGG", "GoogLeNet", "Inception3") else {}
+    getattr(models, name)(progress=False, num_classes=2, **start)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'num_clases'"):
+        getattr(models, name)(num_clases=2)
+
+
+REQUIRED = Parameter.empty
+CONSTRUCTORS = {
+    "AlexNet": [("num_classes", 1000), ("dropout", 0.5)],
+    "VGG": [("features", REQUIRED), ("num_classes", 1000), ("init_weights", True), ("dropout", 0.5)],
+    "GoogLeNet": [
+        ("num_classes", 1000), ("aux_logits", True), ("transform_input", False), ("init_weights", None), ("blocks", None), ("dropout", 0.2),
+        ("dropout_aux", 0.7),
+    ],
+    "Inception3": [
+        ("num_classes", 1000), ("aux_logits", True), ("transform_input", False), ("inception_blocks", None), ("init_weights", None), ("dropout", 0.5),
+    ],
+    "ResNet": [
+        ("block", REQUIRED), ("layers", REQUIRED), ("num_classes", 1000), ("zero_init_residual", False), ("groups", 1), ("width_per_group", 64),
+        ("replace_stride_with_dilation", None), ("norm_layer", None),
+    ],
+    "MobileNetV2": [
+        ("num_classes", 1000), ("width_mult", 1.0), ("inverted_residual_setting", None), ("round_nearest", 8), ("block", None), ("norm_layer", None),
+        ("dropout", 0.2),
+    ],
+}  # fmt: skip
+
+
+def test_weights_that_cannot_be_had(tmp_path):
+    for wrong in ("IMAGENET1K_V1", tmp_path / "nothing.safetensors"):
+        with pytest.raises(FileNotFoundError, match=r"weights: there is no file '.*'; nothing is downloaded"):
+            models.lenet5(weights=wrong)
+    with pytest.raises(TypeError, match="weights: expected the path of a file, got bool; nothing is downloaded"):
+        models.lenet5(weights=True)
+    minigrad.save({"model": {"a": minigrad.ones(1)}, "epoch": 3}, tmp_path / "whole.safetensors")
+    with pytest.raises(
+        ValueError, match=r"whole.safetensors holds a dict of \['epoch', 'model'\], expected a state_dict"
+    ):
+        models.lenet5(weights=tmp_path / "whole.safetensors")
+
+
+@pytest.mark.parametrize(("name", "head"), [("googlenet", "aux"), ("inception_v3", "AuxLogits")])
+def test_weights_with_auxiliary_heads_and_without(name, head, tmp_path):
+    """As with torchvision: a network without the heads passes over those in the file, and one with them wants theirs."""
+    make, path = getattr(models, name), tmp_path / "whole.safetensors"
+    whole = make(num_classes=3, init_weights=False).state_dict()
+    minigrad.save(whole, path)
+    bare = make(num_classes=3, aux_logits=False, transform_input=True, weights=path)
+    assert bare.transform_input
+    state = bare.state_dict()
+    assert state.keys() == {key for key in whole if not key.startswith(head)} != whole.keys()
+    assert all(minigrad.equal(value, whole[key]) for key, value in state.items())
+    assert all(
+        minigrad.equal(value, whole[key]) for key, value in make(num_classes=3, weights=path).state_dict().items()
+    )
+    minigrad.save(state, path)
+    with pytest.raises(RuntimeError, match=rf"Missing key.*{head}"):
+        make(num_classes=3, weights=path)
+    minigrad.save({**whole, "more.weight": minigrad.ones(1)}, path)
+    with pytest.raises(RuntimeError, match=r"Unexpected key.*\"more.weight\""):
+        make(num_classes=3, aux_logits=False, weights=path)
 
 
 def test_options_of_resnet():
