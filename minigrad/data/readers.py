@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import math
 import os
-import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,9 +17,10 @@ from minigrad.data.dataset import Dataset, TensorDataset
 
 AnyPath = str | os.PathLike[str]
 PICTURES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif")
+MODES = ("RGB", "L", "RGBA", "LA", "CMYK", "HSV", "LAB", "YCbCr")  # of pillow, a byte for each colour
 IDX_DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 CIFAR_PIXELS = 3 * 32 * 32
-CIFAR_LABELS = {10: 1, 100: 2}  # bytes of labels in front of the pixels of a picture
+CIFAR_LABELS = {10: (10,), 100: (20, 100)}  # the bytes in front of the pixels of a picture: below what each is
 CHUNK = 1 << 20
 
 
@@ -58,9 +58,10 @@ def read_idx(path: AnyPath) -> Tensor:
                 raise ValueError(
                     f"shape {shape} of {dtype.name} needs {expected} bytes, there are {'more' if len(data) > expected else len(data)}"
                 )
+            array = np.frombuffer(data, dtype).reshape(shape)
         except (ValueError, EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise ValueError(f"read_idx: cannot read {name}: {error}") from None
-    return make_tensor(np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("=")))
+    return make_tensor(array.astype(dtype.newbyteorder("=")))
 
 
 def read_mnist(folder: AnyPath, train: bool = True) -> TensorDataset:
@@ -96,7 +97,8 @@ def read_cifar(paths: AnyPath | Sequence[AnyPath], classes: int = 10) -> TensorD
     if classes not in CIFAR_LABELS:
         raise ValueError(f"read_cifar: classes must be 10 or 100, got {classes!r}")
     files: list[Any] = list(paths) if isinstance(paths, (list, tuple)) else [paths]
-    size = CIFAR_LABELS[classes] + CIFAR_PIXELS
+    limits = CIFAR_LABELS[classes]
+    size = len(limits) + CIFAR_PIXELS
     records = []
     for path in files:
         data = np.fromfile(named("read_cifar", path), np.uint8)
@@ -105,48 +107,74 @@ def read_cifar(paths: AnyPath | Sequence[AnyPath], classes: int = 10) -> TensorD
                 f"read_cifar: {os.fspath(path)} has {data.size} bytes, expected a multiple of {size} for CIFAR-{classes}: it is truncated or another file"
             )
         rows = data.reshape(-1, size)
-        labels = rows[:, CIFAR_LABELS[classes] - 1]
-        if labels.max() >= classes:
-            raise ValueError(
-                f"read_cifar: {os.fspath(path)} has a label {labels.max()}, expected 0 to {classes - 1}: it is no file of CIFAR-{classes}"
-            )
+        for column, limit in enumerate(limits):
+            if rows[:, column].max() >= limit:
+                raise ValueError(
+                    f"read_cifar: {os.fspath(path)} has a label {rows[:, column].max()}, expected 0 to {limit - 1}: it is no file of CIFAR-{classes}"
+                )
         records.append(rows)
     if not records:
         raise ValueError("read_cifar: expected at least one file")
     every = np.concatenate(records)
-    images = every[:, CIFAR_LABELS[classes] :].reshape(-1, 3, 32, 32).copy()
-    return TensorDataset(make_tensor(images), make_tensor(every[:, CIFAR_LABELS[classes] - 1].copy()))
+    images = every[:, len(limits) :].reshape(-1, 3, 32, 32).copy()
+    return TensorDataset(make_tensor(images), make_tensor(every[:, len(limits) - 1].copy()))
 
 
 def read_npz(path: AnyPath) -> dict[str, Any]:
-    """The arrays of an .npz file by name: tensors, and NumPy arrays where they are texts. Python objects in it are refused, since reading them runs code.
+    """The arrays of an .npz file by name: tensors, and NumPy arrays where they are texts or dates. Python objects in it are refused, since reading them
+    runs code.
 
-    Raises ValueError for a file that is damaged or holds objects.
+    Raises ValueError for a file that is damaged, asks for more memory than there is, or holds objects.
     """
-    try:
-        arrays = np.load(named("read_npz", path), allow_pickle=False)
-        if isinstance(arrays, np.ndarray):
-            raise ValueError("it holds one array and no names; read it with numpy.load")
-        with arrays:
-            found = {name: arrays[name] for name in arrays.files}
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError) as error:
-        raise ValueError(f"read_npz: cannot read {os.fspath(path)}: {error}") from None
-    return {name: make_tensor(array) if array.dtype.kind in "biuf" else array for name, array in found.items()}
+    with open(named("read_npz", path), "rb") as file:
+        try:
+            arrays = np.load(file, allow_pickle=False)
+            if isinstance(arrays, np.ndarray):
+                raise ValueError("it holds one array and no names; read it with numpy.load")
+            with arrays:
+                found = {name: _checked_array(name, arrays[name]) for name in arrays.files}
+        except Exception as error:  # NumPy's header, ZIP and its three decompressors have a dozen kinds between them
+            raise ValueError(f"read_npz: cannot read {os.fspath(path)}: {error}") from None
+    return {name: make_tensor(array) if array.dtype.kind in "biufc" else array for name, array in found.items()}
+
+
+def _checked_array(name: str, array: Any) -> np.ndarray[Any, Any]:
+    """An array of a kind that there is, with its bytes in the order of this machine."""
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"its entry {name!r:.60} is no array")
+    if array.size and not array.nbytes:
+        raise ValueError(f"its entry {name!r:.60} has {array.size} elements without a byte")
+    if array.dtype.kind == "b" and array.view(np.uint8).max(initial=0) > 1:
+        raise ValueError(f"its entry {name!r:.60} is of bool and holds bytes that are neither 0 nor 1")
+    if array.dtype.kind in "fc" and array.dtype.itemsize > (8 if array.dtype.kind == "f" else 16):
+        raise ValueError(f"its entry {name!r:.60} is of {array.dtype.name}, which tensors cannot be")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def read_image(path: AnyPath, mode: str = "RGB") -> Tensor:
-    """The picture of a file as uint8 (C, H, W). Needs pillow.
+    """The picture of a file as uint8 (C, H, W); of 16 bits a colour, the upper 8. Needs pillow.
 
-    mode: of pillow: "RGB", "L" (grey), "RGBA". Raises ValueError for a file that is damaged or no picture, ImportError naming the extra without pillow.
+    mode: of pillow: "RGB", "L" (grey), "RGBA", or another whose colours are bytes. Raises ValueError for a file that is damaged or no picture, for one of
+    32 bits a colour, and for a mode of another kind; ImportError naming the extra without pillow.
     """
     try:
         from PIL import Image
     except ImportError:
         raise ImportError("read_image needs pillow: pip install pillow, or 'minigrad[examples]'") from None
+    if mode not in MODES:
+        raise ValueError(f"read_image: mode must be one of {', '.join(MODES)}, got {mode!r}")
     with open(named("read_image", path), "rb") as file:
         try:
             with Image.open(file) as picture:
-                pixels = np.array(picture.convert(mode))
+                if picture.mode in ("I", "F"):
+                    raise ValueError("its colours have 32 bits; scale them to bytes first")
+                # pillow would take 255 for all that is above.
+                small = (
+                    Image.fromarray((np.array(picture) >> 8).astype(np.uint8))
+                    if picture.mode.startswith("I;16")
+                    else picture
+                )
+                pixels = np.array(small.convert(mode))
         except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
             raise ValueError(f"read_image: cannot read {os.fspath(path)}: {error}") from None
     return make_tensor(np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1)))

@@ -73,7 +73,13 @@ def _read(source: Source) -> tuple[Any, set[str]]:
         return read_torch(source)
     arrays, metadata, notes = safetensors.read(source)
     tensors = {key: make_tensor(array) for key, array in arrays.items()}
-    return unpack(json.loads(metadata[STRUCTURE]), tensors) if STRUCTURE in metadata else tensors, notes
+    if STRUCTURE not in metadata:
+        return tensors, notes
+    try:
+        structure = json.loads(metadata[STRUCTURE])
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"its description of the contents is damaged: {error}") from None
+    return unpack(structure, tensors), notes
 
 
 def _host_array(tensor: Tensor) -> np.ndarray[Any, Any]:

@@ -12,6 +12,7 @@ from minigrad.core.tensor import Tensor
 from minigrad.nn.parameter import Parameter
 
 RESERVED = "__metadata__"  # the one name that a safetensors header has for something else
+LARGEST_KEY = 2**63  # Python's hashes of larger integers can be made to collide
 
 
 class Packer:
@@ -64,6 +65,8 @@ class Packer:
     def _pack_key(self, key: Any, path: tuple[Any, ...]) -> Any:
         if isinstance(key, tuple):
             return {"tuple": [self._pack_key(part, path) for part in key]}
+        if type(key) is int and not -LARGEST_KEY <= key < LARGEST_KEY:
+            raise TypeError(f"save: {_shown(path)} has the key {key}, which has more than 64 bits")
         if key is None or type(key) in (str, bool, int, float):
             return self.pack(key, path)
         raise TypeError(
@@ -87,12 +90,7 @@ def unpack(packed: Any, tensors: dict[str, Tensor]) -> Any:
 
 def _unpack_kind(kind: str, content: Any, requires_grad: Any, tensors: dict[str, Tensor]) -> Any:
     if kind in ("tensor", "parameter") and isinstance(content, str):
-        if content not in tensors:
-            raise ValueError(f"its description of the contents names a tensor {content!r} that is not there")
-        value = tensors[content]
-        if kind == "parameter":
-            return Parameter(value, bool(requires_grad))
-        return value.requires_grad_() if requires_grad else value
+        return _unpack_tensor(kind, content, requires_grad, tensors)
     if kind == "float" and content in ("nan", "inf", "-inf"):
         return float(content)
     if kind in ("list", "tuple") and isinstance(content, list):
@@ -103,9 +101,37 @@ def _unpack_kind(kind: str, content: Any, requires_grad: Any, tensors: dict[str,
         for pair in content:
             if not (isinstance(pair, list) and len(pair) == 2):
                 raise ValueError("its description of the contents has an entry of a dict that is no pair")
-            result[unpack(pair[0], tensors)] = unpack(pair[1], tensors)
+            key = _checked_key(unpack(pair[0], tensors))
+            if key in result:
+                raise ValueError(f"its description of the contents has the key {key!r:.60} twice")
+            result[key] = unpack(pair[1], tensors)
         return result
-    raise ValueError(f"its description of the contents has {kind!r}, which stands for nothing")
+    raise ValueError(f"its description of the contents has {kind!r:.60}, which stands for nothing")
+
+
+def _unpack_tensor(kind: str, name: str, requires_grad: Any, tensors: dict[str, Tensor]) -> Tensor:
+    if name not in tensors:
+        raise ValueError(f"its description of the contents names a tensor {name!r:.60} that is not there")
+    value = tensors[name]
+    if requires_grad is not False and (requires_grad is not True or value.dtype.kind not in "fc"):
+        raise ValueError(
+            f"its description of the contents says requires_grad={requires_grad!r:.20} of {name!r:.60}, which is {value.dtype}"
+        )
+    if kind == "parameter":
+        return Parameter(value, requires_grad)
+    return value.requires_grad_() if requires_grad else value
+
+
+def _checked_key(key: Any) -> Any:
+    """A key that a Packer gives: a text, number, None, or a tuple of them."""
+    for part in key if isinstance(key, tuple) else (key,):
+        if isinstance(part, tuple):
+            _checked_key(part)
+        elif not isinstance(part, (str, int, float, type(None))) or (
+            isinstance(part, int) and not -LARGEST_KEY <= part < LARGEST_KEY
+        ):
+            raise ValueError(f"its description of the contents has {part!r:.60} as a key")
+    return key
 
 
 def _shown(path: tuple[Any, ...]) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import builtins
 import gzip
+import io
 import struct
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,8 @@ def test_idx(code: str, shape: tuple[int, ...], suffix: str, tmp_path: Path) -> 
         (idx(np.ones(5, "u1"))[:-1], r"shape \(5,\) of uint8 needs 5 bytes, there are 4"),
         (idx(np.ones(5, "i4")) + b"x", r"shape \(5,\) of int32 needs 20 bytes, there are more"),
         (b"\x00\x00\x08\xff" + b"\xff" * 1020 + b"x", "there are 1"),
+        (b"\x00\x00\x08\x41" + struct.pack(">65I", *[1] * 65) + b"x", "maximum supported dimension"),
+        (b"\x00\x00\x08\x03" + struct.pack(">3I", 0, 2**32 - 1, 2**32 - 1), "too big"),
         (b"\x00\x00\x0e\x03" + struct.pack(">3I", 2**31, 2**31, 2**31) + b"x" * 8, "there are 8"),
     ],
 )
@@ -86,7 +90,7 @@ def test_a_damaged_compression_is_told(tmp_path: Path) -> None:
             read_idx(tmp_path / "array.gz")
 
 
-@given(content=st.binary(max_size=40), ndim=st.integers(0, 4))
+@given(content=st.binary(max_size=40), ndim=st.integers(0, 255))
 def test_random_idx(content: bytes, ndim: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("idx") / "array"
     path.write_bytes(bytes([0, 0, 8, ndim]) + content)
@@ -140,10 +144,12 @@ def test_cifar(classes: int, tmp_path: Path) -> None:
         match=rf"a\.bin has {rows.size - 1} bytes, expected a multiple of {rows.shape[1]} for CIFAR-{classes}",
     ):
         read_cifar(paths, classes)
-    rows[:, len(columns) - 1] = classes
-    rows.tofile(paths[0])
-    with pytest.raises(ValueError, match=f"has a label {classes}, expected 0 to {classes - 1}"):
-        read_cifar(paths, classes)
+    for column, limit in enumerate([10] if classes == 10 else [20, 100]):
+        wrong = rows.copy()
+        wrong[-1, column] = limit
+        wrong.tofile(paths[0])
+        with pytest.raises(ValueError, match=f"has a label {limit}, expected 0 to {limit - 1}"):
+            read_cifar(paths, classes)
 
 
 def test_cifar_refusals(tmp_path: Path) -> None:
@@ -191,6 +197,87 @@ def test_npz_with_objects_or_without_names(tmp_path: Path) -> None:
     np.save(tmp_path / "one.npy", np.ones(3))
     with pytest.raises(ValueError, match="it holds one array and no names"):
         read_npz(tmp_path / "one.npy")
+
+
+def npy(header: Any, content: bytes = b"", version: int = 1) -> bytes:
+    """A file in NumPy's format, with the header as a dict or text."""
+    written = header if isinstance(header, bytes) else repr({"fortran_order": False, **header}).encode()
+    length = struct.pack("<H" if version == 1 else "<I", len(written) + 1)
+    return b"\x93NUMPY" + bytes([version, 0]) + length + written + b"\n" + content
+
+
+def zipped(compression: int = zipfile.ZIP_DEFLATED, **members: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as out:
+        for name, content in members.items():
+            out.writestr(f"{name}.npy", content)
+    return file.getvalue()
+
+
+ONE = {"descr": "<f4", "shape": (1,)}
+
+
+def damaged(compression: int) -> bytes:
+    content = zipped(compression, a=npy(ONE, bytes(4)))
+    return content[:40] + b"\xff" * 10 + content[50:]
+
+
+def encrypted() -> bytes:
+    content = bytearray(zipped(a=npy(ONE, bytes(4))))
+    content[6] |= 1
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (zipped(a=npy({"descr": "<f8", "shape": (1 << 50,)})), "allocate"),
+        (zipped(a=npy({"descr": "<f8", "shape": (1 << 62, 1 << 62)})), ""),
+        (zipped(a=npy({"descr": "<f8", "shape": (-1,)}, bytes(8))), "negative"),
+        (zipped(a=npy({"descr": "<f8", "shape": (1 << 24,)}, bytes(100))), "expected .* got"),
+        (zipped(a=npy({"descr": "<U500000000", "shape": (2**40,)})), ""),
+        (zipped(a=npy({"descr": "|S0", "shape": (1 << 40,)})), "1099511627776 elements without a byte"),
+        (zipped(a=npy({"descr": "|b1", "shape": (2,)}, b"\x01\x02")), "neither 0 nor 1"),
+        (zipped(a=npy({"descr": [("x", "|O")], "shape": (1,)}, b"\x80\x04N.")), "Object arrays cannot be loaded"),
+        (zipped(a=npy(b"__import__('os').mkdir('executed')")), ""),
+        (zipped(a=npy(b"(" * 9000)), ""),
+        (zipped(a=npy(b"{'descr':'<f8','shape':(" + b"1," * 200_000 + b")}", version=2)), "large"),
+        (zipped(a=npy(ONE, bytes(4), version=9)), "version"),
+        (zipped(a=b"no array"), "its entry 'a' is no array"),
+        (damaged(zipfile.ZIP_DEFLATED), ""),
+        (damaged(zipfile.ZIP_LZMA), ""),
+        (damaged(zipfile.ZIP_BZIP2), ""),
+        (encrypted(), "encrypted"),
+        (b"", ""),
+        (b"text", ""),
+        (b"\x80\x04]q\x00.", ""),
+    ],
+)  # fmt: skip
+def test_hostile_npz(content: bytes, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"read_npz: cannot read .*a\.npz: .*{message}"):
+        read_npz(tmp_path / "a.npz")
+    assert not (tmp_path / "executed").exists()
+
+
+def test_dtypes_of_npz(tmp_path: Path) -> None:
+    arrays = {
+        "big": np.arange(3, dtype=">i4"), "small": np.array([1.5], ">f2"), "complex": np.array([1 + 2j], ">c16"), "truth": np.array([True]),
+        "names": np.array(["ab"], ">U2"), "dates": np.array(["2020-01-02"], "M8[D]"),
+    }  # fmt: skip
+    np.savez(tmp_path / "a.npz", **arrays)
+    read = read_npz(tmp_path / "a.npz")
+    assert [str(array.dtype) for array in read.values()] == ["int32", "float16", "complex128", "bool", "<U2", "datetime64[D]"]
+    assert [array.tolist() for array in read.values()] == [array.tolist() for array in arrays.values()]
+    assert [name for name, array in read.items() if not isinstance(array, minigrad.Tensor)] == ["names", "dates"]
+    if np.dtype("longdouble").itemsize > 8:
+        np.savez(tmp_path / "long.npz", x=np.ones(2, "longdouble"))
+        with pytest.raises(ValueError, match=r"its entry 'x' is of float\d+, which tensors cannot be"):
+            read_npz(tmp_path / "long.npz")
+    with pytest.raises(FileNotFoundError):
+        read_npz(tmp_path / "missing.npz")
 
 
 # --- pictures ---------------------------------------------------------------------------------------------------------
@@ -254,6 +341,26 @@ def test_images(pictures: tuple[Path, np.ndarray[Any, Any]]) -> None:
             read_image(root / "bad.png")
     with pytest.raises(FileNotFoundError):
         read_image(root / "missing.png")
+
+
+def test_pictures_of_more_than_bytes(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    deep = np.array([[0, 255, 256], [4096, 65279, 65535]], np.uint16)
+    image.fromarray(deep).save(tmp_path / "deep.png")
+    for mode, channels in (("L", 1), ("RGB", 3)):
+        assert read_image(tmp_path / "deep.png", mode).tolist() == [[[0, 0, 1], [16, 254, 255]]] * channels
+    for name, array in (("integers", deep.astype(np.int32)), ("floats", deep.astype(np.float32))):
+        image.fromarray(array).save(tmp_path / f"{name}.tif")
+        with pytest.raises(ValueError, match=rf"{name}\.tif: its colours have 32 bits; scale them to bytes first"):
+            read_image(tmp_path / f"{name}.tif")
+    image.new("P", (2, 3)).save(tmp_path / "a.gif")
+    assert read_image(tmp_path / "a.gif").shape == (3, 3, 2)
+    for mode in ("XYZ", "F", "1", "I;16"):
+        with pytest.raises(ValueError, match=f"mode must be one of RGB, L, RGBA, .*, got '{mode}'"):
+            read_image(tmp_path / "a.gif", mode)
+    image.new("1", (20_000, 20_000)).save(tmp_path / "bomb.png")
+    with pytest.raises(ValueError, match=r"read_image: cannot read .*bomb\.png: .*could be decompression bomb"):
+        read_image(tmp_path / "bomb.png")
 
 
 def test_without_pillow_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -336,6 +336,84 @@ def test_entries_that_overlap_or_repeat() -> None:
     refused(file.getvalue(), "a name twice")
 
 
+def with_lie(content: bytes, signature: bytes, nth: int, offset: int, value: bytes) -> bytes:
+    """The nth record of an archive with one of its fields changed."""
+    place = -1
+    for _ in range(nth + 1):
+        place = content.index(signature, place + 1)
+    return content[: place + offset] + value + content[place + offset + len(value) :]
+
+
+LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
+SOUND = archive(tensor(storage()))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (with_lie(SOUND, LOCAL, 1, 26, b"\xff\xff"), "65535 bytes should follow"),
+        (with_lie(SOUND, LOCAL, 1, 0, b"PK\x03\x05"), "is not where the directory says"),
+        (with_lie(SOUND, CENTRAL, 1, 24, b"\x10\xff\xff\x7f"), "is compressed or encrypted|truncated"),
+        (with_lie(SOUND, CENTRAL, 1, 20, b"\xff\xff\xff\x7f\xff\xff\xff\x7f"), "should follow byte"),
+        (with_lie(SOUND, CENTRAL, 1, 8, b"\x01"), "is compressed or encrypted"),
+        (with_lie(SOUND, CENTRAL, 1, 42, bytes(4)), "overlaps another"),
+        (with_lie(SOUND, END, 0, 16, b"\xff\xff\xff\x7f"), "overlaps another|truncated or damaged"),
+        (SOUND.replace(b"archive/data/0", b"archive/data\x000"), "it has no entry 'archive/data/0'"),
+        (SOUND.replace(b"archive/data/0", b"archive\\data/0"), "it has no entry 'archive/data/0'"),
+        (archive(b"N", {"../x/data.pkl": b"N."}).replace(b"archive/data.pkl", b"archive/data.pkx"), "it has no data.pkl in a folder"),
+    ],
+)  # fmt: skip
+def test_archives_whose_records_lie(content: bytes, message: str) -> None:
+    assert content != SOUND
+    refused(content, message)
+
+
+def described(structure: Any, **tensors: str) -> bytes:
+    """A file of minigrad.save with this description of its contents, and tensors of these types and four bytes an element."""
+    header: dict[str, Any] = {
+        "__metadata__": {"minigrad": structure if isinstance(structure, str) else json.dumps(structure)}
+    }
+    for i, (key, dtype) in enumerate(tensors.items()):
+        header[key] = {"dtype": dtype, "shape": [1], "data_offsets": [4 * i, 4 * i + 4]}
+    encoded = json.dumps(header).encode()
+    return struct.pack("<Q", len(encoded)) + encoded + bytes(4 * len(tensors))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (described("{"), "its description of the contents is damaged: Expecting"),
+        (described('{"list":[' * 50_000), "its description of the contents is damaged"),
+        (described("[" + "1" * 5000 + "]"), "its description of the contents is damaged: Exceeds the limit"),
+        (described([1]), r"has \[1\], which stands for nothing"),
+        (described({"tensor": "a"}), "names a tensor 'a' that is not there"),
+        (described({"tensor": "a", "requires_grad": True}, a="I32"), "requires_grad=True of 'a', which is int32"),
+        (described({"parameter": "a", "requires_grad": True}, a="U32"), "requires_grad=True of 'a', which is uint32"),
+        (described({"parameter": "a", "requires_grad": "no"}, a="F32"), "requires_grad='no' of 'a', which is float32"),
+        (described({"dict": [[{"tensor": "a"}, 1]]}, a="F32"), r"has tensor\(\[0\.\]\) as a key"),
+        (described({"dict": [[{"tuple": [1, {"tensor": "a"}]}, 1]]}, a="F32"), r"has tensor\(\[0\.\]\) as a key"),
+        (described({"dict": [[{"list": []}, 1]]}), r"has \[\] as a key"),
+        (described({"dict": [[2**63, 1]]}), "has 9223372036854775808 as a key"),
+        (described({"ordered_dict": [[{"tuple": [{"tuple": [-(2**63) - 1]}]}, 1]]}), "has -9223372036854775809 as a key"),
+        (described({"dict": [["a", 1], ["a", 2]]}), "has the key 'a' twice"),
+        (described({"dict": [["a"]]}), "an entry of a dict that is no pair"),
+    ],
+)  # fmt: skip
+def test_descriptions_of_contents_that_no_save_writes(content: bytes, message: str) -> None:
+    with pytest.raises(ValueError, match=f"load: cannot read BytesIO: .*{message}"):
+        minigrad.load(io.BytesIO(content))
+
+
+def test_keys_that_load_would_refuse_are_not_saved() -> None:
+    sound = {2**63 - 1: 1, -(2**63): 2, (1, ("a", None)): 3, True: 4, 0.5: 5}
+    file = io.BytesIO()
+    minigrad.save(sound, file)
+    assert minigrad.load(io.BytesIO(file.getvalue())) == sound
+    for key in (2**63, (1, -(2**63) - 1)):
+        with pytest.raises(TypeError, match=r"the object\['a'\] has the key .*, which has more than 64 bits"):
+            minigrad.save({"a": {key: 1}}, io.BytesIO())
+
+
 # --- bombs: run in a process that may not have much memory ------------------------------------------------------------
 
 
@@ -393,6 +471,7 @@ def bombs() -> dict[str, bytes]:
         "header of a huge length": struct.pack("<Q", 2**62) + b"{}",
         "deep header": struct.pack("<Q", len(header)) + header,
         "header with a huge number": (lambda h: struct.pack("<Q", len(h)) + h)(b'{"a":' + b"9" * 1_000_000 + b"}"),
+        "keys whose hashes collide": described({"dict": [[(2**61 - 1) * i, 0] for i in range(40_000)]}),
         "header with a huge shape": (lambda h: struct.pack("<Q", len(h)) + h)(
             json.dumps({"a": {"dtype": "F32", "shape": [2**62] * 60, "data_offsets": [0, 0]}}).encode()
         ),
