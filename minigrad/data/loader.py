@@ -36,7 +36,7 @@ class DataLoader:
     in_order: False gives batches as they get ready. pin_memory: batches lie in memory that a GPU reads while the host goes on; it has no effect, and a
     warning, where there is no GPU.
 
-    Raises ValueError for arguments that exclude each other or make no sense. Iterating raises what the dataset raises, with the traceback of the worker;
+    Raises ValueError for arguments that exclude each other or make no sense, TypeError for those of a wrong kind. Iterating raises what the dataset raises, with the traceback of the worker;
     RuntimeError if a worker dies or needs longer than timeout.
 
     >>> import minigrad
@@ -70,6 +70,7 @@ class DataLoader:
     ) -> None:
         _check_workers(num_workers, timeout, multiprocessing_context, prefetch_factor, persistent_workers)
         self._is_stream = isinstance(dataset, IterableDataset)
+        _check_parts(dataset, sampler, batch_sampler, collate_fn, worker_init_fn)
         if self._is_stream and (shuffle or sampler is not None or batch_sampler is not None):
             raise ValueError(
                 "DataLoader: an IterableDataset gives its samples in its own order; leave out shuffle, sampler and batch_sampler"
@@ -249,13 +250,33 @@ class _WorkersIterator:
             }
 
 
+def _check_parts(dataset: Any, sampler: Any, batch_sampler: Any, collate_fn: Any, worker_init_fn: Any) -> None:
+    """Raises TypeError for what cannot be gone through or called."""
+    if not isinstance(dataset, IterableDataset):
+        needed = ["__getitem__", *(["__len__"] if sampler is None and batch_sampler is None else [])]
+        missing = [name for name in needed if not hasattr(dataset, name)]
+        if missing:
+            raise TypeError(
+                f"DataLoader: dataset should be a Dataset, or have __getitem__ and __len__; {type(dataset).__name__} has no {' and no '.join(missing)}. "
+                "What can only be gone through belongs in the __iter__ of an IterableDataset"
+            )
+    for name, order in (("sampler", sampler), ("batch_sampler", batch_sampler)):
+        if order is not None and not hasattr(order, "__iter__") and not hasattr(order, "__getitem__"):
+            raise TypeError(f"DataLoader: {name} option should be an iterable of indices, got {type(order).__name__}")
+    for name, function in (("collate_fn", collate_fn), ("worker_init_fn", worker_init_fn)):
+        if function is not None and not callable(function):
+            raise TypeError(f"DataLoader: {name} option should be a function, got {type(function).__name__}")
+
+
 def _check_workers(num_workers: Any, timeout: Any, context: Any, prefetch_factor: Any, persistent_workers: Any) -> None:
     """Raises ValueError or TypeError for options of workers that make no sense."""
     if not isinstance(num_workers, int) or num_workers < 0:
         raise ValueError(
             f"DataLoader: num_workers option should be an integer that is not negative; use num_workers=0 to disable workers, got {num_workers!r}"
         )
-    if timeout < 0:
+    if not isinstance(timeout, (int, float)):
+        raise TypeError(f"DataLoader: timeout option should be a number of seconds, got {type(timeout).__name__}")
+    if not timeout >= 0:
         raise ValueError(f"DataLoader: timeout option should be non-negative, got {timeout}")
     if num_workers == 0:
         given = {

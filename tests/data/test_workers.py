@@ -651,11 +651,35 @@ def test_a_network_learns_from_a_loader_with_workers() -> None:
             r".* valid start method in \[.*'threads'\], got 'magic'",
         ),
         ({"num_workers": 1, "multiprocessing_context": 3}, TypeError, ".* valid context object or a string, got int"),
+        ({"timeout": "x"}, TypeError, "timeout option should be a number of seconds, got str"),
+        ({"timeout": float("nan")}, ValueError, "timeout option should be non-negative, got nan"),
+        ({"collate_fn": 3}, TypeError, "collate_fn option should be a function, got int"),
+        ({"num_workers": 1, "worker_init_fn": 3}, TypeError, "worker_init_fn option should be a function, got int"),
+        ({"sampler": 3}, TypeError, "sampler option should be an iterable of indices, got int"),
+        ({"batch_sampler": 3}, TypeError, "batch_sampler option should be an iterable of indices, got int"),
+        ({"dataset": None}, TypeError, "dataset should be .*; NoneType has no __getitem__ and no __len__"),
+        (
+            {"dataset": iter([1])},
+            TypeError,
+            ".* list_iterator has no __getitem__ and no __len__.* of an IterableDataset",
+        ),
+        ({"dataset": {1}, "sampler": [0]}, TypeError, ".*; set has no __getitem__"),
     ],
 )
 def test_refusals(options: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=f"DataLoader: {message}"):
-        DataLoader(range(3), **options)
+        DataLoader(**{"dataset": range(3), **options})
+
+
+def test_a_dataset_without_length_needs_a_sampler() -> None:
+    class Squares:
+        def __getitem__(self, index: int) -> int:
+            return index**2
+
+    assert [x.tolist() for x in DataLoader(Squares(), 2, sampler=[3, 1, 2])] == [[9, 1], [4]]
+    assert [x.tolist() for x in DataLoader(Squares(), batch_sampler=[[4]])] == [[16]]
+    with pytest.raises(TypeError, match="Squares has no __len__"):
+        DataLoader(Squares())
 
 
 def test_pinning_without_a_gpu_warns_as_in_torch() -> None:
