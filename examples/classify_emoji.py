@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from common import Parser, at_least_one, checkpoint, pyplot, save_figure
+from common import Parser, at_least_one, checkpoint, fail, pyplot, save_figure
 from pictures import read_emoji
 
 import minigrad
@@ -75,6 +75,8 @@ def main() -> None:
     pictures, labels, names = emoji.on_white(), emoji.labels, emoji.categories
     learned, tested = split(labels, minigrad.Generator().manual_seed(0))  # the same test whatever --seed is
     if options.train_size is not None:
+        if options.train_size > len(learned):
+            fail(f"argument --train-size: there are {len(learned)} emoji to train on, not {options.train_size}")
         learned = learned[minigrad.randperm(len(learned))[: options.train_size]]
     data, test = (TensorDataset(pictures[chosen], labels[chosen]) for chosen in (learned, tested))
     change = augment.Compose([

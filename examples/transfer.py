@@ -118,6 +118,12 @@ def main() -> None:
         "--checkpoint", type=Path, metavar="FILE", help="a ResNet-18 in torchvision's format (.pth or .safetensors) to start from with the emoji"
     )
     options = parser.options(minigrad)
+    trained = {}
+    if options.checkpoint is not None:
+        try:
+            trained = models.resnet18(weights=options.checkpoint).state_dict()
+        except (OSError, ValueError, RuntimeError) as error:
+            fail(f"argument --checkpoint: {error}")
 
     digits, *test_digits = read_digits(DATA / "mnist5k.npz")
     low, high = list(range(5)), list(range(5, 10))
@@ -141,11 +147,7 @@ def main() -> None:
     minigrad.manual_seed(options.seed)
     if options.checkpoint is not None:
         make, title = torchvision_network, f"Three categories of emoji after {options.checkpoint.name}"
-        try:
-            trained = models.resnet18(weights=options.checkpoint)
-        except (OSError, ValueError, RuntimeError) as error:
-            fail(f"argument --checkpoint: {error}")
-        weights = {f"1.{name}": value for name, value in trained.state_dict().items()}
+        weights = {f"1.{name}": value for name, value in trained.items()}
     else:
         make, title = emoji_network, "Three categories of emoji after five others"
         sorter = make(len(old))

@@ -106,6 +106,24 @@ def test_help_and_wrong_options(script: str) -> None:
     assert done.stderr == f"{script}: error: unrecognized arguments: --bogus (--help names the options)\n"
 
 
+def test_transfer_starts_from_a_checkpoint_of_torchvisions_format(tmp_path: Path) -> None:
+    done = run("transfer.py", "--checkpoint", tmp_path / "nowhere.pth", "--out", tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")  # before anything is trained
+    assert done.stderr.startswith("transfer.py: error: argument --checkpoint: weights: there is no file")
+    minigrad.save(minigrad.models.resnet18().state_dict(), tmp_path / "resnet18.safetensors")
+    short = ["--examples=1", "--epochs=1", "--pretraining=1", "--quiet", "--out", tmp_path]
+    done = run("transfer.py", "--checkpoint", tmp_path / "resnet18.safetensors", *short)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"^emoji, +1 examples each: at random 0\.\d{3}, pretrained, frozen 0\.\d{3}", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_more_examples_than_there_are(tmp_path: Path) -> None:
+    for script, option in (("classify_emoji.py", "--train-size"), ("mnist.py", "--train-size"), ("overfitting.py", "--digits")):
+        done = run(script, f"{option}=99999", "--out", tmp_path)
+        assert done.returncode == 2
+        assert re.fullmatch(rf"{script}: error: argument {option}: there are \d+ \w+ to train on, not 99999\n", done.stderr), done.stderr
+
+
 def test_a_game_goes_on_where_it_was_left(tmp_path: Path) -> None:
     """Two epochs at once, and one epoch and then another, leave the same bits."""
     left = []
