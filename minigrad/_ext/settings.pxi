@@ -45,9 +45,9 @@ def get_num_threads():
 def set_conv_precision(precision):
     """Sets how convolutions of float32 may round.
 
-    "highest": every sum of products is computed directly. "high": 3x3 convolutions, and 4x4 ones at stride 2, may
-    use Winograd's algorithm where that is faster, with a relative error (2-norm, random data of up to 512 channels) below 1e-5. Raises
-    ValueError for any other word.
+    "highest": every sum of products is computed directly. "high": 3x3 convolutions, and 4x4 ones at stride 2, may use
+    Winograd's algorithm where that is faster, with a relative error (2-norm, random data of up to 512 channels) below
+    1e-5. Raises ValueError for any other word.
     """
     global algorithm
     if precision not in ("highest", "high"):
