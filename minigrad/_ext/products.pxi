@@ -43,6 +43,8 @@ def matmul(a, b, bias=None):
         c = _empty((*outer, shape.rows, shape.columns), cnp.PyArray_TYPE(a))
         for length in outer:
             shape.batch *= length
+        if shape.batch == 0:  # of a table of no matrices, even lines of it would not fit
+            return c
         starts = <ptrdiff_t *> malloc(2 * (<size_t> shape.batch + 1) * sizeof(ptrdiff_t))
         if starts == NULL:
             raise MemoryError(f"matmul: no memory for a table of {shape.batch} matrices")

@@ -17,6 +17,7 @@ from ..kernels import driver, xp
 from .creation import around, as_shape, finished
 from .families import of_host
 from .layout import strided
+from .shape import as_int
 
 __all__ = [
     "Generator", "bernoulli", "binomial", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "multinomial", "normal", "poisson",
@@ -276,7 +277,7 @@ def randint_like(input, low, high=None, *, dtype=None, device=None, requires_gra
 
 def draw_integers(op, n, shape, low, high, dtype):
     """Integers from `low` up to but without `high`, which the dtype must be able to hold."""
-    low, high = int(low), int(high)
+    low, high = as_int(op, "the lower end", low), as_int(op, "the upper end", high)
     if low >= high:
         raise RuntimeError(f"{op}: low must be below high, got {low} and {high}")
     least, most = bounds(dtype)

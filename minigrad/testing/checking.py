@@ -395,16 +395,23 @@ class Search:
         others = self.generic_findings(smallest.law) if self.strategy else ()
         telling = [f for f in (first, *others) if f.law == smallest.law and f.varied]
         most = max([f.size[0] for f in telling], default=0)
-        guesses = [f.guess for f in telling if f.guess and f.size[0] == most] or [f.guess for f in telling if f.guess]
+        guesses = [f for f in telling if f.guess and f.size[0] == most] or [f for f in telling if f.guess]
         if not guesses and not telling:
             alike = [f for f in self.findings if f.law == smallest.law and f.guess]
             alike = [
                 f for f in alike if f.partial
             ] or alike  # where some elements are right, "on every element" would be wrong
             large = max([min(f.size[0], ENOUGH) for f in alike], default=0)
-            guesses = [f.guess for f in alike if min(f.size[0], ENOUGH) == large]
-        votes = Counter(without_numbers(guess) for guess in guesses)
-        return next((guess for guess in guesses if without_numbers(guess) == votes.most_common(1)[0][0]), "")
+            guesses = [f for f in alike if min(f.size[0], ENOUGH) == large]
+        if not guesses:
+            return ""
+        ((wording, _),) = Counter([without_numbers(f.guess) for f in guesses]).most_common(1)
+        if without_numbers(smallest.guess) == wording:
+            return smallest.guess  # with the numbers of the example that is shown
+        told = next(f for f in guesses if without_numbers(f.guess) == wording)
+        if not re.search(r"\d", re.sub(r"(input|output|axis) \d+", "", told.guess)) or shapes_of(told) == shapes_of(smallest):
+            return told.guess
+        return f"{told.guess} (found with inputs of shape {' and '.join(map(str, shapes_of(told)))})"
 
     def generic_findings(self, law: str) -> Iterator[Finding]:
         """What breaks the law among numbers all over what was seen, in the shapes of the first that did, and in larger ones."""
@@ -426,6 +433,10 @@ class Search:
 def is_declared(op: Primitive) -> bool:
     """Does an operation say how it is to be called?"""
     return "cases" in op.facts or "domains" in op.facts or op.facts.get("laws") == "reduction"
+
+
+def shapes_of(finding: Finding) -> list[tuple[int, ...]]:
+    return [np.shape(a) for a in finding.arrays]
 
 
 def without_numbers(text: str) -> str:

@@ -23,7 +23,7 @@ compiled = pytest.importorskip("minigrad._ext.kernels")
 Array = np.ndarray[Any, Any]
 THREADS = (1, 2, 3)
 SIZES = (0, 1, 2, 3, 4, 5, 7, 8, 13, 14, 15, 16, 17, 31, 32, 33, 65, 100, 330, 700)  # around vectors, tiles and blocks
-BATCHES = [((), ()), ((3,), (3,)), ((2, 1), (3,)), ((), (4,)), ((2, 3), ()), ((0,), (1,))]
+BATCHES = [((), ()), ((3,), (3,)), ((2, 1), (3,)), ((), (4,)), ((2, 3), ()), ((0,), (1,)), ((99999, 0), (0,))]
 LARGE = [
     (1, 900, 3000),
     (3000, 900, 1),

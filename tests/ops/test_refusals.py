@@ -470,6 +470,8 @@ def test_products_of_matrices_are_of_tensors(call: Any) -> None:
         (lambda x: minigrad.polygamma(1.0, x), TypeError, "polygamma: expected the order as an int, got float"),
         (lambda x: minigrad.utils.dlpack.to_dlpack(3), TypeError, "to_dlpack: expected a tensor, got int"),
         (lambda x: minigrad.Tensor.random_(5), TypeError, "random_: expected a tensor, got int"),
+        (lambda x: x.random_(7, math.inf), TypeError, "random_: expected the upper end as an int, got float inf"),
+        (lambda x: minigrad.randint(0.5, 3, (2,)), TypeError, "randint: expected the lower end as an int, got float 0.5"),
         (lambda x: minigrad.nn.functional.adaptive_avg_pool1d(x, 2**62), RuntimeError, r"output_size must be below 2\*\*31"),
     ],
 )

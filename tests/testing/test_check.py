@@ -348,6 +348,19 @@ def test_wrong_derivatives_are_reported(name: str) -> None:
     assert guess in f"{finding.guess} "
 
 
+@pytest.mark.gradcheck
+def test_the_numbers_of_a_guess_are_those_of_the_example_or_it_says_whose_they_are() -> None:
+    with pytest.raises(GradientError) as caught:
+        check(lambda x: (x * x).sum(1).mean(), RANDOM.normal(size=(4, 3)), vjp=lambda g, x: (2 * g * x,))
+    finding = caught.value.finding
+    assert finding is not None and finding.got is not None
+    factor = re.match(r"off by a factor of? ?([\d.]+) on every element", finding.guess)
+    assert factor is not None, finding.guess
+    shown = finding.arrays[0].shape
+    if f"{factor[1]}" != f"{shown[0]}":
+        assert finding.guess.endswith("(found with inputs of shape (4, 3))")
+
+
 def test_stale_values_are_reported() -> None:
     memory = Memory()
     with pytest.raises(
