@@ -54,22 +54,29 @@ def ge(input, other, /):
     return xp(input).greater_equal(input, other)
 
 
+def both(op, input, other):
+    """The operands, of which NumPy would take None for an object."""
+    if input is None or other is None:
+        raise TypeError(f"{op}: expected two tensors, got None; minigrad.tensor(...) makes one")
+    return input, other
+
+
 @primitive(numbers=(), oracle=lambda x, y: bool(x) and bool(y))
 def logical_and(input, other, /):
     """Whether both are true (not zero)."""
-    return xp(input).logical_and(input, other)
+    return xp(input).logical_and(*both("logical_and", input, other))
 
 
 @primitive(numbers=(), oracle=lambda x, y: bool(x) or bool(y))
 def logical_or(input, other, /):
     """Whether at least one is true (not zero)."""
-    return xp(input).logical_or(input, other)
+    return xp(input).logical_or(*both("logical_or", input, other))
 
 
 @primitive(numbers=(), oracle=lambda x, y: bool(x) != bool(y))
 def logical_xor(input, other, /):
     """Whether exactly one is true (not zero)."""
-    return xp(input).logical_xor(input, other)
+    return xp(input).logical_xor(*both("logical_xor", input, other))
 
 
 @primitive(oracle=operator.not_)

@@ -303,7 +303,7 @@ def _(g):
 
 @copy.writes
 def _(array, src, non_blocking):
-    array[...] = src
+    array[...] = src if hasattr(src, "dtype") else number_as("copy_", src, array.dtype)
 
 
 @copy.cases

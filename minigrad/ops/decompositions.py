@@ -22,7 +22,7 @@ from .elementwise import where
 from .index import get, put_at
 from .linalg import matmul
 from .reduce import sum
-from .shape import check_dim, place_diagonal, transpose, tril, triu
+from .shape import as_int, check_dim, place_diagonal, transpose, tril, triu
 
 __all__ = ["cholesky", "cross", "det", "inverse", "logdet", "matrix_power", "pinverse", "qr", "slogdet"]
 
@@ -553,6 +553,7 @@ def matrix_power(input, n):
     """The n-th power of square matrices; of their inverses for negative n."""
     if input.ndim < 2 or input.shape[-1] != input.shape[-2] or input.dtype.kind == "b":
         raise RuntimeError(f"linalg.matrix_power: expected square matrices of numbers, got {input.dtype} of shape {input.shape}")
+    n = as_int("linalg.matrix_power", "the exponent", n)
     if n < 0:
         input, n = inv(input), -n
     if n == 0:

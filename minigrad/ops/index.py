@@ -147,8 +147,13 @@ def has_foreign(first, second):
 def setitem(input, value, /, key):
     """The input with the elements at a key replaced by the value."""
     out = input.copy()
-    out[key] = value
+    write_at(out, value, key)
     return out
+
+
+def write_at(array, value, key):
+    """Writes the value at the key; a number as torch converts it, which wraps negative ones and refuses what is too large."""
+    array[key] = value if is_array(value) else number_as("setitem", value, array.dtype)
 
 
 @setitem.vjp("input")
@@ -163,7 +168,7 @@ def _(g, key):
 
 @setitem.writes
 def _(array, value, key):
-    array[key] = value
+    write_at(array, value, key)
 
 
 @setitem.cases

@@ -12,7 +12,7 @@ from ..core.tensor import Tensor, as_array, make_tensor
 from .families import ValuesAndIndices, of_host
 from .index import argsort, gather, sort
 from .reduce import amax, amin
-from .shape import check_dim, movedim
+from .shape import as_int, check_dim, movedim
 
 __all__ = [
     "aminmax", "bucketize", "cummax", "cummin", "isin", "kthvalue", "mode", "msort", "searchsorted", "unique", "unique_consecutive",
@@ -196,7 +196,7 @@ def unravel_index(indices, shape):
     """
     if indices.dtype.kind not in "iu":
         raise ValueError(f"unravel_index: expected indices of integers, got {indices.dtype}")
-    shape = tuple(shape) if isinstance(shape, (tuple, list)) else (int(shape),)
+    shape = tuple(shape) if isinstance(shape, (tuple, list)) else (as_int("unravel_index", "the shape", shape),)
     return tuple([make_tensor(np.asarray(a)) for a in np.unravel_index(indices.array, shape)])
 
 

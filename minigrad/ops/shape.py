@@ -611,6 +611,8 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
     n = input.shape[dim]
     if counts.size not in (1, n):
         raise RuntimeError(f"repeat_interleave: {counts.size} repeats for {n} elements along dimension {dim}")
+    if counts.size and counts.max() * (n / counts.size) >= 2**59:  # NumPy would multiply beyond 64 bits, and crash
+        raise RuntimeError(f"repeat_interleave: no array can have {n} elements so many times as {counts.max()}")
     places = np.repeat(np.arange(n), counts)
     if output_size is not None and output_size != places.size:
         raise RuntimeError(f"repeat_interleave: the repeats add up to {places.size}, not to output_size={output_size}")
