@@ -318,3 +318,14 @@ def test_indices_of_a_tensor_subclass_are_tensors() -> None:
     index = minigrad.nn.Parameter(minigrad.tensor([2, 0]), requires_grad=False)
     assert isinstance(x[index], Tensor)
     assert x[index].tolist() == [2, 0]
+
+
+def test_numbers_are_assigned_to_integers_as_they_are_converted() -> None:
+    x = minigrad.zeros(3, dtype=minigrad.uint8)
+    x[0] = -5
+    x[1] = 2.7
+    assert x.tolist() == [251, 2, 0]
+    with pytest.raises(RuntimeError, match="setitem: 300 does not fit into uint8, which holds 0 to 255"):
+        x[2] = 300
+    x.copy_(-1)
+    assert x.tolist() == [255, 255, 255]
