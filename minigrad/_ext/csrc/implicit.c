@@ -115,8 +115,22 @@ static void write_runs(const column_block *block, ptrdiff_t step, const real *fr
     }
 }
 
-/* Writes two rows to every other place each: whole vectors. Lines are too short for the processor to foresee those of
- * the next plane, `ahead` elements on. */
+/* Writes the elements of two vectors in turn, up to `left` of them. Lines are too short for the processor to foresee
+ * those of the next plane, `ahead` elements on. */
+INLINE void store_pairs(real *write, vec even, vec odd, ptrdiff_t left, ptrdiff_t ahead)
+{
+    __builtin_prefetch(write + ahead, 1);
+    __builtin_prefetch(write + ahead + LANES, 1);
+    if (left >= 2 * LANES) {
+        store(write, low_pairs(even, odd));
+        store(write + LANES, high_pairs(even, odd));
+    } else {
+        store_first(write, low_pairs(even, odd), left);
+        store_first(write + LANES, high_pairs(even, odd), left - LANES);
+    }
+}
+
+/* Writes two rows to every other place each: whole vectors. */
 static void write_pairs(const column_block *block, const real *from, ptrdiff_t pitch, real *to, ptrdiff_t ahead)
 {
     for (const run *r = block->runs; r < block->runs + block->run_count; r++) {
@@ -124,16 +138,7 @@ static void write_pairs(const column_block *block, const real *from, ptrdiff_t p
         real *write = to + r->target;
         for (ptrdiff_t i = 0; i < r->count; i += LANES, write += 2 * LANES) {
             const vec even = load(read + i), odd = load(read + pitch + i);
-            const ptrdiff_t left = 2 * (r->count - i);
-            __builtin_prefetch(write + ahead, 1);
-            __builtin_prefetch(write + ahead + LANES, 1);
-            if (left >= 2 * LANES) {
-                store(write, low_pairs(even, odd));
-                store(write + LANES, high_pairs(even, odd));
-            } else {
-                store_first(write, low_pairs(even, odd), left);
-                store_first(write + LANES, high_pairs(even, odd), left - LANES);
-            }
+            store_pairs(write, even, odd, 2 * (r->count - i), ahead);
         }
     }
 }
@@ -147,16 +152,7 @@ static void write_alone(const implicit *product, const column_block *block, cons
             real *write = to + r->target + (line / step[1] * size[1] + line % step[1]) * size[2];
             for (ptrdiff_t i = 0; i < r->count; i += LANES, write += 2 * LANES) {
                 const vec even = line ? broadcast(rest) : load(from + r->buffer + i), odd = broadcast(rest);
-                const ptrdiff_t left = 2 * (r->count - i);
-                __builtin_prefetch(write + volume(size), 1);
-                __builtin_prefetch(write + volume(size) + LANES, 1);
-                if (left >= 2 * LANES) {
-                    store(write, low_pairs(even, odd));
-                    store(write + LANES, high_pairs(even, odd));
-                } else {
-                    store_first(write, low_pairs(even, odd), left);
-                    store_first(write + LANES, high_pairs(even, odd), left - LANES);
-                }
+                store_pairs(write, even, odd, 2 * (r->count - i), volume(size));
             }
         }
 }
