@@ -13,6 +13,7 @@ import numpy as np
 
 from ..kernels.driver import is_host
 from .device import together
+from .dtypes import check_kind
 from .graph import Leaf, Saved, Version, watch
 from .modes import inference, packing, recording, set_inference, set_recording, tracers, tracing
 from .primitive import Primitive, primitive
@@ -41,7 +42,7 @@ class InPlace(Operation):
         if packing() and recording():  # what hooks are given must stay as it is: nothing counts the writes to it
             before.array, before.version = target.array.copy(), None
         if isinstance(op, Primitive):
-            if op.in_place is not None:
+            if op.in_place is not None and (op.equals is None or not recording()):  # the composite reads what was there before
                 return write_directly(self, target, before, tensors, static)
             result = op.call((before, *tensors[1:]), static)
             keep_overwritten(result, target)
@@ -74,6 +75,8 @@ class InPlace(Operation):
 def write_directly(operation: InPlace, target: Tensor, before: Tensor, tensors: tuple[Any, ...], static: tuple[Any, ...]) -> Tensor:
     """Computes into the target's array, for primitives that know how, and records what the graph would have seen."""
     op = operation.op
+    if op.accepts:
+        check_kind(operation.__name__, op.accepts, target.array)
     arrays = [t.array if isinstance(t, Tensor) else t for t in tensors[1:]]
     if any([not is_host(a) for a in (target.array, *arrays) if hasattr(a, "dtype")]):
         arrays = together(operation.__name__, [target.array, *arrays], op.facts.get("moves", False))[1:]

@@ -320,11 +320,11 @@ def cross_entropy_input(
     return fused.cross_entropy_input(g, x, target, weight, ignored, largest, log_sum)
 
 
-def unary(name: str, x: Array, a: float = 0.0, b: float = 0.0) -> Array:
-    """A function of each element, by its name."""
-    if fits(x):
-        return compiled.map_unary(name, packed(x), a, b)
-    return fused.unary(name, x, a, b)
+def unary(name: str, x: Array, a: float = 0.0, b: float = 0.0, out: Array | None = None) -> Array:
+    """A function of each element, by its name; into `out`, which may be x."""
+    if fits(x) and (out is None or out.flags.carray):
+        return compiled.map_unary(name, packed(x), a, b, out)
+    return fused.unary(name, x, a, b, out)
 
 
 def binary(name: str, x: Array, z: Array, a: float = 0.0, b: float = 0.0) -> Array:

@@ -252,9 +252,13 @@ BINARY: dict[str, Any] = {
 }
 
 
-def unary(name: str, x: Array, a: float = 0.0, b: float = 0.0) -> Array:
-    """A function of each element, by its name."""
-    return xp(x).asarray(UNARY[name](x, a, b), x.dtype)
+def unary(name: str, x: Array, a: float = 0.0, b: float = 0.0, out: Array | None = None) -> Array:
+    """A function of each element, by its name; into `out`, which may be x."""
+    found = xp(x).asarray(UNARY[name](x, a, b), x.dtype)
+    if out is None:
+        return found
+    out[...] = found
+    return out
 
 
 def binary(name: str, x: Array, z: Array, a: float = 0.0, b: float = 0.0) -> Array:

@@ -37,7 +37,7 @@ def _(g, out):
 
 @relu.writes
 def _(target):
-    xp(target).maximum(target, 0, out=target)
+    of(target).unary("relu", target, out=target)
 
 
 @elementwise(REAL, NONZERO, to_float=False, method=False, writes=False, oracle=lambda g, out: g if out > 0 else 0.0)
@@ -200,6 +200,11 @@ def hardtanh(input, /, low=-1.0, high=1.0):
 @hardtanh.vjp("input")
 def _(g, input, low, high):
     return slope("hardtanh_input", g, input, low, high)
+
+
+@hardtanh.writes
+def _(target, low, high):
+    of(target).unary("hardtanh", target, low, high, out=target)
 
 
 def hardsigmoid_of_operations(input):

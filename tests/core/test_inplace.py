@@ -546,3 +546,33 @@ def test_operands_that_overlap_are_read_before_they_are_written(write: Callable[
     write(x, x)
     write(y, y.clone())
     assert x.tolist() == y.tolist()
+
+
+@pytest.mark.parametrize("write", [lambda x: x.relu_(), lambda x: x.hardtanh_(0.0, 6.0)], ids=["relu_", "hardtanh_"])
+@pytest.mark.parametrize("kind", ["bool", "complex64"])
+def test_direct_writes_refuse_what_the_operation_refuses(write: Callable[[Tensor], Any], kind: str) -> None:
+    x = minigrad.tensor(np.ones(3, kind))
+    with pytest.raises(NotImplementedError, match=f"expected numbers, got {kind}"):
+        write(x)
+    assert (x == 1).all()
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("kind", ["float16", "float32", "float64", "int32"])
+def test_direct_writes_give_what_the_operation_gives(kind: str, transposed: bool) -> None:
+    numbers = np.linspace(-9, 9, 12).reshape(3, 4).astype(kind)
+    for name, bounds in (("relu", ()), ("hardtanh", (-1, 6))):
+        x = minigrad.tensor(numbers)
+        x = x.t() if transposed else x
+        expected, place = getattr(minigrad.nn.functional, name)(x, *bounds), x.data_ptr()
+        getattr(x, name + "_")(*bounds)
+        assert x.data_ptr() == place and (x == expected).all()
+
+
+def test_recorded_hardtanh_in_place_has_the_derivatives_of_hardtanh() -> None:
+    x = minigrad.tensor([-2.0, 0.5, 7.0], requires_grad=True)
+    y = (x * x).hardtanh_(0.0, 6.0)
+    (slope,) = grad(y.sum(), x, create_graph=True)
+    assert slope.tolist() == [-4.0, 1.0, 0.0]
+    (curvature,) = grad(slope.sum(), x)
+    assert curvature.tolist() == [2.0, 2.0, 0.0]

@@ -6,11 +6,11 @@ from .. import reference
 from .launch import Array, each, empty, fits, one_number, packed
 
 
-def unary(name: str, x: Array, a: float = 0.0, b: float = 0.0) -> Array:
-    """A function of each element, by its name."""
-    if not fits(x):
-        return reference.unary(name, x, a, b)
-    out = empty(x, x.shape)
+def unary(name: str, x: Array, a: float = 0.0, b: float = 0.0, out: Array | None = None) -> Array:
+    """A function of each element, by its name; into `out`, which may be x."""
+    if not fits(x) or (out is not None and not out.flags.c_contiguous):
+        return reference.unary(name, x, a, b, out)
+    out = empty(x, x.shape) if out is None else out
     each("maps", f"unary_{name}", x.dtype, x.size, packed(x), out, x.size, float(a), float(b))
     return out
 

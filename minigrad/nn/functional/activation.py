@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from minigrad.core.dtypes import check_kind
+from minigrad.core.modes import recording
 from minigrad.core.tensor import Tensor
 from minigrad.ops import activation as kernels
 from minigrad.ops.elementwise import tied, where
@@ -20,10 +21,10 @@ SELU_SCALE = 1.0507009873554804934193349852946
 
 
 def _applied(function: Callable[..., Any], input: Tensor, inplace: bool, *options: Any) -> Tensor:
-    """function(input, *options), written over input if inplace; the graph then goes on from a copy of what input was."""
+    """function(input, *options), written over input if inplace; a graph then goes on from a copy of what input was."""
     if not inplace:
         return function(input, *options)
-    return input.copy_(function(input.clone(), *options))
+    return input.copy_(function(input.clone() if recording() else input, *options))
 
 
 # -- rectifiers --------------------------------------------------------------------------------------------------------
@@ -84,7 +85,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
         if input.dtype.kind == "u" and min_val < 0:
             raise RuntimeError(f"hardtanh: the lower bound {min_val} does not fit into {input.dtype}, which has no negative numbers")
         min_val, max_val = int(min_val), int(max_val)
-    return _applied(kernels.hardtanh, input, inplace, min_val, max_val)
+    return input.hardtanh_(min_val, max_val) if inplace else kernels.hardtanh(input, min_val, max_val)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
