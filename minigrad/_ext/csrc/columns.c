@@ -11,7 +11,7 @@ enum {
     REGION_BYTES = 512 * 1024, /* so does a region */
     GATHER_COST = 14,          /* multiplications of a vector that take as long as gathering one */
     BUFFER_COST = 12,          /* or as writing a vector of results through the buffer, not straight to the target */
-    IN_PLACE_PANELS = 6,       /* so few read planes where they are: the lines of a panel's rows are far apart */
+    IN_PLACE_PANELS = 1,       /* so few read planes where they are; the first of more copies them */
 };
 
 /* A tile of one vector takes this many times half the time of one of two. */
@@ -31,7 +31,8 @@ static void add_tile(column_block *block, const implicit *product, ptrdiff_t off
 {
     const run *only = block->runs + first_run;
     tile *next = &block->tiles[block->tile_count++];
-    *next = (tile){-1, (int32_t)offset, (int32_t)step, (int32_t)vectors, (int32_t)block->buffer};
+    *next = (tile){.target = -1, .offset = (int32_t)offset, .step = (int32_t)step, .vectors = (int32_t)vectors,
+                   .buffer = (int32_t)block->buffer, .copy = offset};
     if (block->run_count - first_run == 1 && only->count == vectors * LANES && product->target_step[2] == 1) {
         next->target = only->target;
         block->run_count--;
@@ -67,21 +68,15 @@ static status prepare_panels(const column_plan *cut, ptrdiff_t number, column_bl
     block->most_pieces = round_up(count, LANES);
     block->panel_pitch = cut->depth_block * TILE_COLUMNS + LANES; /* gather_row may write beyond the last row */
 
-    const size_t rows = (size_t)(cut->depth_block + PREFETCH_STEPS), taps = (size_t)from->taps;
+    const size_t taps = (size_t)from->taps;
     block->runs = scratch(SCRATCH_PIECES, (size_t)count * sizeof(run) + (size_t)tiles * sizeof(tile) +
-                                              taps * (size_t)block->most_pieces * sizeof(piece) +
-                                              (taps + rows) * sizeof(int32_t));
-    block->elements = block->copied =
-        scratch(SCRATCH_COLUMNS, (size_t)(tiles * block->panel_pitch) * sizeof(real));
-    if (!block->runs || !block->elements)
+                                              taps * ((size_t)block->most_pieces * sizeof(piece) + sizeof(int32_t)));
+    block->copied = scratch(SCRATCH_COLUMNS, (size_t)(tiles * block->panel_pitch) * sizeof(real));
+    if (!block->runs || !block->copied)
         return NO_MEMORY;
     block->tiles = (tile *)(block->runs + count);
     block->pieces = (piece *)(block->tiles + tiles);
     block->piece_count = (int32_t *)(block->pieces + from->taps * block->most_pieces);
-    block->row_offset = block->piece_count + from->taps;
-
-    for (ptrdiff_t k = 0; k < cut->depth_block + PREFETCH_STEPS; k++)
-        block->row_offset[k] = (int32_t)(k * TILE_COLUMNS);
     for (ptrdiff_t tap = 0; tap < from->taps; tap++)
         block->piece_count[tap] = (int32_t)tabulate_pieces(from, tap, first, count, TILE_COLUMNS, block->panel_pitch,
                                                            block->pieces + tap * block->most_pieces);
@@ -94,7 +89,7 @@ static status prepare_panels(const column_plan *cut, ptrdiff_t number, column_bl
 }
 
 /* The last tile of a plane begins earlier if it would read beyond the plane; what it computes again is not written. */
-static status prepare_planes(const column_plan *cut, ptrdiff_t number, column_block *block)
+static status prepare_planes(const column_plan *cut, ptrdiff_t number, ptrdiff_t panels, column_block *block)
 {
     const implicit *product = cut->product;
     const ptrdiff_t plane = volume(product->from.plane), cuts = ceil_div(plane, cut->column_block);
@@ -105,7 +100,10 @@ static status prepare_planes(const column_plan *cut, ptrdiff_t number, column_bl
     const size_t rows = (size_t)(cut->depth_block + PREFETCH_STEPS);
     block->runs = scratch(SCRATCH_PIECES, (size_t)(end - first) * sizeof(run) + (size_t)tiles * sizeof(tile) +
                                               rows * sizeof(int32_t));
-    if (!block->runs)
+    const ptrdiff_t copy_pitch = cut->depth_block * TILE_COLUMNS;
+    block->copied =
+        panels > IN_PLACE_PANELS ? scratch(SCRATCH_COLUMNS, (size_t)(tiles * copy_pitch) * sizeof(real)) : NULL;
+    if (!block->runs || (panels > IN_PLACE_PANELS && !block->copied))
         return NO_MEMORY;
     block->tiles = (tile *)(block->runs + (end - first));
     block->row_offset = (int32_t *)(block->tiles + tiles);
@@ -117,6 +115,7 @@ static status prepare_planes(const column_plan *cut, ptrdiff_t number, column_bl
         const ptrdiff_t back = larger(0, column + vectors * LANES - plane), first_run = block->run_count;
         add_windows(block, cut, block->image * plane + column, width, back);
         add_tile(block, product, column - back, LANES, vectors, first_run);
+        block->tiles[block->tile_count - 1].copy = (block->tile_count - 1) * copy_pitch;
     }
     return OK;
 }
@@ -208,12 +207,12 @@ static status prepare_region(const column_plan *cut, ptrdiff_t number, column_bl
     return OK;
 }
 
-status prepare_columns(const column_plan *cut, ptrdiff_t number, column_block *block)
+status prepare_columns(const column_plan *cut, ptrdiff_t number, ptrdiff_t panels, column_block *block)
 {
     block->tile_count = block->run_count = block->buffer = 0;
     if (cut->form == PANELS)
         return prepare_panels(cut, number, block);
-    return cut->form == PLANES ? prepare_planes(cut, number, block) : prepare_region(cut, number, block);
+    return cut->form == PLANES ? prepare_planes(cut, number, panels, block) : prepare_region(cut, number, block);
 }
 
 void fill_columns(const column_plan *cut, column_block *block, ptrdiff_t group, ptrdiff_t begin, ptrdiff_t depth)
@@ -250,12 +249,10 @@ static ptrdiff_t longest_block(const column_plan *cut)
     return larger(COLUMN_BLOCK, smaller(LONG_BLOCK, fits / TILE_COLUMNS * TILE_COLUMNS));
 }
 
-static void cut_panels(column_plan *cut, ptrdiff_t panels, ptrdiff_t threads)
+static void cut_panels(column_plan *cut, int shared_out, ptrdiff_t threads)
 {
-    cut->columns = cut->product->batch * volume(cut->product->from.grid);
     cut->blocks = ceil_div(cut->columns, longest_block(cut));
-    /* Few blocks: a multiple of the threads, unless these share the panels of a single one. */
-    if (cut->blocks < 4 * threads && !(cut->blocks == 1 && panels >= 4 * threads))
+    if (cut->blocks < 4 * threads && !(cut->blocks == 1 && shared_out)) /* few blocks: a multiple of the threads */
         cut->blocks = smaller(round_up(cut->blocks, threads), ceil_div(cut->columns, 2 * TILE_COLUMNS));
     cut->column_block = round_up(ceil_div(cut->columns, cut->blocks), TILE_COLUMNS);
     cut->blocks = ceil_div(cut->columns, cut->column_block);
@@ -341,14 +338,17 @@ void cut_columns(const implicit *product, ptrdiff_t panels, ptrdiff_t threads, v
         cut->tile_vectors = few ? WIDE_VECTORS : TILE_VECTORS;
         return;
     }
-    const ptrdiff_t depth = product->channels * from->taps;
-    cut->depth_block = ceil_div(depth, larger(1, ceil_div(depth, DEPTH_BLOCK)));
-    if (panels <= IN_PLACE_PANELS && are_planes(product)) {
+    cut->columns = product->batch * volume(from->grid);
+    const int shared_out = panels >= 4 * threads; /* threads share the panels of a single block of columns */
+    cut->streamed = rows_in_order(product) && cut->columns <= COLUMN_BLOCK && shared_out;
+    const ptrdiff_t depth = product->channels * from->taps, most = cut->streamed ? STRIDED_STEPS : DEPTH_BLOCK;
+    cut->depth_block = ceil_div(depth, larger(1, ceil_div(depth, most)));
+    if (are_planes(product) && !cut->streamed) {
         cut->form = PLANES;
         cut_planes(cut);
         if (few && cut->columns >= WIDE_VECTORS * LANES)
             cut->tile_vectors = WIDE_VECTORS;
     } else {
-        cut_panels(cut, panels, threads);
+        cut_panels(cut, shared_out, threads);
     }
 }

@@ -1,10 +1,17 @@
 #include "gemm.h"
 
-/* Inlined with constant `rows` and `vectors`, so that the accumulators live in registers and every loop over them is
- * unrolled. */
+/* Where row k of the right factor is: at offsets[k] or, if these are NULL, at k * pitch; its vectors are `step` apart. */
+typedef struct {
+    const real *start;
+    const int32_t *offsets;
+    ptrdiff_t pitch, step;
+} right_rows;
+
+/* Inlined with constant `rows` and `vectors` and constant forms of the factors, so that the accumulators live in registers
+ * and every loop over them is unrolled. */
 INLINE void multiply(const int rows, const int vectors, ptrdiff_t depth, const real *a, const ptrdiff_t a_row,
-                     const ptrdiff_t a_step, const real *b, const int32_t *b_rows, const ptrdiff_t b_step, real *c,
-                     ptrdiff_t pitch, const real *start, int accumulate)
+                     const ptrdiff_t a_step, const right_rows b, const int by_offset, real *c, ptrdiff_t pitch,
+                     const real *start, int accumulate, const int copies, real *copy)
 {
     vec sums[TILE_ROWS][WIDE_VECTORS];
     if (accumulate) {
@@ -24,13 +31,17 @@ INLINE void multiply(const int rows, const int vectors, ptrdiff_t depth, const r
         }
     }
     for (ptrdiff_t k = 0; k < depth; k++) {
-        const real *row = b_rows ? b + b_rows[k] : b + k * TILE_COLUMNS;
-        const real *ahead = b_rows ? b + b_rows[k + PREFETCH_STEPS] : row + PREFETCH_STEPS * TILE_COLUMNS;
+        const real *row = b.start + (by_offset ? b.offsets[k] : k * b.pitch);
+        const real *ahead = by_offset ? b.start + b.offsets[k + PREFETCH_STEPS] : row + PREFETCH_STEPS * b.pitch;
         vec right[WIDE_VECTORS];
         UNROLL
         for (int j = 0; j < vectors; j++) {
-            right[j] = load(row + j * b_step);
-            __builtin_prefetch(ahead + j * b_step);
+            right[j] = load(row + j * b.step);
+            __builtin_prefetch(ahead + j * b.step);
+            if (copies) {
+                store(copy + k * TILE_COLUMNS + j * LANES, right[j]);
+                __builtin_prefetch(row + TILE_COLUMNS + j * LANES, 0, 2);
+            }
         }
         UNROLL
         for (int i = 0; i < rows; i++) {
@@ -49,19 +60,33 @@ INLINE void multiply(const int rows, const int vectors, ptrdiff_t depth, const r
     }
 }
 
-#define DEFINE_PACKED(rows, vectors)                                                                                   \
-    static void packed_##rows##x##vectors(ptrdiff_t depth, const real *a, const real *b, const int32_t *b_rows,        \
+#define DEFINE_OFFSET(rows, vectors)                                                                                   \
+    static void offset_##rows##x##vectors(ptrdiff_t depth, const real *a, const real *b, const int32_t *b_rows,        \
                                           ptrdiff_t b_step, real *c, ptrdiff_t pitch, const real *start,               \
                                           int accumulate)                                                              \
     {                                                                                                                  \
-        multiply(rows, vectors, depth, a, 1, rows, b, b_rows, b_step, c, pitch, start, accumulate);                    \
+        multiply(rows, vectors, depth, a, 1, rows, (right_rows){b, b_rows, 0, b_step}, 1, c, pitch, start,             \
+                 accumulate, 0, NULL);                                                                                 \
     }
 #define DEFINE_TILE(rows, vectors)                                                                                     \
-    DEFINE_PACKED(rows, vectors)                                                                                       \
-    static void strided_##rows##x##vectors(ptrdiff_t depth, const real *a, const real *b, real *c, ptrdiff_t pitch,    \
-                                           int accumulate)                                                             \
+    DEFINE_OFFSET(rows, vectors)                                                                                       \
+    static void packed_##rows##x##vectors(ptrdiff_t depth, const real *a, const real *b, ptrdiff_t b_pitch, real *c,   \
+                                          ptrdiff_t pitch, const real *start, int accumulate)                          \
     {                                                                                                                  \
-        multiply(rows, vectors, depth, a, STRIDED_PITCH, 1, b, NULL, LANES, c, pitch, NULL, accumulate);               \
+        multiply(rows, vectors, depth, a, 1, rows, (right_rows){b, NULL, b_pitch, LANES}, 0, c, pitch, start,          \
+                 accumulate, 0, NULL);                                                                                 \
+    }                                                                                                                  \
+    static void copying_##rows##x##vectors(ptrdiff_t depth, const real *a, const real *b, ptrdiff_t b_pitch, real *c,  \
+                                           ptrdiff_t pitch, const real *start, int accumulate, real *copy)             \
+    {                                                                                                                  \
+        multiply(rows, vectors, depth, a, 1, rows, (right_rows){b, NULL, b_pitch, LANES}, 0, c, pitch, start,          \
+                 accumulate, 1, copy);                                                                                 \
+    }                                                                                                                  \
+    static void strided_##rows##x##vectors(ptrdiff_t depth, const real *a, const real *b, real *c, ptrdiff_t pitch,    \
+                                           const real *start, int accumulate)                                          \
+    {                                                                                                                  \
+        multiply(rows, vectors, depth, a, STRIDED_PITCH, 1, (right_rows){b, NULL, TILE_COLUMNS, LANES}, 0, c, pitch,   \
+                 start, accumulate, 0, NULL);                                                                          \
     }
 
 #if TILE_VECTORS == 3
@@ -100,18 +125,20 @@ DEFINE_TILES(14)
 #endif
 
 const packed_tile_kernel packed_tile[TILE_ROWS][TILE_VECTORS] = {ALL_TILES(packed)};
+const copying_tile_kernel copying_tile[TILE_ROWS][TILE_VECTORS] = {ALL_TILES(copying)};
+const offset_tile_kernel offset_tile[TILE_ROWS][TILE_VECTORS] = {ALL_TILES(offset)};
 const strided_tile_kernel strided_tile[TILE_ROWS][TILE_VECTORS] = {ALL_TILES(strided)};
 
 #if WIDE_VECTORS == 6 && TILE_VECTORS == 2
 #define DEFINE_WIDE(rows)                                                                                              \
-    DEFINE_PACKED(rows, 3) DEFINE_PACKED(rows, 4) DEFINE_PACKED(rows, 5) DEFINE_PACKED(rows, 6)
-#define WIDE(rows) {packed_##rows##x3, packed_##rows##x4, packed_##rows##x5, packed_##rows##x6}
+    DEFINE_OFFSET(rows, 3) DEFINE_OFFSET(rows, 4) DEFINE_OFFSET(rows, 5) DEFINE_OFFSET(rows, 6)
+#define WIDE(rows) {offset_##rows##x3, offset_##rows##x4, offset_##rows##x5, offset_##rows##x6}
 #elif WIDE_VECTORS == 6
-#define DEFINE_WIDE(rows) DEFINE_PACKED(rows, 4) DEFINE_PACKED(rows, 5) DEFINE_PACKED(rows, 6)
-#define WIDE(rows) {packed_##rows##x4, packed_##rows##x5, packed_##rows##x6}
+#define DEFINE_WIDE(rows) DEFINE_OFFSET(rows, 4) DEFINE_OFFSET(rows, 5) DEFINE_OFFSET(rows, 6)
+#define WIDE(rows) {offset_##rows##x4, offset_##rows##x5, offset_##rows##x6}
 #else
-#define DEFINE_WIDE(rows) DEFINE_PACKED(rows, 3) DEFINE_PACKED(rows, 4)
-#define WIDE(rows) {packed_##rows##x3, packed_##rows##x4}
+#define DEFINE_WIDE(rows) DEFINE_OFFSET(rows, 3) DEFINE_OFFSET(rows, 4)
+#define WIDE(rows) {offset_##rows##x3, offset_##rows##x4}
 #endif
 
 DEFINE_WIDE(1)
@@ -119,7 +146,7 @@ DEFINE_WIDE(2)
 #if WIDE_ROWS == 4
 DEFINE_WIDE(3)
 DEFINE_WIDE(4)
-const packed_tile_kernel wide_tile[WIDE_ROWS][WIDE_VECTORS - TILE_VECTORS] = {WIDE(1), WIDE(2), WIDE(3), WIDE(4)};
+const offset_tile_kernel wide_tile[WIDE_ROWS][WIDE_VECTORS - TILE_VECTORS] = {WIDE(1), WIDE(2), WIDE(3), WIDE(4)};
 #else
-const packed_tile_kernel wide_tile[WIDE_ROWS][WIDE_VECTORS - TILE_VECTORS] = {WIDE(1), WIDE(2)};
+const offset_tile_kernel wide_tile[WIDE_ROWS][WIDE_VECTORS - TILE_VECTORS] = {WIDE(1), WIDE(2)};
 #endif

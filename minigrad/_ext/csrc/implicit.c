@@ -41,13 +41,6 @@ INLINE void put_step(real *to, const real *panel_end, const real *step, ptrdiff_
     }
 }
 
-/* Is the depth in the filter's own order, so that rows are read as they lie? */
-static int in_order(const implicit *product)
-{
-    const ptrdiff_t taps = product->from.taps;
-    return product->filter_pitch[2] == taps && (taps == 0 || product->filter_tap[taps - 1] == taps - 1);
-}
-
 /* Packs steps begin .. begin + depth - 1 of some rows: [depth, rows]. Unless the depth is in order, these are all taps of
  * some channels. */
 static void pack_rows(const implicit *product, ptrdiff_t group, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t begin,
@@ -58,7 +51,7 @@ static void pack_rows(const implicit *product, ptrdiff_t group, ptrdiff_t first,
     const real *filters_end = product->filter + product->groups * pitch[0];
     const real *panel_end = packed + rows * depth;
     real steps[LANES * STEP_PITCH];
-    if (in_order(product)) {
+    if (rows_in_order(product)) {
         for (ptrdiff_t k = 0; k < depth; k += LANES) {
             transpose_rows(filter + begin + k, pitch[1], rows, filters_end, steps);
             for (ptrdiff_t i = 0; i < LANES && k + i < depth; i++, packed += rows)
@@ -84,6 +77,24 @@ static void pack_rows(const implicit *product, ptrdiff_t group, ptrdiff_t first,
                 for (ptrdiff_t row = 0; row < rows; row++)
                     *packed++ = from[product->filter_tap[tap] + row * pitch[1]];
         }
+    }
+}
+
+/* Copies steps begin .. begin + depth - 1 of some rows, which are in order: [rows, STRIDED_PITCH]. Meanwhile as many rows
+ * behind them are fetched. */
+static void copy_rows(const implicit *product, ptrdiff_t group, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t begin,
+                      ptrdiff_t depth, real *to)
+{
+    const ptrdiff_t *pitch = product->filter_pitch;
+    const real *from = product->filter + group * pitch[0] + first * pitch[1] + begin;
+    for (ptrdiff_t row = 0; row < rows; row++, from += pitch[1], to += STRIDED_PITCH) {
+        ptrdiff_t k = 0;
+        for (; k + LANES <= depth; k += LANES) {
+            __builtin_prefetch(from + rows * pitch[1] + k, 0, 2);
+            store(to + k, load(from + k));
+        }
+        if (k < depth)
+            store(to + k, load_first(from + k, depth - k));
     }
 }
 
@@ -195,14 +206,16 @@ static status multiply_block(void *context, ptrdiff_t task)
     const ptrdiff_t unit_begin = units * part / cut->parts, unit_end = units * (part + 1) / cut->parts;
 
     column_block block;
-    const status prepared = prepare_columns(&cut->columns, task / cut->parts, &block);
+    const status prepared = prepare_columns(&cut->columns, task / cut->parts, unit_end - unit_begin, &block);
     if (prepared != OK)
         return prepared;
     const ptrdiff_t buffer_pitch = block.buffer + LANES; /* off the powers of two */
+    const int copies = cut->columns.form == PLANES && block.copied; /* does the first panel copy the planes? */
+    const ptrdiff_t plane = volume(product->from.plane);
     const int once = cut->depth <= cut->columns.depth_block; /* then a panel's rows are written while they are near */
     real *buffer = scratch(SCRATCH_TILES, (size_t)((once ? TILE_ROWS : rows) * buffer_pitch) * sizeof(real));
-    real *panel_in_use =
-        cut->packed ? NULL : scratch(SCRATCH_FILTER, (size_t)(TILE_ROWS * cut->columns.depth_block) * sizeof(real));
+    const ptrdiff_t panel_steps = larger(cut->columns.depth_block, STRIDED_PITCH);
+    real *panel_in_use = cut->packed ? NULL : scratch(SCRATCH_FILTER, (size_t)(TILE_ROWS * panel_steps) * sizeof(real));
     if (!buffer || !(cut->packed || panel_in_use))
         return NO_MEMORY;
 
@@ -214,11 +227,14 @@ static status multiply_block(void *context, ptrdiff_t task)
         do {
             const ptrdiff_t depth = smaller(cut->columns.depth_block, cut->depth - done);
             fill_columns(&cut->columns, &block, group, done, depth);
+            int copied = cut->columns.form == PANELS;
             for (ptrdiff_t panel = unit - group * panels; panel < next - group * panels; panel++) {
                 const ptrdiff_t row = panel_begin(cut->panels, panel),
                                 height = panel_begin(cut->panels, panel + 1) - row;
                 const real *packed = panel_in_use;
-                if (cut->packed)
+                if (cut->columns.streamed)
+                    copy_rows(product, group, row, height, done, depth, panel_in_use);
+                else if (cut->packed)
                     packed = cut->packed + (group * rows + row) * cut->depth + done * height;
                 else
                     pack_rows(product, group, row, height, done, depth, panel_in_use);
@@ -232,11 +248,22 @@ static status multiply_block(void *context, ptrdiff_t task)
                 }
                 for (const tile *t = block.tiles; t < block.tiles + block.tile_count; t++) {
                     const int direct = t->target >= 0;
-                    tile_kernel(height, t->vectors)(
-                        depth, packed, block.elements + t->offset, block.row_offset, t->step,
-                        direct ? target + row * target_volume + t->target : sums + t->buffer,
-                        direct ? target_volume : buffer_pitch, bias, done > 0);
+                    real *to = direct ? target + row * target_volume + t->target : sums + t->buffer;
+                    const ptrdiff_t pitch = direct ? target_volume : buffer_pitch;
+                    if (cut->columns.streamed)
+                        strided_tile[height - 1][t->vectors - 1](depth, packed, block.copied + t->copy, to, pitch, bias,
+                                                                 done > 0);
+                    else if (copied)
+                        packed_tile[height - 1][t->vectors - 1](depth, packed, block.copied + t->copy, TILE_COLUMNS, to,
+                                                                pitch, bias, done > 0);
+                    else if (copies)
+                        copying_tile[height - 1][t->vectors - 1](depth, packed, block.elements + t->offset, plane, to,
+                                                                 pitch, bias, done > 0, block.copied + t->copy);
+                    else
+                        offset_kernel(height, t->vectors)(depth, packed, block.elements + t->offset, block.row_offset,
+                                                          t->step, to, pitch, bias, done > 0);
                 }
+                copied |= copies;
                 if (done + depth == cut->depth)
                     write_rows(product, &block, row, height, bias, sums, buffer_pitch, target);
             }
@@ -269,7 +296,8 @@ status implicit_product(const implicit *product)
     status (*run)(ptrdiff_t, task_body, void *) = serial ? serial_for : parallel_for;
     /* Panels that only one block needs are packed as it needs them: they never leave the nearest cache. */
     const ptrdiff_t taps = product->from.taps;
-    if (blocks > 1 || (!in_order(product) && taps && cut.columns.depth_block % taps != 0)) {
+    const int whole_taps = rows_in_order(product) || !taps || cut.columns.depth_block % taps == 0;
+    if (!cut.columns.streamed && (blocks > 1 || !whole_taps)) {
         cut.packed = scratch(SCRATCH_FILTER, (size_t)(product->groups * product->rows * cut.depth) * sizeof(real));
         const status packed = cut.packed ? run(units, pack_panel, &cut) : NO_MEMORY;
         if (packed != OK)

@@ -30,4 +30,11 @@ typedef struct {
 
 status implicit_product(const implicit *product);
 
+/* Is the depth in the filter's own order, so that rows are read as they lie? */
+static inline int rows_in_order(const implicit *product)
+{
+    const ptrdiff_t taps = product->from.taps;
+    return product->filter_pitch[2] == taps && (taps == 0 || product->filter_tap[taps - 1] == taps - 1);
+}
+
 #endif

@@ -1,7 +1,5 @@
 #include "matmul.h"
 
-#include <stdlib.h>
-
 #include "gemm.h"
 #include "scratch.h"
 #include "threads.h"
@@ -11,7 +9,6 @@ enum {
     COLUMN_BLOCK = 16 * LANES,       /* packed columns stay in the second-level cache */
     PACKED_BYTES = 4 * 1024 * 1024,  /* of rows that are packed at a time */
     FEW_ROWS = 4,                    /* that are multiplied by inner products, if columns are contiguous */
-    IN_PLACE_PANELS = 6,             /* so few read contiguous columns where they are, rather than pack them first */
     DOT_COLUMNS = 4,                 /* whose inner products are summed together */
     SERIAL_PACKING = 128 * 1024,     /* elements; packing fewer takes less time than waking a thread */
     TASK_WORK = 64 * 1024,           /* multiplications of a task, at least */
@@ -95,9 +92,11 @@ static status pack_panel(void *context, ptrdiff_t panel)
     return OK;
 }
 
-/* A tile of fewer than whole vectors of columns is computed in a buffer. */
+/* Multiplies a panel of rows with `width` columns, the rows of which are `right_pitch` apart. They are whole vectors, and
+ * written to `copy` as well, unless it is NULL. A tile of fewer than whole vectors of results is computed in a buffer. */
 static void multiply_tile(const plan *cut, ptrdiff_t height, ptrdiff_t width, ptrdiff_t depth, const real *packed,
-                          const real *right, const int32_t *row_offset, real *target, const real *bias, int accumulate)
+                          const real *right, ptrdiff_t right_pitch, real *copy, real *target, const real *bias,
+                          int accumulate)
 {
     const ptrdiff_t vectors = ceil_div(width, LANES);
     real buffer[TILE_ROWS * TILE_COLUMNS];
@@ -113,14 +112,19 @@ static void multiply_tile(const plan *cut, ptrdiff_t height, ptrdiff_t width, pt
                 const vec first = load_first((bias ? bias : target + row * cut->columns) + i, width - i);
                 store(to + row * pitch + i, first);
             }
-    packed_tile[height - 1][vectors - 1](depth, packed, right, row_offset, LANES, to, pitch, NULL, accumulate || bias);
+    if (copy)
+        copying_tile[height - 1][vectors - 1](depth, packed, right, right_pitch, to, pitch, NULL, accumulate || bias,
+                                              copy);
+    else
+        packed_tile[height - 1][vectors - 1](depth, packed, right, right_pitch, to, pitch, NULL, accumulate || bias);
     if (to == buffer)
         for (ptrdiff_t row = 0; row < height; row++)
             for (ptrdiff_t i = 0; i < width; i += LANES)
                 store_first(target + row * cut->columns + i, load(buffer + row * TILE_COLUMNS + i), width - i);
 }
 
-/* Multiplies one block of columns with one part of the row panels. */
+/* Multiplies one block of columns with one part of the row panels. Whole tiles of contiguous columns are packed by the
+ * first panel that they are multiplied with. */
 static status multiply_block(void *context, ptrdiff_t task)
 {
     const plan *cut = context;
@@ -129,26 +133,19 @@ static status multiply_block(void *context, ptrdiff_t task)
                     panel_last = cut->panels.count * (part + 1) / cut->parts;
     const ptrdiff_t first = block * cut->column_block, columns = smaller(cut->column_block, cut->columns - first);
     const ptrdiff_t tiles = ceil_div(columns, TILE_COLUMNS), tile_pitch = cut->depth_block * TILE_COLUMNS;
-    real *right = scratch(SCRATCH_COLUMNS, (size_t)(tiles * tile_pitch) * sizeof(real));
-    if (!right)
+    real *packed_columns = scratch(SCRATCH_COLUMNS, (size_t)(tiles * tile_pitch) * sizeof(real));
+    if (!packed_columns)
         return NO_MEMORY;
-    const int in_place = cut->right.pitch == 1 && panel_last - panel_first <= IN_PLACE_PANELS &&
-        llabs(cut->right.step) < INT32_MAX / (DEPTH_BLOCK + PREFETCH_STEPS);
-    int32_t row_packed[DEPTH_BLOCK + PREFETCH_STEPS], row_in_place[DEPTH_BLOCK + PREFETCH_STEPS];
-    for (ptrdiff_t k = 0; k < cut->depth_block + PREFETCH_STEPS; k++) {
-        row_packed[k] = (int32_t)(k * TILE_COLUMNS);
-        row_in_place[k] = (int32_t)(in_place ? k * cut->right.step : 0);
-    }
+    const ptrdiff_t in_lines = cut->right.pitch == 1 ? columns / TILE_COLUMNS : 0; /* tiles not packed beforehand */
 
     for (ptrdiff_t done = 0; done < cut->depth; done += cut->depth_block) {
         const ptrdiff_t depth = smaller(cut->depth_block, cut->depth - done);
-        for (ptrdiff_t tile = 0; tile < tiles; tile++) {
+        const real *lines = cut->right.start + done * cut->right.step + first;
+        for (ptrdiff_t tile = in_lines; tile < tiles; tile++) {
             const ptrdiff_t column = first + tile * TILE_COLUMNS;
             const factor panel_columns = {cut->right.start + column * cut->right.pitch, cut->right.step,
                                           cut->right.pitch};
-            real *to = right + tile * tile_pitch;
-            if (in_place && cut->columns - column >= TILE_COLUMNS)
-                continue;
+            real *to = packed_columns + tile * tile_pitch;
             pack(&panel_columns, done, depth, smaller(TILE_COLUMNS, cut->columns - column), to, TILE_COLUMNS,
                  to + tile_pitch);
         }
@@ -156,12 +153,12 @@ static status multiply_block(void *context, ptrdiff_t task)
             const ptrdiff_t row = panel_begin(cut->panels, panel), height = panel_begin(cut->panels, panel + 1) - row;
             const real *packed = cut->packed + row * cut->depth + done * height;
             for (ptrdiff_t tile = 0; tile < tiles; tile++) {
-                const ptrdiff_t column = tile * TILE_COLUMNS, width = smaller(TILE_COLUMNS, columns - column);
-                const int whole = in_place && width == TILE_COLUMNS;
-                multiply_tile(cut, height, width, depth, packed,
-                              whole ? cut->right.start + done * cut->right.step + first + column
-                                    : right + tile * tile_pitch,
-                              whole ? row_in_place : row_packed,
+                const ptrdiff_t column = tile * TILE_COLUMNS;
+                real *copy = packed_columns + tile * tile_pitch;
+                const int from_lines = tile < in_lines && panel == panel_first;
+                multiply_tile(cut, height, smaller(TILE_COLUMNS, columns - column), depth, packed,
+                              from_lines ? lines + column : copy, from_lines ? cut->right.step : TILE_COLUMNS,
+                              from_lines ? copy : NULL,
                               cut->target + (cut->first_row + row) * cut->columns + first + column,
                               cut->bias && done == 0 ? cut->bias + first + column : NULL, done > 0);
             }

@@ -87,7 +87,7 @@ static status sum_columns(void *context, ptrdiff_t task)
                     const ptrdiff_t vectors = smaller(TILE_VECTORS, ceil_div(gradient->filters - filter, LANES));
                     strided_tile[height - 1][vectors - 1](
                         count, gathered + row * STRIDED_PITCH, transposed + filter * STRIDED_STEPS,
-                        sums + (base + row) * cut->pitch + filter, cut->pitch, block > block_begin);
+                        sums + (base + row) * cut->pitch + filter, cut->pitch, NULL, block > block_begin);
                 }
             }
         }

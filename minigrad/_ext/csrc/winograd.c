@@ -44,7 +44,6 @@ typedef struct {
     ptrdiff_t channels_at_once;  /* channels of filters that are transformed before they are multiplied */
     ptrdiff_t panel_pitch;       /* elements of a panel of transformed filters */
     ptrdiff_t block, tile_pitch; /* tiles of a block, elements of an input of them */
-    int32_t *row_offset;
     real *filters; /* many: [group][factor][panel of the group][channel][row] */
     real *tiles;   /* few: [input][channel][tile] */
 } plan;
@@ -183,7 +182,7 @@ static void multiply_factors(const plan *cut, const panel_group *group, const re
                 sums + cut->products.of[factor].sum * group->sum_pitch + (row - group->first_row) * cut->block;
             for (ptrdiff_t tile = 0; tile < count; tile += TILE_COLUMNS)
                 packed_tile[height - 1][smaller(TILE_COLUMNS, count - tile) / LANES - 1](
-                    channels, filters, right + tile, cut->row_offset, LANES, to + tile, cut->block, NULL, add);
+                    channels, filters, right + tile, cut->block, to + tile, cut->block, NULL, add);
             filters += cut->panel_pitch;
         }
     }
@@ -384,17 +383,13 @@ status winograd_product(const implicit *product, tile_form form)
     cut.tile_pitch = product->channels * cut.block + LANES;
     cut.panel_pitch = cut.channels_at_once * cut.panel_height + LANES;
 
-    const size_t offsets = (size_t)(cut.channels_at_once + PREFETCH_STEPS);
-    cut.row_offset = scratch(SCRATCH_PIECES, offsets * sizeof(int32_t));
     if (few)
         cut.tiles = scratch(SCRATCH_COLUMNS, (size_t)(cut.inputs * cut.tile_pitch) * sizeof(real));
     else
         cut.filters = scratch(SCRATCH_FILTER, (size_t)(cut.products.count * cut.panels.count * cut.panel_pitch) *
                                                   sizeof(real));
-    if (!cut.row_offset || !(few ? cut.tiles : cut.filters))
+    if (!(few ? cut.tiles : cut.filters))
         return NO_MEMORY;
-    for (size_t k = 0; k < offsets; k++)
-        cut.row_offset[k] = (int32_t)((ptrdiff_t)k * cut.block);
 
     const double work = (double)cut.products.count * (double)cut.grid.tiles * (double)product->rows *
         (double)product->channels;

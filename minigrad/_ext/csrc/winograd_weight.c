@@ -102,7 +102,7 @@ static void multiply_factor(const plan *cut, int factor, const real *tiles, cons
         for (ptrdiff_t filter = 0; filter < filters; filter += TILE_COLUMNS)
             strided_tile[height - 1][smaller(TILE_VECTORS, ceil_div(filters - filter, LANES)) - 1](
                 count, tiles + row * STRIDED_PITCH, cotangents + filter * cut->block,
-                sums + factor * cut->sum_pitch + row * cut->filter_pitch + filter, cut->filter_pitch, accumulate);
+                sums + factor * cut->sum_pitch + row * cut->filter_pitch + filter, cut->filter_pitch, NULL, accumulate);
     }
 }
 
