@@ -1,6 +1,6 @@
 # Convolutions and their adjoints.
 
-METHODS = ("product", "depthwise", "winograd2", "winograd4", "dots", "panels", "winograd_phases")
+METHODS = ("product", "depthwise", "winograd2", "winograd4", "dots", "panels", "winograd_phases", "taps")
 
 
 def conv(x, w, bias, windows):

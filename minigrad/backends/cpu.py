@@ -17,6 +17,7 @@ _METHODS = {
     "depthwise": "depthwise kernel",
     "winograd2": "Winograd F(2x2, 3x3)",
     "winograd4": "Winograd F(4x4, 3x3)",
+    "taps": "sums for each tap, with vectors of filters",
     "winograd_phases": "Winograd F(2x2, 2x2) of each phase",
     "dots": "inner products",
     "panels": "implicit matrix product",

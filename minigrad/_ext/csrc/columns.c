@@ -1,6 +1,5 @@
 #include "columns.h"
 
-#include "gemm.h"
 #include "scratch.h"
 
 enum {
@@ -322,7 +321,7 @@ static column_form choose_form(const column_plan *cut)
     return (double)product->rows * wasted * gathered + GATHER_COST * copied < GATHER_COST * gathered ? lines : PANELS;
 }
 
-void cut_columns(const implicit *product, ptrdiff_t panels, ptrdiff_t threads, void *shift_memory, column_plan *cut)
+void cut_columns(const implicit *product, row_panels panels, ptrdiff_t threads, void *shift_memory, column_plan *cut)
 {
     const gather *from = &product->from;
     *cut = (column_plan){.product = product, .form = PANELS, .dense = 1, .tile_vectors = TILE_VECTORS};
@@ -333,21 +332,21 @@ void cut_columns(const implicit *product, ptrdiff_t panels, ptrdiff_t threads, v
         cut_regions(cut);
         cut->form = choose_form(cut);
     }
-    const int few = product->rows <= WIDE_ROWS;
+    const ptrdiff_t widest = widest_tile(tallest_panel(panels));
     if (cut->form != PANELS) {
-        cut->tile_vectors = few ? WIDE_VECTORS : TILE_VECTORS;
+        cut->tile_vectors = widest;
         return;
     }
     cut->columns = product->batch * volume(from->grid);
-    const int shared_out = panels >= 4 * threads; /* threads share the panels of a single block of columns */
+    const int shared_out = panels.count >= 4 * threads; /* threads share the panels of a single block of columns */
     cut->streamed = rows_in_order(product) && cut->columns <= COLUMN_BLOCK && shared_out;
     const ptrdiff_t depth = product->channels * from->taps, most = cut->streamed ? STRIDED_STEPS : DEPTH_BLOCK;
     cut->depth_block = ceil_div(depth, larger(1, ceil_div(depth, most)));
     if (are_planes(product) && !cut->streamed) {
         cut->form = PLANES;
         cut_planes(cut);
-        if (few && cut->columns >= WIDE_VECTORS * LANES)
-            cut->tile_vectors = WIDE_VECTORS;
+        if (panels.count <= IN_PLACE_PANELS && cut->columns >= widest * LANES)
+            cut->tile_vectors = widest;
     } else {
         cut_panels(cut, shared_out, threads);
     }

@@ -2,6 +2,7 @@
 #ifndef MINIGRAD_COLUMNS_H
 #define MINIGRAD_COLUMNS_H
 
+#include "gemm.h"
 #include "implicit.h"
 #include "region.h"
 #include "status.h"
@@ -57,11 +58,11 @@ typedef struct {
     ptrdiff_t image, first[AXES]; /* of the region, or the planes */
 } column_block;
 
-/* Chooses a form and cuts for so many panels of rows. `shift_memory` has shifts_bytes(). How columns are cut changes no result, and the cut of the
+/* Chooses a form and cuts for these panels of rows. `shift_memory` has shifts_bytes(). How columns are cut changes no result, and the cut of the
  * depth does not depend on the number of threads. */
-void cut_columns(const implicit *product, ptrdiff_t panels, ptrdiff_t threads, void *shift_memory, column_plan *cut);
+void cut_columns(const implicit *product, row_panels panels, ptrdiff_t threads, void *shift_memory, column_plan *cut);
 
-/* Lays a block out in the calling thread's scratch memory, to be multiplied with so many panels of rows. */
+/* Lays a block out in the calling thread's scratch memory, to be multiplied with so many panels of a group's rows. */
 status prepare_columns(const column_plan *cut, ptrdiff_t number, ptrdiff_t panels, column_block *block);
 
 /* Brings rows begin .. begin + depth - 1 of a group's matrix into place; `begin` is a multiple of depth_block. */

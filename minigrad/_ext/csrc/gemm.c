@@ -130,23 +130,27 @@ const offset_tile_kernel offset_tile[TILE_ROWS][TILE_VECTORS] = {ALL_TILES(offse
 const strided_tile_kernel strided_tile[TILE_ROWS][TILE_VECTORS] = {ALL_TILES(strided)};
 
 #if WIDE_VECTORS == 6 && TILE_VECTORS == 2
-#define DEFINE_WIDE(rows)                                                                                              \
-    DEFINE_OFFSET(rows, 3) DEFINE_OFFSET(rows, 4) DEFINE_OFFSET(rows, 5) DEFINE_OFFSET(rows, 6)
+#define TO_3(rows) DEFINE_OFFSET(rows, 3)
+#define TO_4(rows) TO_3(rows) DEFINE_OFFSET(rows, 4)
+#define TO_WIDEST(rows) TO_4(rows) DEFINE_OFFSET(rows, 5) DEFINE_OFFSET(rows, 6)
+TO_WIDEST(1) TO_WIDEST(2) TO_WIDEST(3) TO_WIDEST(4) TO_4(5) TO_4(6) TO_3(7) TO_3(8) TO_3(9)
 #define WIDE(rows) {offset_##rows##x3, offset_##rows##x4, offset_##rows##x5, offset_##rows##x6}
+const offset_tile_kernel wide_tile[WIDE_ROWS][WIDE_VECTORS - TILE_VECTORS] = {
+    WIDE(1), WIDE(2), WIDE(3), WIDE(4),
+    {offset_5x3, offset_5x4}, {offset_6x3, offset_6x4},
+    {offset_7x3}, {offset_8x3}, {offset_9x3},
+};
 #elif WIDE_VECTORS == 6
-#define DEFINE_WIDE(rows) DEFINE_OFFSET(rows, 4) DEFINE_OFFSET(rows, 5) DEFINE_OFFSET(rows, 6)
+#define TO_WIDEST(rows) DEFINE_OFFSET(rows, 4) DEFINE_OFFSET(rows, 5) DEFINE_OFFSET(rows, 6)
+TO_WIDEST(1) TO_WIDEST(2) TO_WIDEST(3) TO_WIDEST(4) DEFINE_OFFSET(5, 4) DEFINE_OFFSET(6, 4)
 #define WIDE(rows) {offset_##rows##x4, offset_##rows##x5, offset_##rows##x6}
+const offset_tile_kernel wide_tile[WIDE_ROWS][WIDE_VECTORS - TILE_VECTORS] = {
+    WIDE(1), WIDE(2), WIDE(3), WIDE(4), {offset_5x4}, {offset_6x4},
+};
 #else
-#define DEFINE_WIDE(rows) DEFINE_OFFSET(rows, 3) DEFINE_OFFSET(rows, 4)
-#define WIDE(rows) {offset_##rows##x3, offset_##rows##x4}
-#endif
-
-DEFINE_WIDE(1)
-DEFINE_WIDE(2)
-#if WIDE_ROWS == 4
-DEFINE_WIDE(3)
-DEFINE_WIDE(4)
-const offset_tile_kernel wide_tile[WIDE_ROWS][WIDE_VECTORS - TILE_VECTORS] = {WIDE(1), WIDE(2), WIDE(3), WIDE(4)};
-#else
-const offset_tile_kernel wide_tile[WIDE_ROWS][WIDE_VECTORS - TILE_VECTORS] = {WIDE(1), WIDE(2)};
+#define TO_WIDEST(rows) DEFINE_OFFSET(rows, 3) DEFINE_OFFSET(rows, 4)
+TO_WIDEST(1) TO_WIDEST(2) DEFINE_OFFSET(3, 3)
+const offset_tile_kernel wide_tile[WIDE_ROWS][WIDE_VECTORS - TILE_VECTORS] = {
+    {offset_1x3, offset_1x4}, {offset_2x3, offset_2x4}, {offset_3x3},
+};
 #endif

@@ -46,8 +46,16 @@ extern const offset_tile_kernel offset_tile[TILE_ROWS][TILE_VECTORS];
 extern const strided_tile_kernel strided_tile[TILE_ROWS][TILE_VECTORS];
 
 /* A tile of few rows has few sums, and each multiplication waits for the one before it: up to WIDE_ROWS rows there are
- * wider ones. Indexed by [rows - 1] and [vectors of columns - TILE_VECTORS - 1]. */
+ * wider ones, as wide as the registers allow. Indexed by [rows - 1] and [vectors of columns - TILE_VECTORS - 1]. */
 extern const offset_tile_kernel wide_tile[WIDE_ROWS][WIDE_VECTORS - TILE_VECTORS];
+
+/* The most vectors of columns of a tile of so many rows. */
+INLINE ptrdiff_t widest_tile(ptrdiff_t rows)
+{
+    if (WIDE_VECTORS == 6)
+        return rows <= 4 ? 6 : rows <= 6 ? 4 : rows <= WIDE_ROWS ? 3 : TILE_VECTORS;
+    return rows <= 2 ? 4 : rows <= WIDE_ROWS ? 3 : TILE_VECTORS;
+}
 
 INLINE offset_tile_kernel offset_kernel(ptrdiff_t rows, ptrdiff_t vectors)
 {
@@ -67,6 +75,7 @@ INLINE row_panels split_sets(ptrdiff_t sets, ptrdiff_t rows_of_set)
     ptrdiff_t count = ceil_div(sets, TILE_ROWS / rows_of_set);
     return (row_panels){count, count ? sets / count : 0, count ? sets % count : 0, rows_of_set};
 }
+INLINE ptrdiff_t tallest_panel(row_panels panels) { return panels.set * (panels.height + (panels.taller > 0)); }
 INLINE row_panels split_rows(ptrdiff_t rows) { return split_sets(rows, 1); }
 INLINE ptrdiff_t panel_begin(row_panels panels, ptrdiff_t panel)
 {

@@ -206,7 +206,8 @@ static status multiply_block(void *context, ptrdiff_t task)
     const ptrdiff_t unit_begin = units * part / cut->parts, unit_end = units * (part + 1) / cut->parts;
 
     column_block block;
-    const status prepared = prepare_columns(&cut->columns, task / cut->parts, unit_end - unit_begin, &block);
+    const status prepared = prepare_columns(&cut->columns, task / cut->parts, smaller(panels, unit_end - unit_begin),
+                                            &block);
     if (prepared != OK)
         return prepared;
     const ptrdiff_t buffer_pitch = block.buffer + LANES; /* off the powers of two */
@@ -289,7 +290,7 @@ status implicit_product(const implicit *product)
     const double work = (double)windows * (double)product->groups * (double)product->rows * (double)cut.depth;
     const int serial = work < SERIAL_WORK;
     const ptrdiff_t threads = serial ? 1 : get_num_threads();
-    cut_columns(product, cut.panels.count, threads, shift_memory, &cut.columns);
+    cut_columns(product, cut.panels, threads, shift_memory, &cut.columns);
     const ptrdiff_t blocks = cut.columns.blocks;
     cut.parts = blocks % threads == 0 || blocks > 2 * threads ? 1 : smaller(units, threads);
 

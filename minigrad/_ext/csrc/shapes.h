@@ -12,7 +12,16 @@ typedef enum { AUTOMATIC, DIRECT, WINOGRAD_2, WINOGRAD_4 } conv_algorithm;
 /* The kernel that computes a convolution of one phase, and the costs that were estimated for it: all 0 if there was
  * nothing to choose. */
 typedef struct {
-    enum { BY_PRODUCT, BY_DEPTHWISE, BY_WINOGRAD_2, BY_WINOGRAD_4, BY_DOTS, BY_PANELS, BY_WINOGRAD_PHASES } method;
+    enum {
+        BY_PRODUCT,
+        BY_DEPTHWISE,
+        BY_WINOGRAD_2,
+        BY_WINOGRAD_4,
+        BY_DOTS,
+        BY_PANELS,
+        BY_WINOGRAD_PHASES,
+        BY_TAPS,
+    } method;
     double direct, winograd_2, winograd_4;
 } conv_choice;
 

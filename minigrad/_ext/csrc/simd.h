@@ -12,25 +12,25 @@
 #define VECTOR_BYTES 64
 #define TILE_ROWS 14 /* 14 x 2 accumulators + 2 loaded vectors + 1 broadcast = 31 of 32 registers */
 #define TILE_VECTORS 2
-#define WIDE_ROWS 4 /* 4 x 6 + 6 + 1 = 31 */
+#define WIDE_ROWS 9 /* 4 x 6 + 6 + 1 = 31, 6 x 4 + 4 + 1 = 29, 9 x 3 + 3 + 1 = 31 */
 #define WIDE_VECTORS 6
 #elif defined(__AVX2__)
 #define VECTOR_BYTES 32
 #define TILE_ROWS 6 /* 6 x 2 + 2 + 1 = 15 of 16 registers */
 #define TILE_VECTORS 2
-#define WIDE_ROWS 2 /* 2 x 4 + 4 + 1 = 13 */
+#define WIDE_ROWS 3 /* 2 x 4 + 4 + 1 = 13, 3 x 3 + 3 + 1 = 13 */
 #define WIDE_VECTORS 4
 #elif defined(NEON_TILES)
 #define VECTOR_BYTES 16
 #define TILE_ROWS 8 /* 8 x 3 + 3 + 2 (four broadcast scalars each) = 29 of 32 registers */
 #define TILE_VECTORS 3
-#define WIDE_ROWS 4 /* 4 x 6 + 6 + 1 = 31 */
+#define WIDE_ROWS 6 /* 4 x 6 + 6 + 1 = 31, 6 x 4 + 4 + 2 = 30 */
 #define WIDE_VECTORS 6
 #else
 #define VECTOR_BYTES 16
 #define TILE_ROWS 6
 #define TILE_VECTORS 2
-#define WIDE_ROWS 2
+#define WIDE_ROWS 3
 #define WIDE_VECTORS 4
 #endif
 

@@ -8,6 +8,8 @@
 #define weight_product NAME(weight_product)
 #define weight_by_panels NAME(weight_by_panels)
 #define weight_by_dots NAME(weight_by_dots)
+#define weight_by_taps NAME(weight_by_taps)
+#define taps_take NAME(taps_take)
 #define dots_take NAME(dots_take)
 
 /* target[group * filters + filter, channel, tap] = sum over columns of cotangent[group, filter, column] * source[group,
@@ -22,12 +24,16 @@ typedef struct {
 /* Chooses among the algorithms below and Winograd's; none of their results depends on the number of threads. */
 status weight_product(const weight_gradient *gradient, const conv_shape *shape);
 
-/* Both for gradients and windows that are not empty. */
+/* All for gradients and windows that are not empty. */
 status weight_by_panels(const weight_gradient *gradient); /* an implicit matrix product, for any shape */
 status weight_by_dots(const weight_gradient *gradient);   /* inner products, for few products of many positions */
 
 /* Is the gradient small enough for inner products? */
 int dots_take(const weight_gradient *gradient);
+
+/* The same for convolutions of planes with few channels, tap by tap for all filters; and has it enough of these? */
+status weight_by_taps(const weight_gradient *gradient, const conv_shape *shape);
+int taps_take(const weight_gradient *gradient, const conv_shape *shape);
 
 /* Multiplications in all. */
 INLINE double weight_work(const weight_gradient *gradient)
