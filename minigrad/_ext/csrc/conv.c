@@ -3,6 +3,7 @@
 #include "channelwise.h"
 #include "depthwise.h"
 #include "implicit.h"
+#include "planewise.h"
 #include "scratch.h"
 #include "weight.h"
 #include "winograd.h"
@@ -81,6 +82,8 @@ static int depthwise_is_reported(const conv_shape *shape)
 
 status NAME(conv)(const conv_shape *shape, const void *x, const void *w, const void *bias, void *y)
 {
+    if (planewise_takes(shape, 0))
+        return depthwise_is_reported(shape) ? OK : planewise_conv(shape, x, w, bias, y);
     if (goes_channelwise(shape))
         return depthwise_is_reported(shape) ? OK : channelwise_conv(shape, x, w, bias, y);
     tap_list taps;
@@ -183,6 +186,8 @@ static int lists_spread_taps(const conv_shape *shape, tap_list *taps)
 
 status NAME(conv_input)(const conv_shape *shape, const void *g, const void *w, const void *bias, void *x)
 {
+    if (planewise_takes(shape, 1))
+        return depthwise_is_reported(shape) ? OK : planewise_input(shape, g, w, bias, x);
     if (goes_channelwise(shape))
         return depthwise_is_reported(shape) ? OK : channelwise_input(shape, g, w, bias, x);
     tap_list taps;
@@ -248,6 +253,8 @@ status NAME(conv_input)(const conv_shape *shape, const void *g, const void *w, c
 
 status NAME(conv_weight)(const conv_shape *shape, const void *x, const void *g, void *w)
 {
+    if (planewise_takes(shape, 0))
+        return depthwise_is_reported(shape) ? OK : planewise_weight(shape, x, g, w);
     if (channelwise_takes(shape))
         return depthwise_is_reported(shape) ? OK : channelwise_weight(shape, x, g, w);
     tap_list taps;

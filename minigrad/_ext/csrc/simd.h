@@ -4,7 +4,7 @@
 
 #include "real.h"
 
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
@@ -67,29 +67,56 @@ INLINE vec broadcast(real value)
     return value - zero_vector();
 } /* x - 0 is x for every x, so no instruction remains */
 
-/* The first `count` lanes, at most LANES, and zeros; nothing beyond them is read or written. */
+/* Only lanes `begin` .. `end` - 1, or the first `count`, of LANES: the others are loaded as zeros, and their memory is
+ * neither read nor written. */
 #if defined(__AVX512F__)
+typedef unsigned lane_set;
+INLINE lane_set first_lanes(ptrdiff_t count) { return (1u << larger(0, smaller(count, LANES))) - 1; }
 #if REAL_BYTES == 4
-INLINE vec load_masked(const real *from, unsigned lanes) { return (vec)_mm512_maskz_loadu_ps((__mmask16)lanes, from); }
-INLINE void store_masked(real *to, vec value, unsigned lanes)
+INLINE vec load_masked(const real *from, lane_set lanes) { return (vec)_mm512_maskz_loadu_ps((__mmask16)lanes, from); }
+INLINE void store_masked(real *to, vec value, lane_set lanes)
 {
     _mm512_mask_storeu_ps(to, (__mmask16)lanes, (__m512)value);
 }
 #else
-INLINE vec load_masked(const real *from, unsigned lanes) { return (vec)_mm512_maskz_loadu_pd((__mmask8)lanes, from); }
-INLINE void store_masked(real *to, vec value, unsigned lanes)
+INLINE vec load_masked(const real *from, lane_set lanes) { return (vec)_mm512_maskz_loadu_pd((__mmask8)lanes, from); }
+INLINE void store_masked(real *to, vec value, lane_set lanes)
 {
     _mm512_mask_storeu_pd(to, (__mmask8)lanes, (__m512d)value);
 }
 #endif
-INLINE unsigned first_lanes(ptrdiff_t count) { return (1u << larger(0, smaller(count, LANES))) - 1; }
-INLINE vec load_first(const real *from, ptrdiff_t count) { return load_masked(from, first_lanes(count)); }
+#elif defined(__AVX2__)
+typedef int_vec lane_set;
+INLINE lane_set first_lanes(ptrdiff_t count)
+{
+    static const lane_int eight_and_none[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    return load_ints(eight_and_none + 8 - larger(0, smaller(count, LANES)));
+}
+#if REAL_BYTES == 4
+INLINE vec load_masked(const real *from, lane_set lanes) { return (vec)_mm256_maskload_ps(from, (__m256i)lanes); }
+INLINE void store_masked(real *to, vec value, lane_set lanes)
+{
+    _mm256_maskstore_ps(to, (__m256i)lanes, (__m256)value);
+}
+#else
+INLINE vec load_masked(const real *from, lane_set lanes) { return (vec)_mm256_maskload_pd(from, (__m256i)lanes); }
+INLINE void store_masked(real *to, vec value, lane_set lanes)
+{
+    _mm256_maskstore_pd(to, (__m256i)lanes, (__m256d)value);
+}
+#endif
+#endif
+#if defined(__AVX2__)
+INLINE vec load_between(const real *from, ptrdiff_t begin, ptrdiff_t end)
+{
+    return load_masked(from, first_lanes(end) & ~first_lanes(begin));
+}
 INLINE void store_first(real *to, vec value, ptrdiff_t count) { store_masked(to, value, first_lanes(count)); }
 #else
-INLINE vec load_first(const real *from, ptrdiff_t count)
+INLINE vec load_between(const real *from, ptrdiff_t begin, ptrdiff_t end)
 {
     real part[LANES] = {0};
-    for (int lane = 0; lane < LANES && lane < count; lane++)
+    for (ptrdiff_t lane = larger(0, begin); lane < LANES && lane < end; lane++)
         part[lane] = from[lane];
     return load(part);
 }
@@ -101,6 +128,7 @@ INLINE void store_first(real *to, vec value, ptrdiff_t count)
         to[lane] = part[lane];
 }
 #endif
+INLINE vec load_first(const real *from, ptrdiff_t count) { return load_between(from, 0, count); }
 
 INLINE real sum_lanes(vec value)
 {
