@@ -218,22 +218,25 @@ def one_number(x: Array) -> Array:
     return asarray(x[(0,) * x.ndim]) if x.size > 1 and not any(x.strides) else packed(x)
 
 
-def batch_norm(x: Array, weight: Array | None, bias: Array | None, eps: float) -> tuple[Array, Array, Array]:
-    """Each channel of x brought to mean 0 and variance 1, scaled and shifted; and both moments."""
+def batch_norm(
+    x: Array, weight: Array | None, bias: Array | None, eps: float, relu: bool = False
+) -> tuple[Array, Array, Array]:
+    """Each channel of x brought to mean 0 and variance 1, scaled and shifted, negative results then set to 0 if asked; and both moments."""
     if fits(x):
-        moved: tuple[Array, Array, Array] = compiled.batch_norm(packed(x), pack(weight), pack(bias), eps)
-        return moved
-    return fused.batch_norm(x, weight, bias, eps)
+        y, mean, var = compiled.batch_norm(packed(x), pack(weight), pack(bias), eps)
+        return unary("relu", y) if relu else y, mean, var
+    return fused.batch_norm(x, weight, bias, eps, relu)
 
 
 def batch_norm_input(
-    g: Array, x: Array, weight: Array | None, mean: Array, var: Array, eps: float
+    g: Array, x: Array, weight: Array | None, mean: Array, var: Array, eps: float, rectified: Array | None = None
 ) -> tuple[Array, Array, Array]:
-    """The gradients of batch_norm with respect to x, weight and bias."""
+    """The gradients of batch_norm with respect to x, weight and bias; `rectified` is what it gave with relu."""
     if fits(x):
+        g = g if rectified is None else binary("relu_input", g, rectified)
         found: tuple[Array, Array, Array] = compiled.batch_norm_input(packed(g), packed(x), pack(weight), mean, var, eps)
         return found
-    return fused.batch_norm_input(g, x, weight, mean, var, eps)
+    return fused.batch_norm_input(g, x, weight, mean, var, eps, rectified)
 
 
 def group_norm(
@@ -280,11 +283,12 @@ def row_norm_input(
     return fused.row_norm_input(g, x, weight, mean, var, ndim, centred, eps)
 
 
-def scale_channels(x: Array, scale: Array, shift: Array | None) -> Array:
-    """x (N, C, *) times scale (C) plus shift (C)."""
+def scale_channels(x: Array, scale: Array, shift: Array | None, relu: bool = False) -> Array:
+    """x (N, C, *) times scale (C) plus shift (C), negative results then set to 0 if asked."""
     if fits(x):
-        return compiled.scale_channels(packed(x), packed(scale), pack(shift))
-    return fused.scale_channels(x, scale, shift)
+        y = compiled.scale_channels(packed(x), packed(scale), pack(shift))
+        return unary("relu", y) if relu else y
+    return fused.scale_channels(x, scale, shift, relu)
 
 
 def softmax(x: Array, axis: int, logarithm: bool) -> Array:

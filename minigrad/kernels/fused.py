@@ -44,16 +44,23 @@ def standardised_input(g: Array, x: Array, mean: Array, var: Array, axes: tuple[
     return (away - sum_wide(g, axes) / count if centred else away) * scale
 
 
-def batch_norm(x: Array, weight: Array | None, bias: Array | None, eps: float) -> Moments:
-    """Each channel of x (N, C, *) brought to mean 0 and variance 1, times weight (C) plus bias (C); and both moments (C)."""
+def batch_norm(x: Array, weight: Array | None, bias: Array | None, eps: float, relu: bool = False) -> Moments:
+    """Each channel of x (N, C, *) brought to mean 0 and variance 1, times weight (C) plus bias (C); and both moments (C).
+
+    relu: what is negative then becomes 0.
+    """
     hat, mean, var = standardised(x, (0, *range(2, x.ndim)), eps)
     y = hat if weight is None else hat * along_channels(weight, x.ndim)
     y = y if bias is None else y + along_channels(bias, x.ndim)
+    y = unary("relu", y) if relu else y
     return y.astype(x.dtype), mean.astype(x.dtype).reshape(-1), var.astype(x.dtype).reshape(-1)
 
 
-def batch_norm_input(g: Array, x: Array, weight: Array | None, mean: Array, var: Array, eps: float) -> Moments:
-    """The gradients of batch_norm with respect to x, weight and bias."""
+def batch_norm_input(
+    g: Array, x: Array, weight: Array | None, mean: Array, var: Array, eps: float, rectified: Array | None = None
+) -> Moments:
+    """The gradients of batch_norm with respect to x, weight and bias; `rectified` is what it gave with relu."""
+    g = g if rectified is None else binary("relu_input", g, rectified)
     axes = (0, *range(2, x.ndim))
     mean, var = along_channels(mean, x.ndim), along_channels(var, x.ndim)
     weighted = g if weight is None else g * along_channels(weight, x.ndim)
@@ -106,10 +113,11 @@ def row_norm_input(
     return dx.astype(x.dtype), dw.astype(x.dtype), db.astype(x.dtype)
 
 
-def scale_channels(x: Array, scale: Array, shift: Array | None) -> Array:
-    """x (N, C, *) times scale (C) plus shift (C)."""
+def scale_channels(x: Array, scale: Array, shift: Array | None, relu: bool = False) -> Array:
+    """x (N, C, *) times scale (C) plus shift (C); what is negative then becomes 0 if asked."""
     y = x * along_channels(scale, x.ndim)
-    return y if shift is None else y + along_channels(shift, x.ndim)
+    y = y if shift is None else y + along_channels(shift, x.ndim)
+    return unary("relu", y) if relu else y
 
 
 # --- softmax ----------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from minigrad.core.tensor import Tensor
 from minigrad.nn import functional as F
 from minigrad.nn import init
+from minigrad.nn.functional.norm import normalised_batch
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
 from minigrad.ops.creation import empty, ones, tensor, zeros
@@ -106,10 +107,14 @@ class _BatchNorm(_RunningNorm):
         return momentum
 
     def forward(self, input: Tensor) -> Tensor:
+        return self.normalised(input, False)
+
+    def normalised(self, input: Tensor, rectified: bool) -> Tensor:
+        """What a call gives, or ReLU of that."""
         self.check_input(input)
         momentum = self.count_batch()
         use_running = self.track_running_stats or not self.training
-        return F.batch_norm(
+        return normalised_batch(
             input,
             self.running_mean if use_running else None,
             self.running_var if use_running else None,
@@ -118,6 +123,7 @@ class _BatchNorm(_RunningNorm):
             self.training or (self.running_mean is None and self.running_var is None),
             momentum,
             self.eps,
+            rectified,
         )
 
 

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from ..core.primitive import primitive
 from ..core.tensor import make_tensor
 from ..kernels import of
+from .activation import relu, relu_input
 from .arithmetic import rsqrt
 from .reduce import mean
 from .reduce import sum as total
@@ -65,6 +68,23 @@ def batch_norm(input, weight=None, bias=None, /, eps=1e-5):
 def _(g, input, weight, aux, eps):
     mean, var = aux
     found = of(g.array).batch_norm_input(g.array, input.array, array_of(weight), mean.array, var.array, eps)
+    return tensors(*found)
+
+
+def batch_norm_relu_of_operations(input, weight, bias, eps):
+    return relu(batch_norm_of_operations(input, weight, bias, eps))
+
+
+@primitive(method=False, aux=2, tied=True, equals=batch_norm_relu_of_operations)
+def batch_norm_relu(input, weight=None, bias=None, /, eps=1e-5):
+    """relu(batch_norm(input, weight, bias)) without the array between; with both moments (C)."""
+    return of(input).batch_norm(input, weight, bias, eps, True)
+
+
+@batch_norm_relu.vjp("input", "weight", "bias")
+def _(g, out, input, weight, aux, eps):
+    mean, var = aux
+    found = of(g.array).batch_norm_input(g.array, input.array, array_of(weight), mean.array, var.array, eps, out.array)
     return tensors(*found)
 
 
@@ -133,6 +153,27 @@ def _(g):
     return total(g, (0, *range(2, g.ndim)))
 
 
+@primitive(method=False, tied=True)
+def scale_channels_relu(input, scale, shift=None, /):
+    """relu(scale_channels(input, scale, shift)) without the array between."""
+    return of(input).scale_channels(input, scale, shift, True)
+
+
+@scale_channels_relu.vjp("input")
+def _(g, out, scale):
+    return scale_channels(relu_input(g, out), scale)
+
+
+@scale_channels_relu.vjp("scale")
+def _(g, out, input):
+    return total(relu_input(g, out) * input, (0, *range(2, g.ndim)))
+
+
+@scale_channels_relu.vjp("shift")
+def _(g, out):
+    return total(relu_input(g, out), (0, *range(2, g.ndim)))
+
+
 # --- how tests draw arguments -----------------------------------------------------------------------------------------
 
 
@@ -145,6 +186,19 @@ def vectors_to_test(draw, shape):
 def _(draw):
     shape = draw.choice((3, 2), (2, 3, 4), (2, 1, 3, 2), (1, 2, 2, 1, 3))
     return (draw.array(shape), *vectors_to_test(draw, shape[1:2])), {"eps": 0.1}
+
+
+def away_from_kinks(draw, shape):
+    """Arguments whose results are no nearer to 0 than about 0.1: half of the numbers lie around 1, the others around -1."""
+    signs = np.where(np.arange(math.prod(shape)).reshape(shape) % 2, draw.choice(-1.0, 1.0), draw.choice(1.0, -1.0))
+    scale = draw.array(shape[1:2], 0.5, 2.0) * draw.choice(1.0, -1.0)
+    return (draw.array(shape, 0.8, 1.2) * signs).astype(draw.dtype), scale, draw.choice(None, draw.array(shape[1:2], -0.1, 0.1))
+
+
+@batch_norm_relu.cases
+def _(draw):
+    input, weight, bias = away_from_kinks(draw, draw.choice((4, 3), (2, 3, 4), (2, 1, 3, 2), (1, 3, 2, 1, 4)))
+    return (input, draw.choice(None, weight), bias), {"eps": 0.1}
 
 
 @group_norm.cases
@@ -164,3 +218,8 @@ def _(draw):
 def _(draw):
     shape = draw.choice((3, 2), (2, 3, 4), (2, 1, 3, 2))
     return (draw.array(shape), draw.array(shape[1:2]), draw.choice(None, draw.array(shape[1:2]))), {}
+
+
+@scale_channels_relu.cases
+def _(draw):
+    return away_from_kinks(draw, draw.choice((3, 2), (2, 3, 4), (2, 1, 3, 2))), {}

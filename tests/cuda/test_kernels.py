@@ -177,6 +177,8 @@ def test_normalisation(cuda: Any) -> None:
         expected = fused.batch_norm(x, weight, bias, eps)
         run(cuda, "batch_norm", x, weight, bias, eps)
         run(cuda, "batch_norm_input", g, x, weight, *expected[1:], eps)
+        run(cuda, "batch_norm", x, weight, bias, eps, True)
+        run(cuda, "batch_norm_input", g, x, weight, *expected[1:], eps, fused.batch_norm(x, weight, bias, eps, True)[0])
         expected = fused.group_norm(x, weight, bias, groups, eps)
         run(cuda, "group_norm", x, weight, bias, groups, eps)
         run(cuda, "group_norm_input", g, x, weight, *expected[1:], groups, eps)
@@ -192,6 +194,7 @@ def test_normalisation(cuda: Any) -> None:
         scale = numbers(draw, kind, shape[1])
         run(cuda, "scale_channels", x, scale, None)
         run(cuda, "scale_channels", x, scale, scale)
+        run(cuda, "scale_channels", x, scale, scale, True)
 
     check()
 

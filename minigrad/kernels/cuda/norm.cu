@@ -98,6 +98,10 @@ extern "C" __global__ void parameter_columns(const T* g, const T* x, const T* me
 #define PART(total) \
     const int channel = blockIdx.x, first = (int)((int64)(total) * blockIdx.y / gridDim.y), last = (int)((int64)(total) * (blockIdx.y + 1) / gridDim.y)
 #define PLACE(i) (((int64)((i) / inner) * channels + channel) * inner + (i) % inner)
+#define RECTIFIED(value) (relu ? rectified(value) : (value))
+#define SLOPE(i) (rectifier && wide(rectifier[PLACE(i)]) <= 0 ? (A)0 : wide(g[PLACE(i)]))  // `rectifier`: the output of the ReLU behind it, if there is one
+
+__device__ __forceinline__ A rectified(A x) { return x < 0 ? (A)0 : x; }  // a NaN stays one
 
 extern "C" __global__ void batch_moments(const T* x, A* parts, int outer, int channels, int inner) {
     __shared__ A slots[32];
@@ -116,7 +120,7 @@ extern "C" __global__ void batch_moments(const T* x, A* parts, int outer, int ch
     }
 }
 
-extern "C" __global__ void batch_norm(const T* x, const A* parts, const T* weight, const T* bias, T* y, T* means, T* variances, int outer, int channels, int inner, int splits, double eps) {
+extern "C" __global__ void batch_norm(const T* x, const A* parts, const T* weight, const T* bias, T* y, T* means, T* variances, int outer, int channels, int inner, int splits, int relu, double eps) {
     const int total = outer * inner;
     PART(total);
     A mean = 0, squares = 0;
@@ -128,20 +132,20 @@ extern "C" __global__ void batch_norm(const T* x, const A* parts, const T* weigh
         squares += parts[(channel * splits + s) * 2 + 1] + away * away * ((A)before * size / (before + size));
     }
     const A variance = squares / total, scale = SCALE(weight, channel) / sqrt(variance + (A)eps), shift = SHIFT(bias, channel);
-    for (int i = first + threadIdx.x; i < last; i += blockDim.x) y[PLACE(i)] = narrow((wide(x[PLACE(i)]) - mean) * scale + shift);
+    for (int i = first + threadIdx.x; i < last; i += blockDim.x) y[PLACE(i)] = narrow(RECTIFIED((wide(x[PLACE(i)]) - mean) * scale + shift));
     if (threadIdx.x == 0 && blockIdx.y == 0) {
         means[channel] = narrow(mean);
         variances[channel] = narrow(variance);
     }
 }
 
-extern "C" __global__ void batch_slopes(const T* g, const T* x, const T* means, const T* variances, A* parts, int outer, int channels, int inner, double eps) {
+extern "C" __global__ void batch_slopes(const T* g, const T* rectifier, const T* x, const T* means, const T* variances, A* parts, int outer, int channels, int inner, double eps) {
     __shared__ A slots[32];
     PART(outer * inner);
     const A mean = wide(means[channel]), scale = 1 / sqrt(wide(variances[channel]) + (A)eps);
     A product = 0, sum = 0;
     for (int i = first + threadIdx.x; i < last; i += blockDim.x) {
-        const A slope = wide(g[PLACE(i)]);
+        const A slope = SLOPE(i);
         sum += slope;
         product += slope * (wide(x[PLACE(i)]) - mean) * scale;
     }
@@ -153,7 +157,7 @@ extern "C" __global__ void batch_slopes(const T* g, const T* x, const T* means, 
     }
 }
 
-extern "C" __global__ void batch_norm_input(const T* g, const T* x, const T* weight, const T* means, const T* variances, const A* parts, T* dx, T* dw, T* db, int outer, int channels, int inner, int splits, double eps) {
+extern "C" __global__ void batch_norm_input(const T* g, const T* rectifier, const T* x, const T* weight, const T* means, const T* variances, const A* parts, T* dx, T* dw, T* db, int outer, int channels, int inner, int splits, double eps) {
     const int total = outer * inner;
     PART(total);
     A product = 0, sum = 0;
@@ -164,7 +168,7 @@ extern "C" __global__ void batch_norm_input(const T* g, const T* x, const T* wei
     const A mean = wide(means[channel]), scale = 1 / sqrt(wide(variances[channel]) + (A)eps), factor = SCALE(weight, channel) * scale;
     for (int i = first + threadIdx.x; i < last; i += blockDim.x) {
         const A hat = (wide(x[PLACE(i)]) - mean) * scale;
-        dx[PLACE(i)] = narrow((wide(g[PLACE(i)]) - sum / total - hat * product / total) * factor);
+        dx[PLACE(i)] = narrow((SLOPE(i) - sum / total - hat * product / total) * factor);
     }
     if (threadIdx.x == 0 && blockIdx.y == 0) {
         dw[channel] = narrow(product);
@@ -172,9 +176,9 @@ extern "C" __global__ void batch_norm_input(const T* g, const T* x, const T* wei
     }
 }
 
-extern "C" __global__ void scale_channels(const T* x, const T* scale, const T* shift, T* y, int size, int channels, int inner) {
+extern "C" __global__ void scale_channels(const T* x, const T* scale, const T* shift, T* y, int size, int channels, int inner, int relu) {
     EACH(i, size) {
         const int c = i / inner % channels;
-        y[i] = narrow(wide(x[i]) * wide(scale[c]) + SHIFT(shift, c));
+        y[i] = narrow(RECTIFIED(wide(x[i]) * wide(scale[c]) + SHIFT(shift, c)));
     }
 }

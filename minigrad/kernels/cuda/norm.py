@@ -168,10 +168,12 @@ def batch_grid(x: Array) -> tuple[Ints, int, list[int]]:
     return (channels, splits), block_for(min(outer * inner, THREADS)), [outer, channels, inner]
 
 
-def batch_norm(x: Array, weight: Array | None, bias: Array | None, eps: float) -> tuple[Array, Array, Array]:
-    """Each channel of x brought to mean 0 and variance 1, scaled and shifted; and both moments."""
+def batch_norm(
+    x: Array, weight: Array | None, bias: Array | None, eps: float, relu: bool = False
+) -> tuple[Array, Array, Array]:
+    """Each channel of x brought to mean 0 and variance 1, scaled and shifted, negative results then set to 0 if asked; and both moments."""
     if not fits(x):
-        return reference.batch_norm(x, weight, bias, eps)
+        return reference.batch_norm(x, weight, bias, eps, relu)
     x = packed(x)
     grid, threads, lengths = batch_grid(x)
     parts = empty(x, (prod(grid) * 2,), WIDE[x.dtype.name])
@@ -192,22 +194,23 @@ def batch_norm(x: Array, weight: Array | None, bias: Array | None, eps: float) -
         var,
         *lengths,
         grid[1],
+        relu,
         float(eps),
     )
     return out, mean, var
 
 
 def batch_norm_input(
-    g: Array, x: Array, weight: Array | None, mean: Array, var: Array, eps: float
+    g: Array, x: Array, weight: Array | None, mean: Array, var: Array, eps: float, rectified: Array | None = None
 ) -> tuple[Array, Array, Array]:
-    """The gradients of batch_norm with respect to x, weight and bias."""
+    """The gradients of batch_norm with respect to x, weight and bias; `rectified` is what it gave with relu."""
     if not fits(x):
-        return reference.batch_norm_input(g, x, weight, mean, var, eps)
-    g, x, mean, var = packed(g), packed(x), packed(mean), packed(var)
+        return reference.batch_norm_input(g, x, weight, mean, var, eps, rectified)
+    g, x, mean, var, rectified = packed(g), packed(x), packed(mean), packed(var), pack(rectified)
     grid, threads, lengths = batch_grid(x)
     parts = empty(x, (prod(grid) * 2,), WIDE[x.dtype.name])
     dx, dw, db = empty(x, x.shape), empty(x, (grid[0],)), empty(x, (grid[0],))
-    start("norm", "batch_slopes", x.dtype, grid, threads, g, x, mean, var, parts, *lengths, float(eps))
+    start("norm", "batch_slopes", x.dtype, grid, threads, g, rectified, x, mean, var, parts, *lengths, float(eps))
     start(
         "norm",
         "batch_norm_input",
@@ -215,6 +218,7 @@ def batch_norm_input(
         grid,
         threads,
         g,
+        rectified,
         x,
         pack(weight),
         mean,
@@ -230,10 +234,10 @@ def batch_norm_input(
     return dx, dw, db
 
 
-def scale_channels(x: Array, scale: Array, shift: Array | None) -> Array:
-    """x (N, C, *) times scale (C) plus shift (C)."""
+def scale_channels(x: Array, scale: Array, shift: Array | None, relu: bool = False) -> Array:
+    """x (N, C, *) times scale (C) plus shift (C), negative results then set to 0 if asked."""
     if not fits(x):
-        return reference.scale_channels(x, scale, shift)
+        return reference.scale_channels(x, scale, shift, relu)
     out = empty(x, x.shape)
     each(
         "norm",
@@ -247,5 +251,6 @@ def scale_channels(x: Array, scale: Array, shift: Array | None) -> Array:
         x.size,
         x.shape[1],
         prod(x.shape[2:]),
+        relu,
     )
     return out

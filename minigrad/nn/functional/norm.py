@@ -99,13 +99,28 @@ def batch_norm(
     tensor([[-1.0000],
             [ 1.0000]])
     """
+    return normalised_batch(input, running_mean, running_var, weight, bias, training, momentum, eps, False)
+
+
+def normalised_batch(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+    rectified: bool,
+) -> Tensor:
+    """What batch_norm gives, or relu of that: both at once write and read one array less."""
     if input.ndim < 2 and input.numel():
         raise ValueError(f"batch_norm: expected input (N, C, *), got shape {tuple(input.shape)}")
     if input.numel() == 0:
         return input.clone() if weight is None else input * weight.reshape(-1)[0]
     if input.dtype == "float16":
-        out = batch_norm(_single(input), running_mean, running_var, _single(weight), _single(bias), training, momentum, eps)
-        return out.half()  # type: ignore[no-any-return]
+        statistics = running_mean, running_var, _single(weight), _single(bias)
+        return normalised_batch(_single(input), *statistics, training, momentum, eps, rectified).half()  # type: ignore[no-any-return]
     channels = input.shape[1]
     _check_channels("batch_norm", channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     if eps < 0 or (training and eps == 0):
@@ -115,11 +130,13 @@ def batch_norm(
         if running_mean is None or running_var is None:
             raise RuntimeError("batch_norm: Expected running_mean and running_var to be defined when training=False")
         scale, shift = _scale_and_shift(running_mean, running_var, weight, bias, eps)
-        return normalization.scale_channels(input, scale, shift)  # type: ignore[no-any-return]
+        scaled = normalization.scale_channels_relu if rectified else normalization.scale_channels
+        return scaled(input, scale, shift)  # type: ignore[no-any-return]
     count = input.numel() // channels if channels else 0
     if count == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {tuple(input.shape)}")
-    output, mean, var = normalization.batch_norm(input, _vector(weight), _vector(bias), eps)
+    normalised = normalization.batch_norm_relu if rectified else normalization.batch_norm
+    output, mean, var = normalised(input, _vector(weight), _vector(bias), eps)
     with no_grad():
         update_running(running_mean, mean, momentum)
         update_running(running_var, var * (count / max(count - 1, 1)), momentum)
