@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -398,3 +399,30 @@ def test_gradients_are_unscaled_in_one_launch(cuda: Any) -> None:
             )
             for a, b in zip(copies, arrays, strict=True):
                 np.testing.assert_array_equal(driver.to_host(a), b)
+
+
+def test_many_arrays_take_few_launches(cuda: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    update = sys.modules["minigrad.kernels.cuda.update"]
+
+    assert update.rows_at_once(1, 2) == update.MOST_ROWS
+    for arguments in (1, 4, 20, 100):  # of a row: pointers, its first block and its size
+        assert update.rows_at_once(arguments, 9) * (8 * arguments + 8) + 9 * 8 <= update.MOST_BYTES
+    monkeypatch.setattr(update, "MOST_ROWS", 6)  # kernels of many rows take g++ a while
+    generator = np.random.default_rng(0)
+    for kinds in (("float32",), ("float32", "float64", "float16")):
+        arrays = [generator.integers(-8, 9, 1 + i % 7 * 400).astype(kinds[i % len(kinds)]) for i in range(15)]
+        arrays += [generator.integers(-8, 9, (4, 6)).astype("float32").T, np.zeros((0, 3), "float32")]
+        for name, number in (("total_of_squares", None), ("scale", np.asarray(0.25)), ("unscale", np.asarray(0.5, "float32"))):
+            copies = [there(x) for x in arrays]
+            kernel = {"total_of_squares": "squares"}.get(name, name)
+            before = standin.counts.kernels.get(kernel, 0)
+            found = getattr(cuda, name)(copies, *[there(a) for a in (number,) if a is not None])
+            assert standin.counts.kernels.get(kernel, 0) == before + 3 or "simulated" not in driver.cupy().__version__
+            if number is None:
+                assert float(found) == reference.sum_of_squares(arrays)
+            else:
+                for a, b in zip(copies, arrays, strict=True):
+                    np.testing.assert_array_equal(driver.to_host(a), b * number.astype(b.dtype))
+    huge = np.array([3e30, 4e30], "float32")
+    assert float(cuda.total_of_squares([there(huge)])) == pytest.approx(25e60)
+    assert float(cuda.total_of_squares([there(np.zeros(0, "float32"))])) == 0.0

@@ -23,7 +23,7 @@ from typing import Any
 
 from minigrad.kernels import formula
 from minigrad.kernels.cuda import launch
-from minigrad.kernels.cuda.update import unscale_written_out, written_out
+from minigrad.kernels.cuda.update import PASSES, pass_written_out, written_out
 
 ARCHITECTURES = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120")
 FILES = sorted([path.stem for path in launch.SOURCES.glob("*.cu")])
@@ -120,12 +120,12 @@ def share_of_multiply_adds(disassembler: str, code: bytes, kernel: str) -> float
 
 
 def sources() -> dict[str, str]:
-    """The texts that are compiled: each file, the formula of an optimiser, and how gradients are unscaled."""
+    """The texts that are compiled: each file, the formula of an optimiser, and the passes over all gradients."""
     texts = {name: launch.source(name) for name in FILES}
     notes, results = formula.noted(lambda p, g, m: (p - 0.1 * (0.9 * m + g), 0.9 * m + g), 3)
     common = (launch.SOURCES / "common.h").read_text()
     texts["formula"] = common + written_out(3, tuple(notes.steps), results, len(notes.constants), 40)
-    texts["unscale"] = common + unscale_written_out(40)
+    texts |= {name: common + pass_written_out(name, 40) for name in PASSES}
     return texts
 
 

@@ -183,6 +183,8 @@ class Kernel:
             raise SimulationError(
                 f"{self.name}: more than 48 KiB of dynamic shared memory need an attribute of the kernel"
             )
+        if sum([parameter.size for parameter in self.parameters]) > 4096:
+            raise SimulationError(f"{self.name}: more than 4096 bytes of arguments, which only CUDA 12.1 and later take")
         if len(arguments) != len(self.parameters):
             raise TypeError(f"{self.name}: expected {len(self.parameters)} arguments, got {len(arguments)}")
         guarded: dict[Any, Guarded] = {}

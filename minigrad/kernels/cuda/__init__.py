@@ -40,6 +40,7 @@ from .softmax import cross_entropy as cross_entropy
 from .softmax import cross_entropy_input as cross_entropy_input
 from .softmax import softmax as softmax
 from .softmax import softmax_input as softmax_input
+from .update import scale as scale
 from .update import sum_of_squares as sum_of_squares
 from .update import total_of_squares as total_of_squares
 from .update import unscale as unscale

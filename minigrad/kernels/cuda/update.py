@@ -19,7 +19,8 @@ STEPS = {
     "less": "(A)({0} < {1})", "greater": "(A)({0} > {1})", "equal": "(A)({0} == {1})", "sqrt": "sqrt({0})", "absolute": "fabs({0})",
     "sign": "({0} != {0} ? {0} : (A)(({0} > 0) - ({0} < 0)))", "copy": "{0}", "where": "({0} != 0 ? {1} : {2})",
 }  # fmt: skip
-MOST_POINTERS = 256  # of a launch: the arguments of a kernel have 4 KiB
+MOST_ROWS = 64  # of a launch, each block of which looks for its row among them
+MOST_BYTES = 4096  # of the arguments of a kernel, before CUDA 12.1 and on older GPUs
 EACH_BLOCK = 1024  # elements
 
 
@@ -58,29 +59,33 @@ def written_out(arguments: int, steps: tuple[formulas.Step, ...], results: Ints,
     return "\n".join([*lines, "}", "}"])
 
 
-UNSCALE = (
-    "__shared__ A slots[32];",
-    "const A factor = (A)*inverse;",
-    "A bad = 0;",
-    EACH_OF_BLOCK,
-    "const A value = wide(x0[i]);",
-    "if (value - value != 0) bad = 1;",
-    "x0[i] = narrow(value * factor);",
-    "}",
-    "bad = block_max(bad, slots);",
-    "if (threadIdx.x == 0) found[blockIdx.x] = (float)bad;",
-    "}",
-)
+# What is done with all arrays of a launch beside formulas: further parameters, and the rest of the kernel. Sums of squares are made in float64, since
+# the square of a float32 above 1.8e19 is no float32.
+PASSES = {
+    "unscale": (
+        ("const float* inverse", "float* found"),
+        ("__shared__ A slots[32];", "const A factor = (A)*inverse;", "A bad = 0;", EACH_OF_BLOCK, "const A value = wide(x0[i]);",
+         "if (value - value != 0) bad = 1;", "x0[i] = narrow(value * factor);", "}", "bad = block_max(bad, slots);",
+         "if (threadIdx.x == 0) found[blockIdx.x] = (float)bad;", "}"),
+    ),
+    "scale": (("const double* number",), ("const A factor = (A)*number;", EACH_OF_BLOCK, "x0[i] = narrow(wide(x0[i]) * factor);", "}", "}")),
+    "squares": (
+        ("double* parts",),
+        ("__shared__ double slots[32];", "double sum = 0;", EACH_OF_BLOCK, "const double value = wide(x0[i]);", "sum += value * value;", "}",
+         "sum = block_sum(sum, slots);", "if (threadIdx.x == 0) parts[blockIdx.x] = sum;", "}"),
+    ),
+}  # fmt: skip
 
 
-def unscale_written_out(rows: int) -> str:
-    """The kernel that unscales so many arrays, and notes for each block whether an element was infinite or NaN."""
-    return "\n".join([*by_rows("unscale", 1, 1, rows, ["const float* inverse", "float* found"]), *UNSCALE])
+def pass_written_out(name: str, rows: int) -> str:
+    """The kernel that does this with so many arrays."""
+    parameters, body = PASSES[name]
+    return "\n".join([*by_rows(name, 1, int(name != "squares"), rows, [*parameters]), *body])
 
 
 @lru_cache(maxsize=256)
-def unscaling(kind: str, rows: int) -> Any:
-    return module((SOURCES / "common.h").read_text() + unscale_written_out(rows), kind).get_function("unscale")
+def passing(name: str, kind: str, rows: int) -> Any:
+    return module((SOURCES / "common.h").read_text() + pass_written_out(name, rows), kind).get_function(name)
 
 
 @lru_cache(maxsize=256)
@@ -89,6 +94,11 @@ def updating(
 ) -> Any:
     text = (SOURCES / "common.h").read_text() + written_out(arguments, steps, results, constants, rows)
     return module(text, kind).get_function("update")
+
+
+def rows_at_once(arguments: int, others: int) -> int:
+    """How many rows of so many arrays a launch takes, with other arguments of 8 bytes."""
+    return max(1, min(MOST_ROWS, (MOST_BYTES - 8 * others) // (8 * arguments + 8)))
 
 
 def blocks_of(sizes: list[int]) -> tuple[int, list[int]]:
@@ -110,7 +120,7 @@ def update(formula: Any, rows: list[tuple[Array, ...]]) -> None:
         elif row[0].size:
             reference.update(formula, (row,))
     for kind, alike in waiting.items():
-        at_once = max(1, MOST_POINTERS // arguments)
+        at_once = rows_at_once(arguments, len(notes.constants))
         for i in range(0, len(alike), at_once):
             some = alike[i : i + at_once]
             blocks, places = blocks_of([row[0].size for row in some])
@@ -119,30 +129,51 @@ def update(formula: Any, rows: list[tuple[Array, ...]]) -> None:
             run((blocks,), (THREADS,), tuple([argument(v) for v in values]))
 
 
-def unscale(arrays: list[Array], inverse: Array) -> Array:
-    """Multiplies arrays by a number without axes, in place; gives 1 if one had an element that is infinite or NaN, else 0, as float32 on the device."""
+def pass_over(name: str, arrays: Sequence[Array], *numbers: Array, gives: str = "") -> list[Array]:
+    """Starts one of the passes over contiguous arrays, a launch for many of one dtype; gives what each block found, of the dtype `gives`."""
     waiting: dict[str, list[Array]] = {}
     found = []
     for x in arrays:
-        if fits(x) and x.flags.c_contiguous:
-            waiting.setdefault(x.dtype.name, []).append(x)
-        elif x.size:
-            found.append(reference.unscale([x], inverse).reshape(1))
+        waiting.setdefault(x.dtype.name, []).append(x)
     for kind, alike in waiting.items():
-        for i in range(0, len(alike), MOST_POINTERS):
-            some = alike[i : i + MOST_POINTERS]
+        at_once = rows_at_once(1, 2)
+        for i in range(0, len(alike), at_once):
+            some = alike[i : i + at_once]
             blocks, places = blocks_of([x.size for x in some])
-            found.append(empty(some[0], (blocks,), "float32"))
-            values = [*some, *places, inverse, found[-1]]
-            unscaling(kind, len(some))((blocks,), (THREADS,), tuple([argument(v) for v in values]))
+            results = [empty(some[0], (blocks,), gives)] if gives else []
+            values = [*some, *places, *numbers, *results]
+            passing(name, kind, len(some))((blocks,), (THREADS,), tuple([argument(v) for v in values]))
+            found += results
+    return found
+
+
+def changeable(x: Array) -> bool:
+    """Can a pass write into this array?"""
+    return bool(fits(x) and x.flags.c_contiguous)
+
+
+def unscale(arrays: list[Array], inverse: Array) -> Array:
+    """Multiplies arrays by a number without axes, in place; gives 1 if one had an element that is infinite or NaN, else 0, as float32 on the device."""
+    found = pass_over("unscale", [x for x in arrays if changeable(x)], inverse, gives="float32")
+    found += [reference.unscale([x], inverse).reshape(1) for x in arrays if x.size and not changeable(x)]
     m = xp(inverse)
     return (m.concatenate(found) if len(found) > 1 else found[0]).max() if found else m.zeros((), "float32")
+
+
+def scale(arrays: Sequence[Array], number: Array) -> None:
+    """Multiplies arrays by a number without axes, in place."""
+    pass_over("scale", [x for x in arrays if changeable(x)], number.astype("float64"))
+    for x in arrays:
+        if not changeable(x):
+            x *= number.astype(x.dtype)
 
 
 def total_of_squares(arrays: Sequence[Array]) -> Array:
     """The sum of the squares of all elements, in float64, on the device."""
     m = xp(arrays[0])
-    return m.stack([m.square(x.astype("float64")).sum() for x in arrays]).sum()
+    found = pass_over("squares", [packed(x) for x in arrays if fits(x)], gives="float64")
+    found += [m.square(x.astype("float64")).sum().reshape(1) for x in arrays if x.size and not fits(x)]
+    return (m.concatenate(found) if len(found) > 1 else found[0]).sum() if found else m.zeros(())
 
 
 def sum_of_squares(arrays: Sequence[Array]) -> float:

@@ -86,8 +86,9 @@ def clip_grads_with_norm_(
     """
     if not is_host(total_norm.array):
         scale = (float(max_norm) / (total_norm.array + 1e-6)).clip(None, 1.0)
-        for one in dict.fromkeys(_gradients(parameters)):
-            one.array *= scale.astype(one.dtype)
+        gradients = list(dict.fromkeys(_gradients(parameters)))
+        kernels.of(total_norm.array).scale([one.array for one in gradients], scale)
+        for one in gradients:
             one.written()
         return
     factor = float(max_norm) / (float(total_norm) + 1e-6)
