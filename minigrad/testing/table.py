@@ -19,7 +19,7 @@ from typing import Any
 KERNELS = ("reference", "compiled")
 COLUMNS = {"vjp": "gradient", "vjp of vjp": "second_derivative", "exact": "adjoint"}
 FILE = Path("docs/operations.md")
-HOLDS, BROKEN, NONE = "yes", "NO", "-"
+HOLDS, BROKEN, NONE, ON_HOST = "yes", "NO", "-", "host"
 HEAD = """# Every operation and its derivatives
 
 Made by `python -m minigrad.testing.table --write`, which tries the laws of `minigrad.testing` on each operation, once with the reference kernels, in NumPy,
@@ -29,7 +29,8 @@ and once with the compiled ones.
 - *exact*: linear and bilinear operations on whole numbers keep ⟨g, f(x)⟩ = ⟨f'(g), x⟩ without any error.
 - `-`: the law does not apply: no input has a gradient, or the operation is neither linear nor bilinear. Operations whose arguments cannot be drawn, such as
   those that draw random numbers themselves, name the file that tests them instead.
-- *cuda simulated*: `tests/cuda/test_laws.py` finds on the simulated device the values and both derivatives of the CPU. Simulated, not run on a GPU.
+- *cuda simulated*: `tests/cuda/test_laws.py` finds on the simulated device the values and both derivatives of the CPU, those of linear and bilinear
+  operations on whole numbers to the bit. Simulated, not run on a GPU. `host`: who calls the operation brings its arguments to the CPU.
 
 """
 
@@ -87,7 +88,7 @@ def markdown(of_kernels: Mapping[str, Marks]) -> str:
             cells = [f"[{row['tested_by']}](../tests/{row['tested_by']})", *[""] * (len(titles) - 1)]
         else:
             cells = [
-                of_kernels[kind][name][title] if kind in of_kernels else simulated(title, of_kernels[KERNELS[0]][name][title], name in host_only)
+                of_kernels[kind][name][title] if kind in of_kernels else simulated(of_kernels[KERNELS[0]][name][title], name in host_only)
                 for kind in kinds
                 for title in COLUMNS
             ]
@@ -95,9 +96,9 @@ def markdown(of_kernels: Mapping[str, Marks]) -> str:
     return HEAD + "\n".join(lines) + "\n"
 
 
-def simulated(title: str, on_host: str, host_only: bool) -> str:
-    """What holds on the simulated device: its tests compare it with the host, whole numbers not to the bit."""
-    return NONE if title == "exact" or on_host == NONE or host_only else HOLDS
+def simulated(on_host: str, host_only: bool) -> str:
+    """What holds on the simulated device: what its tests compare with the host."""
+    return NONE if on_host == NONE else ON_HOST if host_only else HOLDS
 
 
 def in_process(kind: str, examples: int) -> Marks:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.kernels import driver
-from minigrad.testing.operations import EPSILON_32, assert_near, empty_may_raise, leaves, pull_back
+from minigrad.testing.operations import EPSILON_32, LAWS, assert_near, empty_may_raise, leaves, pull_back
 from minigrad.testing.strategies import Call, calls, cotangents
 
 from ..test_laws import OPERATIONS
@@ -46,22 +46,39 @@ def results(call: Call, weights: list[Any], again: list[Any], move: Any) -> list
     return [driver.to_host(t.array) for t in found]
 
 
+def on_both(op: Any, data: Any, integers: bool) -> tuple[list[Any], list[Any]]:
+    """What an operation gives for drawn arguments on the device and on the host."""
+    call = data.draw(calls(op, np.float32, integers=integers))
+    with empty_may_raise(call):
+        outs = call.differentiable(*leaves(call.inputs))
+    weights = list(data.draw(cotangents([out.array for out in outs], integers)))
+    again = list(data.draw(cotangents(call.inputs, integers)))
+    host = results(call, weights, again, lambda a: a)
+    device = results(call, weights, again, lambda a: driver.to_device(a, 0))
+    assert [a.dtype for a in device] == [a.dtype for a in host]
+    return device, host
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", [name for name, op in OPERATIONS.items() if not op.facts.get("host_only")])
 def test_device_gives_what_the_host_gives(name: str, device: str) -> None:
-    op = OPERATIONS[name]
+    @settings(max_examples=2 if QUICK else settings().max_examples // 4)
+    @given(data=st.data())
+    def check(data: Any) -> None:
+        assert_near(f"{name} on the device", *on_both(OPERATIONS[name], data, False), EPSILON_32)
+
+    check()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", [name for name, op in OPERATIONS.items() if op.rules and LAWS["adjoint"].applies(op)])
+def test_linear_operations_are_exact_on_whole_numbers(name: str, device: str) -> None:
+    """The host keeps <g, f(x)> = <vjp(g), x> on them without any error, see `adjoint` among the laws, and so does what gives the same bits."""
 
     @settings(max_examples=2 if QUICK else settings().max_examples // 4)
     @given(data=st.data())
     def check(data: Any) -> None:
-        call = data.draw(calls(op, np.float32))
-        with empty_may_raise(call):
-            outs = call.differentiable(*leaves(call.inputs))
-        weights = list(data.draw(cotangents([out.array for out in outs], False)))
-        again = list(data.draw(cotangents(call.inputs, False)))
-        host = results(call, weights, again, lambda a: a)
-        device = results(call, weights, again, lambda a: driver.to_device(a, 0))
-        assert_near(f"{name} on the device", device, host, EPSILON_32)
-        assert [a.dtype for a in device] == [a.dtype for a in host]
+        for got, expected in zip(*on_both(OPERATIONS[name], data, True), strict=True):
+            np.testing.assert_array_equal(got, expected, err_msg=f"{name} on the device")
 
     check()
