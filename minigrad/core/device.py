@@ -172,7 +172,7 @@ def together(op: str, arrays: list[Any], moves: bool = False) -> list[Any]:
         elif moves:
             found.append(placed(a, where))
         elif driver.is_host(a) and a.ndim == 0:
-            found.append(driver.beside(numpy.asarray(a), next(b for b in arrays if hasattr(b, "dtype") and not driver.is_host(b))))
+            found.append(driver.number_on(a, where.index or 0))
         else:
             raise RuntimeError(
                 f"{op}: expected all tensors on the same device, got {where} and {device_of(a)}; move one with x.to({str(where)!r})"

@@ -92,7 +92,15 @@ MOST_KEPT = 1 << 16  # bytes of a constant that is kept on the device
 @lru_cache(maxsize=1024)
 def kept(content: bytes, dtype: str, shape: tuple[int, ...], index: int) -> Array:
     """An array with this content on a GPU; nobody may write to it."""
-    return to_device(numpy.frombuffer(content, dtype).reshape(shape), index)
+    return constant(numpy.frombuffer(content, dtype).reshape(shape), index)
+
+
+def constant(array: Array, index: int) -> Array:
+    """An array of the host on a GPU, to be read from any of its queues from now on: the host waits until it is there."""
+    with on(index):
+        out = cupy().asarray(array)
+        cupy().cuda.get_current_stream().synchronize()
+    return out
 
 
 def beside(constant: Array, array: Array) -> Array:
@@ -101,6 +109,12 @@ def beside(constant: Array, array: Array) -> Array:
         return constant
     index = index_of(array)
     return kept(constant.tobytes(), constant.dtype.str, constant.shape, index) if constant.nbytes <= MOST_KEPT else to_device(constant, index)
+
+
+def number_on(number: Array, index: int) -> Array:
+    """A number of the host, with its dtype, on a GPU, where a kernel writes it: nothing is copied and nobody waits."""
+    with on(index):
+        return cupy().full((), number.item(), number.dtype)
 
 
 def to_device(array: Array, index: int) -> Array:

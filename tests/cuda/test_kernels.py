@@ -426,3 +426,47 @@ def test_many_arrays_take_few_launches(cuda: Any, monkeypatch: pytest.MonkeyPatc
     huge = np.array([3e30, 4e30], "float32")
     assert float(cuda.total_of_squares([there(huge)])) == pytest.approx(25e60)
     assert float(cuda.total_of_squares([there(np.zeros(0, "float32"))])) == 0.0
+
+
+def test_positions_that_lie_in_no_plane_are_left_out(cuda: Any) -> None:
+    """To raise an error the host would have to wait; no memory but the arrays' own may be touched."""
+    x, indices = there(np.arange(1, 9, dtype="float32").reshape(1, 2, 4)), there(np.array([[[0, 6, 2**40, -1], [5, -7, 1, 0]]]))
+    g = there(np.arange(12, dtype="float32").reshape(1, 2, 6))
+    np.testing.assert_array_equal(driver.to_host(cuda.max_unpool(x, indices, (6,))), [[[1, 0, 0, 0, 0, 0], [8, 7, 0, 0, 0, 5]]])
+    np.testing.assert_array_equal(driver.to_host(cuda.pool_scatter(x, indices, (6,))), [[[1, 0, 0, 0, 0, 0], [8, 7, 0, 0, 0, 5]]])
+    np.testing.assert_array_equal(driver.to_host(cuda.pool_gather(g, indices)), [[[0, 0, 0, 0], [11, 0, 7, 6]]])
+
+
+def test_random_numbers_are_drawn_in_pieces(cuda: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A launch counts places in int: from 2**31 numbers on there are several."""
+    for draw in (cuda.uniform, cuda.normal):
+        for kind in ("float32", "float64"):
+            whole = driver.to_host(draw((3, 37), kind, 5))
+            with monkeypatch.context() as patch:
+                patch.setattr(sys.modules["minigrad.kernels.cuda.random"], "PIECE", 16)
+                np.testing.assert_array_equal(driver.to_host(draw((3, 37), kind, 5)), whole)
+
+
+def test_places_of_the_largest_arrays_are_ints(cuda: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not fit goes to the reference: results that are larger than what they are computed from, and launches of too many blocks."""
+    from minigrad.kernels.cuda import launch
+
+    assert launch.MOST_BLOCKS * launch.THREADS + launch.LARGEST <= 2**31
+    kernels = ("blend", "conv", "pool")
+    w = Windows((4,), (2,), (1,), (1,), ((2, 2),))
+    x, weights, indices = np.ones((1, 2, 4), "float32"), np.ones((1, 1, 9), "float32"), np.zeros((1, 1, 9), "int64")
+    for name in kernels:
+        monkeypatch.setattr(sys.modules[f"minigrad.kernels.cuda.{name}"], "LARGEST", 10)
+    monkeypatch.setattr(launch, "LARGEST", 10)
+    standin.counts.reset()
+    run(cuda, "sum_pool", x, w, exact=True)
+    run(cuda, "max_pool", x, Windows((4,), (2,), (1,), (1,), ((1, 1),)), exact=True)
+    run(cuda, "blend", x, weights, indices, exact=True)
+    many = Windows((2,), (1,), (2,), (1,), ((0, 0),), groups=65536)
+    monkeypatch.setattr(sys.modules["minigrad.kernels.cuda.conv"], "LARGEST", 2**31)
+    monkeypatch.setattr(launch, "LARGEST", 2**31)
+    x, f, g = np.ones((1, 2 * 65536, 2), "float32"), np.ones((65536, 2, 1), "float32"), np.ones((1, 65536, 1), "float32")
+    run(cuda, "conv", x, f, None, many, exact=True)
+    run(cuda, "conv_input", g, f, None, many, exact=True)
+    run(cuda, "conv_weight", x, g, many, exact=True)
+    assert not {"sum_pool", "max_pool", "blend"} & {*standin.counts.kernels}

@@ -94,6 +94,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], Callable[[], list[Any]]]] = {
     "cross_entropy weighted": (lambda x, y, w: F.cross_entropy(x, y, w.detach().abs(), label_smoothing=0.1), lambda: [randn(4, 3, 2), minigrad.ones(4, 2).long(), randn(3)]),
     "cross_entropy of probabilities": (lambda x, y: F.cross_entropy(x, y.softmax(1).detach()), lambda: [randn(4, 3), randn(4, 3)]),
     "nll_loss": (lambda x, y: F.nll_loss(x.log_softmax(1), y), lambda: [randn(4, 3), minigrad.tensor([0, 2, 1, 1])]),
+    "ctc_loss": (lambda x: F.ctc_loss(x.log_softmax(2), minigrad.tensor([[1, 2]]).to(x.device), (4,), (2,)), lambda: [randn(4, 1, 3)]),
     "mse_loss": (F.mse_loss, lambda: [randn(4, 3), randn(4, 3)]),
     "l1_loss": (F.l1_loss, lambda: [randn(4, 3), randn(4, 3)]),
     "smooth_l1_loss": (F.smooth_l1_loss, lambda: [randn(4, 3), randn(4, 3)]),
@@ -153,6 +154,7 @@ def test_a_network_over_time(call: str, device: str) -> None:
 # What a step copies to the host or from it, and where the host waits, is named here; everything else must do neither.
 WAITS = {
     "embedding_bag": "the lengths of bags are found on the host",
+    "ctc_loss": "the alignments are computed on the host",
     "one_hot": "the largest class decides the shape",
     "multi_margin_loss": "places of classes are written on the host",
     "gumbel-free softmax": "prod asks whether there are zeros",

@@ -10,16 +10,17 @@ from .launch import LARGEST, Array, each, empty, fits, packed
 from .scatter import segments
 
 
-def takes(*arrays: Array) -> bool:
-    """Can the kernels compute with these arrays?"""
-    return all([fits(a) for a in arrays])
+def takes(x: Array, other: Array, indices: Array, size: int) -> bool:
+    """Can the kernels compute with these arrays, and a result of this size?"""
+    return fits(x) and fits(other) and 0 < indices.size < LARGEST and 0 < size < LARGEST
 
 
 def blend(x: Array, weights: Array, indices: Array) -> Array:
     """For each channel and place the sum over the taps of the weight times the element that its index names."""
-    if not takes(x, weights):
+    shape = (*x.shape[:2], weights.shape[2])
+    if not takes(x, weights, indices, prod(shape)):
         return reference.blend(x, weights, indices)
-    out = empty(x, (*x.shape[:2], weights.shape[2]))
+    out = empty(x, shape)
     each(
         "blend",
         "blend",
@@ -38,7 +39,7 @@ def blend(x: Array, weights: Array, indices: Array) -> Array:
 
 def match(g: Array, x: Array, indices: Array) -> Array:
     """The adjoint of blend in the weights."""
-    if not takes(g, x):
+    if not takes(g, x, indices, indices.size):
         return reference.match(g, x, indices)
     out = empty(x, indices.shape)
     each(
@@ -60,7 +61,7 @@ def match(g: Array, x: Array, indices: Array) -> Array:
 def spread(g: Array, weights: Array, indices: Array, size: int) -> Array:
     """The adjoint of blend in x, whose planes have this size."""
     shape = (*g.shape[:2], size)
-    if not takes(g, weights) or not 0 < prod(shape) < LARGEST:
+    if not takes(g, weights, indices, prod(shape)):
         return reference.spread(g, weights, indices, size)
     m = xp(g)
     first = m.arange(g.shape[0])[:, None, None] * size

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy
 
 from .. import reference
-from ..driver import cupy
+from ..driver import constant
 from ..geometry import Ints, Windows
 from .launch import LARGEST, THREADS, WIDE, Array, each, empty, pack, packed, processors, start, takes
 from .linalg import matmul
@@ -36,10 +36,7 @@ def on_device(table: Any, sources: Any, index: int) -> Taps:
     rows = numpy.full((max(padded, 1), 4), NOWHERE, numpy.int32)
     rows[:, 0] = 0
     rows[:depth] = table
-    with cupy().cuda.Device(index):
-        return Taps(
-            cupy().asarray(rows), cupy().asarray(numpy.asarray(sources if depth else [0], numpy.int32)), depth, padded
-        )
+    return Taps(constant(rows, index), constant(numpy.asarray(sources if depth else [0], numpy.int32), index), depth, padded)
 
 
 def table_of(channels: int, plane: Ints, places: Any) -> Any:
@@ -151,6 +148,11 @@ def is_depthwise(w: Array, windows: Windows) -> bool:
     return bool(windows.groups > 1 and w.shape[1] == 1 and w.shape[0] // windows.groups <= 8)
 
 
+def is_startable(groups: int, rows: int, depth: int) -> bool:
+    """Can the blocks of one launch name so many groups and rows, and ints the places of filters packed to whole tiles?"""
+    return groups <= 65535 and rows <= 65535 * 32 and groups * (rows + 127) * (depth + DEPTH) < LARGEST
+
+
 def channel_arguments(filters: int, windows: Windows, images: int) -> list[int]:
     return [filters, filters // windows.groups, images, *window_arguments(windows)]
 
@@ -172,6 +174,8 @@ def conv(x: Array, w: Array, bias: Array | None, windows: Windows) -> Array:
         return out
     g, groups = lifted(windows), windows.groups
     rows, depth = w.shape[0] // groups, prod(w.shape[1:])
+    if not is_startable(groups, rows, depth):
+        return reference.conv(x, w, bias, windows)
     gathered(x, w, bias, out, taps_forward(windows, w.shape[1], x.device.id), groups, rows, depth, rows * depth, g.inside, g.out, g.stride,
              (0, 0, 0), (1, 1, 1), g.out, True)  # fmt: skip
     return out
@@ -203,6 +207,8 @@ def conv_input(g: Array, w: Array, bias: Array | None, windows: Windows) -> Arra
         return out
     geometry = lifted(windows)
     filters, channels, taps = w.shape[0] // groups, w.shape[1], prod(windows.kernel)
+    if not is_startable(groups, channels, filters * taps):
+        return reference.conv_input(g, w, bias, windows)
     for residue in product(*map(range, geometry.stride)):
         part = tuple([-(-(n - r) // s) for n, r, s in zip(geometry.inside, residue, geometry.stride, strict=True)])
         if min(part) > 0:
@@ -237,6 +243,8 @@ def conv_weight(x: Array, g: Array, windows: Windows) -> Array:
     geometry = lifted(windows)
     taps = taps_forward(windows, channels, x.device.id)
     rows, columns = filters // groups, channels * prod(windows.kernel)
+    if not is_startable(groups, rows, columns):
+        return reference.conv_weight(x, g, windows)
     tile = tile_of(kind, rows)
     grid = (-(-columns // tile[1]), -(-rows // tile[0]))
     splits = splits_of(

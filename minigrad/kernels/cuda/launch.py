@@ -25,6 +25,7 @@ WIDE = {"float16": "float32", "float32": "float32", "float64": "float64"}
 NULL = numpy.uint64(0)
 THREADS = 256
 LARGEST = 2**31 - 2**20  # elements: places are counted in int
+MOST_BLOCKS = 2**20 // THREADS  # where each thread takes several elements, so that the place it looks at last, past the end, is an int too
 
 
 @cache
@@ -60,8 +61,8 @@ def start(file: str, name: str, kind: Any, grid: Ints, threads: int, *arguments:
 
 
 def each(file: str, name: str, kind: Any, size: int, *arguments: Any) -> None:
-    """Starts a kernel with a thread an element."""
-    start(file, name, kind, (min(-(-size // THREADS), 1 << 20),), THREADS, *arguments)
+    """Starts a kernel whose threads take an element each, or several of very many."""
+    start(file, name, kind, (min(-(-size // THREADS), MOST_BLOCKS),), THREADS, *arguments)
 
 
 def packed(x: Array) -> Array:
@@ -91,7 +92,8 @@ def fits(x: Array) -> bool:
 
 def takes(x: Array, windows: Windows, *others: Array) -> bool:
     """Can the kernels of windows compute with these arrays?"""
-    return windows.rank <= 3 and all([fits(a) for a in (x, *others)]) and prod(windows.out_size) > 0
+    planes = prod(x.shape[:2]) * max(prod(windows.in_size), prod(windows.out_size))  # those of the result too
+    return windows.rank <= 3 and all([fits(a) for a in (x, *others)]) and prod(windows.out_size) > 0 and planes < LARGEST
 
 
 def block_for(length: int) -> int:

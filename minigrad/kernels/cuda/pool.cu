@@ -89,5 +89,5 @@ extern "C" __global__ void sum_pool_input(const T* g, T* dx, WINDOW_PARAMETERS) 
 }
 
 extern "C" __global__ void pool_gather(const T* x, const int64* indices, T* y, int size, int plane, int in_plane) {
-    EACH(i, size) y[i] = x[(int64)(i / plane) * in_plane + indices[i]];
+    EACH(i, size) y[i] = (uint64)indices[i] < (uint64)in_plane ? x[(int64)(i / plane) * in_plane + indices[i]] : narrow(0);
 }

@@ -42,9 +42,11 @@ def max_pool_input(g: Array, indices: Array, windows: Windows) -> Array:
 
 
 def plane_places(indices: Array, in_size: Ints) -> Array:
-    """Indices into planes as places in all planes together."""
-    planes = prod(indices.shape[:2])
-    return (indices.reshape(planes, -1) + xp(indices).arange(planes)[:, None] * prod(in_size)).reshape(-1)
+    """Indices into planes as places in all planes together; one that lies in no plane is behind the last, where nothing looks."""
+    m, planes, size = xp(indices), prod(indices.shape[:2]), prod(in_size)
+    places = indices.reshape(planes, -1)
+    within = (places >= 0) & (places < size)
+    return m.where(within, places + m.arange(planes)[:, None] * size, planes * size).reshape(-1)
 
 
 def pool_scatter(g: Array, indices: Array, in_size: Ints, windows: Windows | None = None) -> Array:
@@ -69,7 +71,7 @@ def max_unpool(x: Array, indices: Array, in_size: Ints) -> Array:
 
 
 def pool_gather(x: Array, indices: Array) -> Array:
-    """Reads the elements of the plane that the indices name."""
+    """Reads the elements of the plane that the indices name; 0 for one that lies in none."""
     if not fits(x) or not 0 < indices.size < LARGEST:
         return reference.pool_gather(x, indices)
     out = empty(x, indices.shape)

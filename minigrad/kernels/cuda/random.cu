@@ -31,24 +31,24 @@ extern "C" __global__ void dropout(const T* x, T* y, int size, uint64 key, unsig
 
 __device__ __forceinline__ double fraction(unsigned high, unsigned low) { return ((high >> 5) * 67108864.0 + (low >> 6)) * (1.0 / 9007199254740992.0); }
 
-extern "C" __global__ void uniform(float* y, int size, uint64 key) {
+extern "C" __global__ void uniform(float* y, int size, uint64 begin, uint64 key) {
     EACH(counter, (size + 3) / 4) {
-        const Words words = philox(counter, key);
+        const Words words = philox(begin + counter, key);
         for (int k = 0; k < 4 && counter * 4 + k < size; k++) y[counter * 4 + k] = (words.v[k] >> 8) * (1.0f / 16777216.0f);
     }
 }
 
-extern "C" __global__ void uniform_double(double* y, int size, uint64 key) {
+extern "C" __global__ void uniform_double(double* y, int size, uint64 begin, uint64 key) {
     EACH(counter, (size + 1) / 2) {
-        const Words words = philox(counter, key);
+        const Words words = philox(begin + counter, key);
         for (int k = 0; k < 2 && counter * 2 + k < size; k++) y[counter * 2 + k] = fraction(words.v[2 * k], words.v[2 * k + 1]);
     }
 }
 
 // Box and Muller, 1958: two independent normal numbers from the radius and the angle that two uniform ones give.
-extern "C" __global__ void normal(float* y, int size, uint64 key) {
+extern "C" __global__ void normal(float* y, int size, uint64 begin, uint64 key) {
     EACH(counter, (size + 3) / 4) {
-        const Words words = philox(counter, key);
+        const Words words = philox(begin + counter, key);
         for (int k = 0; k < 4 && counter * 4 + k < size; k += 2) {
             const float radius = sqrtf(-2.0f * logf(((words.v[k] >> 8) + 1) * (1.0f / 16777216.0f))), angle = (words.v[k + 1] >> 8) * (2.0f / 16777216.0f);
             y[counter * 4 + k] = radius * cospif(angle);
@@ -57,9 +57,9 @@ extern "C" __global__ void normal(float* y, int size, uint64 key) {
     }
 }
 
-extern "C" __global__ void normal_double(double* y, int size, uint64 key) {
+extern "C" __global__ void normal_double(double* y, int size, uint64 begin, uint64 key) {
     EACH(counter, (size + 1) / 2) {
-        const Words words = philox(counter, key);
+        const Words words = philox(begin + counter, key);
         const double radius = sqrt(-2.0 * log(1.0 - fraction(words.v[0], words.v[1]))), angle = 2.0 * fraction(words.v[2], words.v[3]);
         y[counter * 2] = radius * cospi(angle);
         if (counter * 2 + 1 < size) y[counter * 2 + 1] = radius * sinpi(angle);

@@ -13,6 +13,8 @@ from ..geometry import Ints
 from ..namespace import xp
 from .launch import Array, each, empty, fits, packed
 
+PIECE = 1 << 30  # numbers that a launch draws at most
+
 
 def dropout(x: Array, key: int, p: float) -> Array:
     """x with each element set to 0 with probability p, the others scaled by 1 / (1 - p); the same elements as on the CPU."""
@@ -38,16 +40,11 @@ def random_numbers(name: str, shape: Ints, kind: Any, key: int) -> Array:
     """Random numbers of a key, drawn as float64 or float32 (float16 through that)."""
     double = kind == "float64"
     out = cupy().empty(shape, "float64" if double else "float32")
-    if out.size:
-        each(
-            "random",
-            name + "_double" * double,
-            "float32",
-            -(-out.size // (2 if double else 4)),
-            out,
-            out.size,
-            numpy.uint64(key),
-        )
+    each_counter = 2 if double else 4  # numbers that a counter gives
+    for first in range(0, out.size, PIECE):
+        piece = out.reshape(-1)[first : first + PIECE]
+        counters, begin = -(-piece.size // each_counter), numpy.uint64(first // each_counter)
+        each("random", name + "_double" * double, "float32", counters, piece, piece.size, begin, numpy.uint64(key))
     return out
 
 

@@ -8,7 +8,7 @@ from math import prod
 import numpy
 
 from .. import reference
-from ..driver import cupy
+from ..driver import constant
 from ..resampling import Line
 from .launch import LARGEST, WIDE, Array, each, empty, fits, packed
 
@@ -18,14 +18,9 @@ AS_IT_IS = Line(1, numpy.arange(2), numpy.zeros(1, int), numpy.ones(1))
 @lru_cache(maxsize=1024)
 def tables(line: Line, kind: str, index: int) -> tuple[Array, Array, Array]:
     """A line on the device."""
-    m = cupy()
-    with m.cuda.Device(index):
-        columns, weights = (line.columns, line.weights) if len(line.columns) else (numpy.zeros(1), numpy.zeros(1))
-        return (
-            m.asarray(line.starts.astype("int32")),
-            m.asarray(columns.astype("int32")),
-            m.asarray(weights.astype(kind)),
-        )
+    columns, weights = (line.columns, line.weights) if len(line.columns) else (numpy.zeros(1), numpy.zeros(1))
+    arrays = line.starts.astype("int32"), columns.astype("int32"), weights.astype(kind)
+    return constant(arrays[0], index), constant(arrays[1], index), constant(arrays[2], index)
 
 
 def resample(x: Array, lines: tuple[Line, ...]) -> Array:
