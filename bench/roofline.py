@@ -9,8 +9,14 @@ from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
+import minigrad
+from minigrad.kernels import driver
 from minigrad.kernels.cuda.conv import DEPTH, splits_of, tile_of
 from minigrad.kernels.geometry import Windows
+from tests.cudasim.counts import counts
+from tests.cudasim.standin import installed, settings
+
+from .cases import CASES, Case
 
 
 class Gpu(NamedTuple):
@@ -23,6 +29,7 @@ class Gpu(NamedTuple):
 
 
 GPUS = (Gpu("A100", 19.5e12, 1.555e12, 108), Gpu("H100", 67e12, 3.35e12, 132))
+LEAST = 2e-6  # seconds that a kernel takes at least
 SHARE = 0.6  # of the peak, which a product with gathered operands in float32 is expected to reach; the rest goes to loads and addresses
 LAYERS = (  # name, images, channels, filters, side, kernel, stride, groups
     ("LeNet-5, second layer", 100, 6, 16, 14, 5, 1, 1), ("VGG, 56x56", 32, 64, 64, 56, 3, 1, 1), ("ResNet, first layer", 32, 3, 64, 224, 7, 2, 1),
@@ -49,8 +56,64 @@ KERNELS = (
 )  # fmt: skip
 
 
+NETWORKS = """
+A training step of the networks of `python -m bench`, launch by launch, as the stand-in for CuPy counts them: bytes of the arrays that a launch names, each
+once; operations of convolutions and products of matrices; and for each launch its time as above, but {least:g} us at least, which is an assumption. That
+the host starts the launches fast enough is another one: where most of the time is that of short kernels, it may not.
+
+| a step (float32) | launches | Gflop | MB | A100, ms | H100, ms | short launches | longest on an A100, share |
+|---|---|---|---|---|---|---|---|
+"""
+PRODUCTS = {  # which of the whole numbers among its arguments make twice the operations of a kernel
+    "gather": (0, 1, 3, 4, 10, 11, 12), "weight": (0, 1, 2, 3, 9, 10, 11), "depthwise": (0, 2, 6, 7, 8, 9, 10, 11),
+}  # fmt: skip
+
+
 def time(gpu: Gpu, flops: float, moved: float) -> float:
     return max(flops / (SHARE * gpu.flops), moved / gpu.bytes)
+
+
+def operations(name: str, numbers: tuple[int, ...]) -> int:
+    """Those of a launch, as the stand-in notes it."""
+    if name == "matmul":
+        return numbers[0]
+    family = name.split("_")[0]
+    return 2 * prod([numbers[i] for i in PRODUCTS[family]]) if family in PRODUCTS else 0
+
+
+def counted(cases: list[Case]) -> dict[str, list[tuple[str, int, int]]]:
+    """For each launch of a training step its kernel, its operations and its bytes; nothing is computed."""
+    found = {}
+    with installed():
+        driver.status.cache_clear()
+        minigrad.set_default_device("cuda")
+        settings.mode = "counting"
+        try:
+            for case in cases:
+                step = case.build(minigrad, lambda x: x)
+                step()  # what is made once is made here
+                counts.reset()
+                step()
+                found[case.name] = [(name, operations(name, numbers), moved) for name, moved, numbers in counts.work]
+        finally:
+            minigrad.set_default_device(None)
+            driver.status.cache_clear()
+    return found
+
+
+def network_row(name: str, work: list[tuple[str, int, int]]) -> str:
+    times = {gpu.name: [max(time(gpu, flops, moved), LEAST) for _, flops, moved in work] for gpu in GPUS}
+    of_kernels: dict[str, float] = {}
+    for (kernel, _, _), seconds in zip(work, times["A100"], strict=True):
+        of_kernels[kernel] = of_kernels.get(kernel, 0.0) + seconds
+    longest = max(of_kernels, key=lambda kernel: of_kernels[kernel])
+    totals = [sum(times[gpu.name]) for gpu in GPUS]
+    short = len([t for t in times["A100"] if t == LEAST])
+    flops, moved = sum([f for _, f, _ in work]), sum([m for _, _, m in work])
+    return (
+        f"| {name} | {len(work)} | {flops / 1e9:.2f} | {moved / 1e6:.1f} | {totals[0] * 1e3:.2f} | {totals[1] * 1e3:.2f} | {short} | "
+        f"{longest}, {of_kernels[longest] / totals[0]:.0%} |\n"
+    )
 
 
 def row(name: str, images: int, channels: int, filters: int, side: int, kernel: int, stride: int, groups: int) -> str:
@@ -81,6 +144,9 @@ def page() -> str:
     for name, read, written in KERNELS:
         moved = 4.0 * (read + written)
         text += f"| {name} | {read} + {written} | {moved:g} | {moved * 1e8 / GPUS[0].bytes * 1e3:.2f} | {moved * 1e8 / GPUS[1].bytes * 1e3:.2f} |\n"
+    text += NETWORKS.format(least=LEAST * 1e6)
+    for name, work in counted([case for case in CASES if "step" in case.group]).items():
+        text += network_row(name, work)
     return text
 
 

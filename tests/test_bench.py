@@ -122,6 +122,12 @@ def test_launches_are_counted_without_a_gpu() -> None:
     assert name.startswith("lenet") and 30 < int(launches) < 80 and (waits, copies) == ("0", "0")
 
 
+def test_the_page_of_expected_times_is_up_to_date() -> None:
+    done = run("-P", "-c", "import sys; sys.path.append('.'); from bench.roofline import page; print(page(), end='')")
+    assert done.stdout == (ROOT / "docs" / "roofline.md").read_text(), f"write it again: python -m bench.roofline\n{done.stderr}"
+    assert all(text in done.stdout for text in ("Expectations, not measurements", "simulated, not run on a GPU", "lenet, batch 64", "A100", "H100"))
+
+
 def test_a_gpu_that_is_not_there_is_named() -> None:
     if find_spec("torch") is None or minigrad.cuda.is_available():
         pytest.skip("needs PyTorch, and no GPU")

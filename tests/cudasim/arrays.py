@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from .counts import counts
+from .counts import bytes_of, counts
 
 NAMES = json.loads(Path(__file__).with_name("cupy_names.json").read_text())
 SCATTERED = {
@@ -63,7 +63,7 @@ def check(name: str, text: str | None, args: tuple[Any, ...], named: dict[str, A
 def unwrap(x: Any) -> Any:
     """The array of the host behind one of these; refuses NumPy's, as CuPy does."""
     if isinstance(x, ndarray):
-        return x.host
+        return counts.reads(x.host)
     if isinstance(x, np.ndarray):
         raise TypeError(f"Unsupported type {type(x)}")
     if type(x) in (list, tuple):
@@ -71,7 +71,7 @@ def unwrap(x: Any) -> Any:
     return x
 
 
-def wrap(result: Any, sources: tuple[Any, ...] = (), name: str = "") -> Any:
+def wrap(result: Any, sources: tuple[Any, ...] = (), name: str = "", numbers: tuple[int, ...] = ()) -> Any:
     """What a function of NumPy returned as one of CuPy would: 0-d arrays for numbers, views that know their base."""
     if isinstance(result, (np.ndarray, np.generic)):
         found = np.asarray(result)
@@ -92,8 +92,9 @@ def wrap(result: Any, sources: tuple[Any, ...] = (), name: str = "") -> Any:
                 break
         else:
             if name and name not in ("empty", "empty_like"):  # memory alone
-                counts.launched(name)
+                counts.launched(name, bytes_of(found), numbers)
             out.own()
+        counts.named = 0
         return out
     if isinstance(result, (list, tuple)):
         return (
@@ -233,10 +234,10 @@ class ndarray:
 
     def astype(self, dtype: Any, order: str = "K", casting: Any = None, subok: Any = None, copy: bool = True) -> Any:
         with np.errstate(all="ignore"):
-            return wrap(self.host.astype(dtype, order, copy=copy), (self,), "astype")  # type: ignore[call-overload]
+            return wrap(counts.reads(self.host).astype(dtype, order, copy=copy), (self,), "astype")  # type: ignore[call-overload]
 
     def copy(self, order: str = "C") -> Any:
-        return wrap(self.host.copy(order), (), "copy")  # type: ignore[arg-type]
+        return wrap(counts.reads(self.host).copy(order), (), "copy")  # type: ignore[arg-type]
 
     def view(self, dtype: Any = None, type: Any = None) -> Any:
         return wrap(self.host.view() if dtype is None else self.host.view(dtype), (self,))
@@ -274,13 +275,13 @@ def operators(name: str) -> None:
         if not isinstance(other, (ndarray, np.ndarray, np.generic, int, float, complex, list, tuple)):
             return NotImplemented
         with np.errstate(all="ignore"):
-            return wrap(plain(self.host, operand(other)), (), name)
+            return wrap(plain(counts.reads(self.host), operand(other)), (), name)
 
     def reflected(self: ndarray, other: Any) -> Any:
         if not isinstance(other, (ndarray, np.ndarray, np.generic, int, float, complex, list, tuple)):
             return NotImplemented
         with np.errstate(all="ignore"):
-            return wrap(plain(operand(other), self.host), (), name)
+            return wrap(plain(operand(other), counts.reads(self.host)), (), name)
 
     setattr(ndarray, f"__{name}__", forward)
     if name in ("lt", "le", "gt", "ge", "eq", "ne"):
@@ -290,8 +291,8 @@ def operators(name: str) -> None:
 
     def write(self: ndarray, other: Any) -> Any:
         with np.errstate(all="ignore"):
-            self.host = in_place(self.host, operand(other))
-        counts.launched(name)
+            self.host = in_place(counts.reads(self.host), operand(other))
+        counts.launched(name, bytes_of(self.host))
         return self
 
     setattr(ndarray, f"__i{name}__", write)
@@ -335,7 +336,7 @@ def method(name: str, text: str) -> Any:
         with np.errstate(all="ignore"):
             if name == "prod" and named.get("keepdims", 0) is None:
                 del named["keepdims"]
-            result = getattr(self.host, name)(*[unwrap(a) for a in args], **{k: unwrap(v) for k, v in named.items()})
+            result = getattr(counts.reads(self.host), name)(*[unwrap(a) for a in args], **{k: unwrap(v) for k, v in named.items()})
         if result is None:  # in place
             counts.launched(name)
         return out if isinstance(out, ndarray) else wrap(result, (self,), name)
@@ -408,7 +409,8 @@ class Function:
         out = named.get("out")
         if result is None:  # in place
             counts.launched(self.__name__)
-        return out if isinstance(out, ndarray) else wrap(result, sources, self.__name__)
+        products = (2 * result.size * args[0].shape[-1],) if self.__name__ == "matmul" else ()
+        return out if isinstance(out, ndarray) else wrap(result, sources, self.__name__, products)
 
 
 def array(

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import simulator
 from .arrays import NAMES, Function, Ufunc, by_name, ndarray, unwrap, wrap
-from .counts import counts
+from .counts import bytes_of, counts
 
 # alone: a source text is compiled for each kernel of it that is asked for; compute_types: what cuBLAS was told, by dtype
 settings = SimpleNamespace(mode="fast", seed=1, alone=False, compute_types={})
@@ -29,7 +29,9 @@ class RawKernel:
     def __call__(self, grid: Any, block: Any, args: Any, *, shared_mem: int = 0, stream: Any = None) -> None:
         if not isinstance(args, tuple):
             raise TypeError("Argument 'args' has incorrect type (expected tuple)")
-        counts.launched(self.name)
+        numbers = tuple([int(a) for a in args if isinstance(a, np.int32)])
+        counts.named = 0
+        counts.launched(self.name, sum([bytes_of(a.host) for a in args if isinstance(a, ndarray)]), numbers)
         if settings.mode == "counting":  # launches are counted, and compute nothing
             return
         plain = [unwrap(a) for a in args]

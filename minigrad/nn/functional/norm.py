@@ -13,7 +13,8 @@ from minigrad.core.inplace import check_writable
 from minigrad.core.modes import no_grad, recording
 from minigrad.core.silence import restore, silence
 from minigrad.core.tensor import Tensor, make_tensor
-from minigrad.kernels import xp
+from minigrad.kernels import of, xp
+from minigrad.kernels.driver import is_host
 from minigrad.nn.functional.padding import pad
 from minigrad.ops import normalization
 
@@ -35,15 +36,19 @@ def _check_dtypes(op: str, input: Tensor, **vectors: Tensor | None) -> None:
             )
 
 
-def update_running(running: Tensor | None, value: Any, momentum: float) -> None:
-    """Moves a running statistic towards a new value by the fraction momentum: on arrays, since every layer of every step has two."""
+def update_running(running: Tensor | None, value: Any, momentum: float, factor: float = 1.0) -> None:
+    """Moves a running statistic towards a factor times a new value by the fraction momentum: on arrays, since every layer of every step has two."""
     if running is not None:
         check_writable("batch_norm", running)
         array = running.array
+        if not is_host(array):  # in one launch
+            of(array).update(lambda new, old: (old * (1 - momentum) + new * factor * momentum,), [(value.array.reshape(array.shape), array)])
+            running.written()
+            return
         warnings = silence()
         try:
             array *= 1 - momentum
-            array += momentum * value.array.reshape(array.shape)
+            array += momentum * (value.array * factor).reshape(array.shape)
         finally:
             restore(warnings)
         running.written()
@@ -137,9 +142,8 @@ def normalised_batch(
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {tuple(input.shape)}")
     normalised = normalization.batch_norm_relu if rectified else normalization.batch_norm
     output, mean, var = normalised(input, _vector(weight), _vector(bias), eps)
-    with no_grad():
-        update_running(running_mean, mean, momentum)
-        update_running(running_var, var * (count / max(count - 1, 1)), momentum)
+    update_running(running_mean, mean, momentum)
+    update_running(running_var, var, momentum, count / max(count - 1, 1))
     return output  # type: ignore[no-any-return]
 
 
@@ -175,7 +179,7 @@ def instance_norm(
     output, mean, var = normalization.group_norm(input, _vector(weight), _vector(bias), input.shape[1], eps)
     with no_grad():
         update_running(running_mean, mean.mean(0), momentum)
-        update_running(running_var, var.mean(0) * (count / max(count - 1, 1)), momentum)
+        update_running(running_var, var.mean(0), momentum, count / max(count - 1, 1))
     return output  # type: ignore[no-any-return]
 
 
