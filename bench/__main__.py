@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,7 +30,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--layers", action="store_true", help="only single layers, pass by pass")
     parser.add_argument("--scaling", action="store_true", help="instead, how minigrad's own cost grows with batch, channels and image size, and with 1 and 2 threads")
     parser.add_argument("--threads", type=_at_least_one, default=2, metavar="N", help="threads of each; one is timed by the processor's clock, which a busy machine disturbs least")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where both compute; bench.launches counts what a step asks of a GPU")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where both compute; on a GPU the kernels are timed beside CuPy's first (bench.kernels); bench.launches counts what a step asks of it")
     parser.add_argument("--rounds", type=_at_least_one, metavar="N", help="samples of each (default: 15, with --quick 5)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples there")
     parser.add_argument("--list", action="store_true", help="name the cases and stop")
@@ -62,6 +63,8 @@ def main() -> int:
     if options.list:
         print("\n".join(f"{case.group}: {case.name}" for case in cases))
         return 0
+    if options.device == "cuda":  # the project's kernels beside CuPy's; without a GPU the first worker says so too
+        subprocess.run([sys.executable, "-m", "bench.kernels"], check=False)
     if find_spec("torch") is None:
         return _fail("PyTorch is not installed: pip install 'minigrad[parity]'")
 
