@@ -13,9 +13,13 @@ from minigrad.kernels import driver
 from ..cudasim import simulator
 from ..cudasim.standin import installed
 
-QUICK = (
-    settings().max_examples <= 12
-)  # the profile of everyday: the simulator may take about a minute there; `.ci/run` has more
+
+def is_quick() -> bool:
+    """Is this the profile of everyday, in which the simulator may take about a minute? `.ci/run` has more.
+
+    It is asked by the modules of tests, since Hypothesis loads the profile after this file when the command names this folder.
+    """
+    return settings().max_examples <= 12
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,10 @@ from minigrad.kernels.resampling import interpolating, taking
 from minigrad.testing.strategies import Draw
 
 from ..cudasim import standin
-from .conftest import QUICK
+from .conftest import is_quick
 
 pytestmark = pytest.mark.gpu
+QUICK = is_quick()
 KINDS = ("float32",) if QUICK else ("float32", "float32", "float64", "float16")
 WIDE_KINDS = ("float32",) if QUICK else ("float32", "float64")
 TOLERANCE = {"float64": 1e-12, "float32": 2e-5, "float16": 5e-3}
@@ -86,6 +87,10 @@ def windows(draw: Any, most_taps: int = 3) -> Windows:
 def prop(function: Any) -> Any:
     """A property of a kernel that is checked on drawn data: on few in the quick profile, on as many as the profile says in others."""
     return settings(max_examples=6 if QUICK else settings().max_examples)(function)
+
+
+def test_the_profile_is_the_one_that_was_asked_for() -> None:
+    assert (settings().max_examples <= 12) is QUICK
 
 
 def test_convolution_is_exact_on_whole_numbers(cuda: Any) -> None:

@@ -15,7 +15,9 @@ from minigrad.testing.operations import EPSILON_32, LAWS, assert_near, empty_may
 from minigrad.testing.strategies import Call, calls, cotangents
 
 from ..test_laws import OPERATIONS
-from .conftest import QUICK
+from .conftest import is_quick
+
+QUICK = is_quick()
 
 
 def moved(x: Any, move: Any) -> Any:

@@ -15,8 +15,9 @@ from minigrad.kernels.geometry import Windows
 
 from ..cudasim import standin
 from ..cudasim.simulator import SimulationError
-from .conftest import QUICK
+from .conftest import is_quick
 
+QUICK = is_quick()
 WINDOWS = Windows((9, 8), (3, 3), (1, 1), (1, 1), ((1, 1), (1, 1)))
 
 
@@ -43,6 +44,7 @@ BUGS = {
     "several threads add to one place": Bug("pool", "if (indices[first + at] == me) sum += wide(g[first + at]);", "dx[first + at] = narrow(wide(dx[first + at]) + 1);", "pool", "race|out of bounds", False),
     "one slot for the sums of all warps": Bug("common", "if (threadIdx.x % 32 == 0) slots[threadIdx.x / 32] = value;\n    __syncthreads();\n    S total", "if (threadIdx.x % 32 == 0) slots[0] = value;\n    __syncthreads();\n    S total", "norm", "race|uninitialised", True),
     "no barrier between two sums in the same slots": Bug("common", "__syncthreads();\n    if (threadIdx.x % 32 == 0) slots[threadIdx.x / 32] = value;\n    __syncthreads();\n    S total", "if (threadIdx.x % 32 == 0) slots[threadIdx.x / 32] = value;\n    __syncthreads();\n    S total", "norm", "race", False),
+    "slots that no warp has written are added up": Bug("common", "for (int i = 0; i < (int)blockDim.x / 32; i++) total += slots[i];", "for (int i = 0; i < 32; i++) total += slots[i];", "norm", "uninitialised", True),
     "a barrier that not all threads reach": Bug("norm", "squares = block_sum(squares, slots);\n    const A variance", "if (threadIdx.x < 32) __syncthreads();\n    squares = block_sum(squares, slots);\n    const A variance", "norm", "barrier|race", True),
     "an exchange that not all lanes take part in": Bug("norm", "const A mean = sum / length;", "if (threadIdx.x % 2) sum = __shfl_xor_sync(0xffffffffu, sum, 1);\n    const A mean = sum / length;", "norm", "barrier", True),
 }  # fmt: skip
