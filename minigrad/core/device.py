@@ -180,6 +180,16 @@ def together(op: str, arrays: list[Any], moves: bool = False) -> list[Any]:
     return found
 
 
+def check_current(op: str, arrays: list[Any]) -> None:
+    """Refuses arrays of another GPU than the current one, into whose queue kernels go."""
+    where = next(device_of(a) for a in arrays if hasattr(a, "dtype") and not driver.is_host(a))
+    if where.index != driver.current():
+        raise RuntimeError(
+            f"{op}: expected tensors on the current GPU, which is cuda:{driver.current()}, got {where}; "
+            f"minigrad.cuda.set_device({where.index}) or `with minigrad.cuda.device({where.index}):` makes that the current one"
+        )
+
+
 def on_host(function: Callable[..., Any], arrays: list[Any], static: tuple[Any, ...]) -> Any:
     """What a function of the host's arrays gives for these of a GPU, on that GPU again. The host waits for them."""
     where = next(device_of(a) for a in arrays if hasattr(a, "dtype") and not driver.is_host(a))

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from numpy import generic, may_share_memory, ndarray
 
 from ..kernels.driver import is_host
-from .device import on_host, together
+from .device import check_current, on_host, together
 from .dtypes import check_kind, float32, float64, promote
 from .graph import PART, Node, Saved, Version, start
 from .modes import casters, casting, packing, recording, tracers, tracing
@@ -399,6 +399,8 @@ class Primitive(Operation):
         """As compute, where not all arrays are NumPy's: brings them to one device, or to the host for what no device computes."""
         if all([a is None or not hasattr(a, "dtype") or is_host(a) for a in arrays]):
             return self.compute(arrays, static)
+        if not self.facts.get("any_gpu"):
+            check_current(self.name, arrays)
         arrays = together(self.name, arrays, self.facts.get("moves", False))
         if self.facts.get("on_host"):
             return on_host(self.compute, arrays, static)
@@ -595,6 +597,7 @@ def primitive(function: Any = None, **facts: Any) -> Any:
         tied: under create_graph the gradients depend on the inputs whether they change with them or not, as torch has it for some operations
             that are piecewise linear: a second derivative exists then, and is 0.
         on_host: no device computes it: arrays of a GPU are brought to the host, and the results back.
+        any_gpu: the GPU that arrays are on need not be the current one.
         host_only: the same, but whoever calls it brings them there and back.
         moves: the other tensors are brought to the device of the first.
         method: False for operations that are no method of Tensor.

@@ -51,7 +51,7 @@ def _(g):
     return rounded_to_bfloat16(g)  # what a gradient of that dtype can hold
 
 
-@primitive(method=False, tested_by="cuda/test_tensor.py")
+@primitive(method=False, any_gpu=True, tested_by="cuda/test_tensor.py")
 def move(input, /, where, source):
     """The input on another device than its source."""
     return placed(input, where)

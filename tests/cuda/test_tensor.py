@@ -226,6 +226,14 @@ def test_random_numbers_follow_the_seed() -> None:
     same(nn.functional.dropout(minigrad.ones(1000, device="cuda"), 0.3), on_host)
 
 
+def test_only_the_current_gpu_computes(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = minigrad.ones(2, device=device)
+    monkeypatch.setattr(driver, "current", lambda: 1)
+    with pytest.raises(RuntimeError, match=r"add: expected tensors on the current GPU, which is cuda:1, got cuda:0; minigrad.cuda.set_device\(0\)"):
+        x + x
+    assert x.tolist() == x.cpu().tolist() == [1.0, 1.0] and x.to("cuda:0").is_cuda
+
+
 def test_what_scripts_ask_of_the_device() -> None:
     cuda = minigrad.cuda
     assert cuda.is_available() and cuda.why_not() == "" and cuda.device_count() >= 1 and cuda.current_device() == 0
