@@ -27,17 +27,22 @@ def players_of(pair: models.Players, lr: float, noise: Noise | None, copy: nn.Mo
 
 
 def play(
-    game: train.Game, loader: Iterable[Any], epochs: int, k: int = 1, checkpoint: Path | None = None, quiet: bool = False, title: str = ""
+    game: train.Game, loader: Iterable[Any], epochs: int, k: int = 1, checkpoint: Path | None = None, quiet: bool = False, title: str = "",
+    every_turn: bool = False, after: Callable[[], dict[str, float]] | None = None,
 ) -> dict[str, list[float]]:
-    """Plays so many epochs of turns of k batches each; returns the means of an epoch's numbers. title: goes before the bars."""
+    """Plays so many epochs of turns of k batches each; returns the means of an epoch's numbers, or the numbers of every turn.
+
+    title: goes before the bars. after: measures something after each epoch.
+    """
     from tqdm import tqdm
 
     keeper = None
     if checkpoint is not None:
-        keeper = train.Checkpoint(
-            checkpoint, generator=game.generator, discriminator=game.discriminator, average=game.average,
-            generator_optimizer=game.generator_optimizer, discriminator_optimizer=game.discriminator_optimizer,
-        )  # fmt: skip
+        parts = {
+            "generator": game.generator, "discriminator": game.discriminator, "generator_optimizer": game.generator_optimizer,
+            "discriminator_optimizer": game.discriminator_optimizer, "average": game.average,
+        }  # fmt: skip
+        keeper = train.Checkpoint(checkpoint, **{name: part for name, part in parts.items() if part is not None})
     saved = keeper.resume() if keeper is not None else None
     history, first = (saved["history"], saved["epoch"] + 1) if saved else ({}, 1)
     for epoch in range(first, epochs + 1):
@@ -53,9 +58,11 @@ def play(
             batches = []
             bar.set_postfix({name.split()[0][0] + " " + name.split()[1]: f"{values[-1]:.2f}" for name, values in numbers.items() if "loss" in name}, refresh=False)
         for name, values in numbers.items():
-            history.setdefault(name, []).append(float(np.mean(values)))
+            history.setdefault(name, []).extend(values if every_turn else [float(np.mean(values))])
         if not all(math.isfinite(values[-1]) for values in history.values()):
             fail(f"the game diverged in epoch {epoch}; try a smaller --lr")
+        for name, value in (after() if after is not None else {}).items():
+            history.setdefault(name, []).append(value)
         if keeper is not None:
             keeper.save(epoch=epoch, history=history)
     return history
@@ -94,11 +101,12 @@ class Judge:
         return float((self.labels(images) == labels).float().mean())
 
 
-def digits_judge(images: minigrad.Tensor, labels: minigrad.Tensor, quiet: bool, epochs: int = 6) -> Judge:
-    """LeNet-5 that knows digits from 0 to 1."""
+def digits_judge(images: minigrad.Tensor, labels: minigrad.Tensor, quiet: bool, epochs: int, distorted: bool = False) -> Judge:
+    """LeNet-5 that knows digits from 0 to 1; distorted: it learns from slightly turned, moved and stretched ones, which makes it better."""
     model = models.lenet5()
     body = nn.Sequential(model.features, nn.Flatten(), model.classifier[:-1])
-    return Judge(body, model.classifier[-1], images, labels, epochs, quiet)
+    change = augment.RandomAffine(10, translate=(0.08, 0.08), scale=(0.9, 1.1), shear=5) if distorted else None
+    return Judge(body, model.classifier[-1], images, labels, epochs, quiet, change)
 
 
 def emoji_judge(pictures: minigrad.Tensor, labels: minigrad.Tensor, quiet: bool, epochs: int) -> Judge:

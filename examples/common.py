@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sys
 from collections.abc import Callable, Iterator
@@ -53,6 +54,13 @@ def positive(text: str) -> float:
     return value
 
 
+def at_least_zero(text: str) -> float:
+    value = number(text)
+    if not (value >= 0 and math.isfinite(value)):
+        raise argparse.ArgumentTypeError(f"should be a number of at least 0, but is {text}")
+    return value
+
+
 def probability(text: str) -> float:
     value = number(text)
     if not 0 <= value < 1:
@@ -91,8 +99,8 @@ class Parser(argparse.ArgumentParser):
         if width is not None:
             self.add_argument("--width", type=at_least_one, default=width, metavar="N", help="channels of the first level")
         if full is not None:
-            settings = " and ".join(f"--{name.replace('_', '-')} {value}" for name, value in full.items())
-            self.add_argument("--full", action="store_true", help=f"as large as in the papers: {settings}")
+            settings = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in full.items())
+            self.add_argument("--full", action="store_true", help=f"as large as in the papers: {settings} where not said otherwise")
             self.full = full
         if resume:
             self.add_argument("--resume", action="store_true", help="keep checkpoints in the folder, and go on from them")
@@ -108,7 +116,8 @@ class Parser(argparse.ArgumentParser):
         """The options, with what they ask for at once done: packages looked for, the folder made, the framework's threads and seed set."""
         options = self.parse_args()
         if self.full and options.full:
-            vars(options).update(self.full)
+            self.set_defaults(**self.full)  # what was said beside --full counts
+            options = self.parse_args()
         missing = [name for name in ("tqdm", *(["matplotlib"] if options.plot else [])) if find_spec(name) is None]
         if missing:
             fail(f"this example needs {' and '.join(missing)}: pip install 'minigrad[examples]'")
@@ -116,6 +125,8 @@ class Parser(argparse.ArgumentParser):
             options.out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             fail(f"argument --out: cannot make the folder {options.out}: {error.strerror}")
+        if getattr(options, "resume", False):
+            keep_settings(options)
         if options.threads is not None:
             framework.set_num_threads(options.threads)
         if "seed" in options:
@@ -154,6 +165,26 @@ def check_pictures(path: Path, name: str, pictures: np.ndarray[Any, Any], *shape
     """Ends the program if these are not some pictures of bytes of that shape."""
     if pictures.dtype != np.uint8 or pictures.shape[1:] != shape or not len(pictures):
         fail(f"{path}: {name} should be uint8 of shape (N, {', '.join(map(str, shape))}), but is {pictures.dtype} of {pictures.shape}")
+
+
+# What a run may change that goes on from checkpoints: the rest made them what they are.
+FREE = {"drawn", "epochs", "full", "out", "phrases", "plot", "quiet", "repeats", "resume", "rounds", "threads"}
+
+
+def keep_settings(options: argparse.Namespace) -> None:
+    """Writes the settings beside the checkpoints; ends the program if those in the folder were made with others."""
+    path = options.out / f"{Path(PROGRAM).stem}.settings.json"
+    settings = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items() if name not in FREE}
+    if path.exists():
+        try:
+            before = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            fail(f"cannot read {path}: {error}")
+        for name, value in settings.items():
+            if before.get(name) != value:
+                name_and_value = f"{name.replace('_', ' ')} {before.get(name)}"
+                fail(f"argument --resume: the checkpoints in {options.out} were made with {name_and_value}, not {value}; choose another --out")
+    path.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
 
 
 def checkpoint(options: argparse.Namespace, name: str) -> Path | None:

@@ -10,13 +10,13 @@ A classifier that was trained on real digits judges what is drawn.
 from __future__ import annotations
 
 from adversarial import digits_judge, draw_curves, draw_grid, play, players_of
-from common import Parser, at_least_one, checkpoint, fail, number, probability, pyplot, save_figure
+from common import Parser, at_least_one, at_least_zero, checkpoint, fail, probability, pyplot, save_figure
 from mnist import read_digits
 
 import minigrad
 from minigrad import models, nn, train
 from minigrad.data import DataLoader, TensorDataset
-from minigrad.train.adversarial import LOSSES
+from minigrad.train.adversarial import LOSSES, losses
 
 DRAWN = 1000  # digits that are judged
 
@@ -25,21 +25,29 @@ def main() -> None:
     parser = Parser("Trains a GAN on handwritten digits and judges what it draws.")
     parser.add_argument("--loss", choices=sorted(LOSSES), default="non-saturating", help="of both players")
     parser.add_argument("--k", type=at_least_one, default=1, metavar="N", help="steps of the discriminator for one of the generator")
-    parser.add_argument("--penalty", type=number, default=0.0, metavar="WEIGHT", help="of the gradient penalty, 10 for WGAN-GP")
+    parser.add_argument("--penalty", type=at_least_zero, default=0.0, metavar="WEIGHT", help="of the gradient penalty, 10 for WGAN-GP")
     parser.add_argument("--label-smoothing", type=probability, default=0.0, metavar="S", help="real digits are labelled 1 - S")
     parser.add_argument("--spectral-norm", action="store_true", help="keeps the discriminator's layers Lipschitz")
     parser.add_argument("--conditional", action="store_true", help="both players are told the digit")
     parser.add_argument("--fully-connected", action="store_true", help="players without convolutions, as in the first paper")
-    parser.training(epochs=25, lr=5e-4, batch_size=64, width=24, full={"width": 64, "epochs": 100})
+    parser.training(epochs=35, lr=5e-4, batch_size=64, width=24, full={"width": 64, "epochs": 100})
     parser.add_argument("--train-size", type=at_least_one, default=4000, metavar="N", help="digits to learn from")
     parser.data("mnist5k.npz", "the digits")
     options = parser.options(minigrad)
     if options.conditional and options.fully_connected:
         fail("--conditional is for convolutional players; leave out --fully-connected")
+    try:
+        loss = losses(options.loss, options.label_smoothing)
+    except ValueError as error:
+        fail(f"argument --label-smoothing: {error}")
     digits, test_images, test_labels = read_digits(options.data)
     images, labels = (tensor[: options.train_size] for tensor in digits.tensors)
+    if len(images) < options.train_size:
+        fail(f"argument --train-size: there are {len(images)} digits to train on, not {options.train_size}")
+    if len(images) < options.k * options.batch_size:
+        fail(f"argument --batch-size: a turn takes {options.k * options.batch_size} digits, but there are {len(images)}")
 
-    judge = digits_judge(images, labels, options.quiet)
+    judge = digits_judge(images, labels, options.quiet, epochs=10, distorted=True)
     recognised = float((judge.labels(test_images) == test_labels).float().mean())
     print(f"the judge recognises {recognised:.3f} of the real test digits")
 
@@ -53,14 +61,9 @@ def main() -> None:
         for module in pair.discriminator.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 nn.utils.spectral_norm(module)
-    game = players_of(
-        pair, options.lr, lambda n: minigrad.randn(n, latent), spare.generator,
-        loss=options.loss, penalty=options.penalty, label_smoothing=options.label_smoothing,
-    )  # fmt: skip
+    game = players_of(pair, options.lr, lambda n: minigrad.randn(n, latent), spare.generator, loss=loss, penalty=options.penalty)
     parts = (2 * images - 1, labels) if options.conditional else (2 * images - 1,)
     loader = DataLoader(TensorDataset(*parts), batch_size=options.batch_size, shuffle=True, drop_last=True)
-    if len(loader) < options.k:
-        fail(f"argument --k: an epoch has {len(loader)} batches only")
     history = play(game, loader, options.epochs, options.k, checkpoint(options, "gan_mnist"), options.quiet)
 
     minigrad.manual_seed(options.seed)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from common import Batches, Parser, at_least_one, pyplot, save_figure
 from pictures import read_emoji, read_photos
-from segmentation import judged, learn, networks, outlined, report
+from segmentation import draw_losses, judged, learn, networks, outlined, report
 
 import minigrad
 from minigrad.data import augment
@@ -46,27 +46,30 @@ def main() -> None:
     ])  # fmt: skip
     test = scenes(tested, backs[-1:], TEST_SCENES, move, cut)
 
-    drawings, scores = {}, {}
+    losses, drawings, scores = {}, {}, {}
     for name, make in networks(3, options.width).items():
         minigrad.manual_seed(options.seed)
         model = make()
-        learn(name, model, Batches(lambda: scenes(learned, backs[:-1], options.batch_size, move, cut), options.steps), options)
+        batches = Batches(lambda: scenes(learned, backs[:-1], options.batch_size, move, cut), options.steps)
+        losses[name] = learn(name, model, batches, options)
         drawings[name], scores[name] = judged(model, *test)
         report(name, scores[name])
 
     if options.plot:
-        draw(drawings, *test, options.out / "segment_emoji.png")
+        draw(losses, drawings, *test, options.out / "segment_emoji.png")
     print(f"test Dice of U-Net {scores['U-Net']['Dice']:.3f}")
 
 
-def draw(drawings, pictures: minigrad.Tensor, masks: minigrad.Tensor, path: Path) -> None:
+def draw(losses, drawings, pictures: minigrad.Tensor, masks: minigrad.Tensor, path: Path) -> None:
     count = 10
-    figure, axes = pyplot().subplots(len(drawings), count, figsize=(1.3 * count, 1.5 * len(drawings) + 0.6), layout="constrained")
+    figure = pyplot().figure(figsize=(1.3 * count + 4, 1.5 * len(drawings) + 0.6), layout="constrained")
     figure.suptitle("Emoji and a photograph that no network has seen: red drawn by the network, green the truth")
-    for row, (name, drawn) in zip(axes, drawings.items(), strict=True):
+    left, right = figure.subfigures(1, 2, width_ratios=[1.3 * count, 4])
+    for row, (name, drawn) in zip(left.subplots(len(drawings), count), drawings.items(), strict=True):
         for i, axis in enumerate(row):
             picture = pictures[i].permute(1, 2, 0).numpy().clip(0, 1)
             outlined(axis, picture, drawn[i, 0].numpy().astype(float), masks[i, 0].numpy(), name if i == 0 else "")
+    draw_losses(right.subplots(), losses)
     save_figure(figure, path)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from common import Batches, Parser, at_least_one, fail, pyplot, read_arrays, save_figure
-from segmentation import judged, learn, networks, outlined, report
+from segmentation import draw_losses, judged, learn, networks, outlined, report
 
 import minigrad
 from minigrad.data import augment
@@ -71,11 +71,7 @@ def draw(losses, drawings, scores, picture: minigrad.Tensor, mask: minigrad.Tens
     for axis, (name, drawn) in zip(axes, drawings.items(), strict=False):
         title = f"{name}: Dice {scores[name]['Dice']:.3f}, IoU {scores[name]['IoU']:.3f}"
         outlined(axis, picture[0, 0].numpy(), drawn[0, 0].numpy().astype(float), mask[0, 0].numpy(), title)
-    for name, values in losses.items():
-        axes[-1].plot(range(1, len(values) + 1), values, label=name)
-    axes[-1].set_xlabel("epoch")
-    axes[-1].set_ylabel("training loss (BCE + Dice)")
-    axes[-1].legend()
+    draw_losses(axes[-1], losses)
     save_figure(figure, path)
 
 

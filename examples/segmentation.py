@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
 
-from common import checkpoint
+from common import PROGRAM, checkpoint
 
 import minigrad
 import minigrad.nn.functional as F
@@ -35,7 +37,7 @@ def learn(name: str, model: nn.Module, batches: Iterable[Batch], options: argpar
     optimizer = Adam(model.parameters(), lr=options.lr)
     history = train.fit(
         model, batches, bce_and_dice, optimizer, epochs=options.epochs, scheduler=CosineAnnealingLR(optimizer, options.epochs),
-        checkpoint=checkpoint(options, name.lower()), progress=not options.quiet,
+        checkpoint=checkpoint(options, f"{Path(PROGRAM).stem}_{name.lower()}"), progress=not options.quiet,
     )  # fmt: skip
     return history["loss"]
 
@@ -53,7 +55,7 @@ def report(name: str, numbers: dict[str, float]) -> None:
     print(f"{name:8}" + "  ".join(f"{metric} {value:.3f}" for metric, value in numbers.items()), flush=True)
 
 
-def outlined(axis: object, picture: object, drawn: object, mask: object, title: str) -> None:
+def outlined(axis: Any, picture: object, drawn: object, mask: object, title: str) -> None:
     """A picture with the drawn mask's outline in red and the true one's in green."""
     axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
     for outline, colour in ((mask, "lime"), (drawn, "red")):
@@ -61,3 +63,11 @@ def outlined(axis: object, picture: object, drawn: object, mask: object, title: 
             axis.contour(outline, levels=[0.5], colors=colour, linewidths=0.8)
     axis.set_title(title, fontsize=9)
     axis.set_axis_off()
+
+
+def draw_losses(axis: Any, losses: dict[str, list[float]]) -> None:
+    """Each network's loss over the epochs."""
+    for name, values in losses.items():
+        axis.plot(range(1, len(values) + 1), values, label=name)
+    axis.set(xlabel="epoch", ylabel="training loss (BCE + Dice)")
+    axis.legend()

@@ -14,7 +14,7 @@ import argparse
 from pathlib import Path
 
 from adversarial import Judge, draw_curves, draw_grid, emoji_judge, play, players_of
-from common import Batches, Parser, at_least_one, checkpoint, number, pyplot, save_figure
+from common import Batches, Parser, at_least_one, at_least_zero, checkpoint, pyplot, save_figure
 from pictures import read_emoji
 
 import minigrad
@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("phrases", nargs="*", default=PHRASES, metavar="PHRASE", help="what to draw")
     parser.training(epochs=30, passes="times --steps, for stage II; stage I takes four times as many", lr=5e-4, batch_size=32, width=32, full={"width": 128, "epochs": 600})
     parser.add_argument("--steps", type=at_least_one, default=20, metavar="N", help="turns an epoch")
-    parser.add_argument("--lambda", dest="weight", type=number, default=0.05, metavar="WEIGHT", help="of the divergence from N(0, I)")
+    parser.add_argument("--lambda", dest="weight", type=at_least_zero, default=0.05, metavar="WEIGHT", help="of the divergence from N(0, I)")
     parser.add_argument("--encoder", choices=["bag", "recurrent"], default="bag", help="how a phrase is read")
     parser.add_argument("--word-epochs", type=at_least_one, default=20, metavar="N", help="passes over the names, to learn the words' vectors")
     parser.add_argument("--judge-epochs", type=at_least_one, default=15, metavar="N", help="of the classifier of real emoji")

@@ -100,7 +100,12 @@ def test_it_runs_and_draws(script: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("script", SHORT)
 def test_help_and_wrong_options(script: str) -> None:
     done = run(script, "--help")
-    assert done.returncode == 0 and {"--out", "--threads", "--no-plot", "--quiet"} <= set(re.findall(r"--[a-z-]+", done.stdout))
+    usage, said = done.stdout.split("\n\n", 1)
+    there = set(re.findall(r"--[a-z-]+", usage))
+    assert done.returncode == 0 and {"--out", "--threads", "--no-plot", "--quiet"} <= there
+    assert ("--full" in there) == ("as large as in the papers" in said)
+    for settings in re.findall(r"as large as in the papers: (.*?) where not", " ".join(said.split())):
+        assert set(re.findall(r"--[a-z-]+", settings)) <= there - {"--full"} and re.fullmatch(r"(--[a-z-]+ \d+ ?)+", settings)
     done = run(script, "--bogus")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"{script}: error: unrecognized arguments: --bogus (--help names the options)\n"
@@ -118,7 +123,7 @@ def test_transfer_starts_from_a_checkpoint_of_torchvisions_format(tmp_path: Path
 
 
 def test_more_examples_than_there_are(tmp_path: Path) -> None:
-    for script, option in (("classify_emoji.py", "--train-size"), ("mnist.py", "--train-size"), ("overfitting.py", "--digits")):
+    for script, option in (("classify_emoji.py", "--train-size"), ("gan_mnist.py", "--train-size"), ("mnist.py", "--train-size"), ("overfitting.py", "--digits")):
         done = run(script, f"{option}=99999", "--out", tmp_path)
         assert done.returncode == 2
         assert re.fullmatch(rf"{script}: error: argument {option}: there are \d+ \w+ to train on, not 99999\n", done.stderr), done.stderr
@@ -137,6 +142,38 @@ def test_a_game_goes_on_where_it_was_left(tmp_path: Path) -> None:
     assert weights.keys() == others.keys()
     for name, value in weights.items():
         assert (value == others[name]).all(), name
+
+
+def test_checkpoints_are_not_mixed_with_those_of_other_settings(tmp_path: Path) -> None:
+    """What is said beside --full counts; examples keep apart in one folder; other settings are refused before anything is trained."""
+    short = ["--full", "--epochs=1", "--steps=1", "--width=2", "--batch-size=2", "--quiet", "--no-plot", "--resume", "--out", tmp_path]
+    for script in ("segment_nuclei.py", "segment_emoji.py"):
+        done = run(script, *short)
+        assert (done.returncode, done.stderr) == (0, "")
+        settings = json.loads((tmp_path / f"{Path(script).stem}.settings.json").read_text(encoding="utf-8"))
+        assert (settings["width"], settings["batch_size"]) == (2, 2) and "epochs" not in settings
+    files = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    done = run("segment_nuclei.py", *short, "--width=3")
+    assert (done.returncode, done.stdout) == (2, "")
+    expected = f"segment_nuclei.py: error: argument --resume: the checkpoints in {tmp_path} were made with width 2, not 3; choose another --out\n"
+    assert done.stderr == expected
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--loss=hinge", "--label-smoothing=0.1"], "argument --label-smoothing: losses: label_smoothing=0.1 is for minimax and non-saturating"),
+        (["--penalty=-1"], "argument --penalty: should be a number of at least 0, but is -1"),
+        (["--penalty=nan"], "argument --penalty: should be a number of at least 0, but is nan"),
+        (["--batch-size=30", "--k=4", "--train-size=100"], "argument --batch-size: a turn takes 120 digits, but there are 100"),
+        (["--conditional", "--fully-connected"], "--conditional is for convolutional players"),
+    ],
+)
+def test_wrong_games_are_refused_before_anything_is_trained(options: list[str], message: str, tmp_path: Path) -> None:
+    done = run("gan_mnist.py", *options, "--quiet", "--out", tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"gan_mnist.py: error: {message}") and done.stderr.count("\n") == 1
 
 
 def test_the_gallery_is_what_its_program_writes() -> None:
