@@ -38,7 +38,7 @@ SHORT = {
         r"test accuracy 0\.\d{3} without and 0\.\d{3} with drawn digits",
         {"gan_augmentation.png"},
     ),
-    "gan_failures.py": (["--turns=3", "--steps=2"], r"modes \d -> \d, loss \S+ -> \S+, gradient \S+ times as long", {"gan_failures.png"}),
+    "gan_failures.py": (["--epochs=1", "--turns=1", "--steps=2"], r"modes \d -> \d, loss \S+ -> \S+, gradient \S+ times as long", {"gan_failures.png"}),
     "gan_mnist.py": (
         ["--epochs=1", "--train-size=128", "--width=4", "--conditional"], r"recognised of the digits asked for 0\.\d{3}", {"gan_mnist.png"},
     ),
