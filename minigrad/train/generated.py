@@ -19,8 +19,9 @@ Array = np.ndarray[Any, Any]
 def frechet_distance(generated: Tensor, real: Tensor) -> float:
     """The Frechet distance of two normal distributions fitted to features; 0 for equal ones. Over Inception's features: the FID.
 
-    |m1 - m2|^2 + trace(S1 + S2 - 2 (S1 S2)^(1/2)) with means m and covariances S. It depends on the number of samples, with fewer it is
-    larger: compare figures of equal numbers only.
+    |m1 - m2|^2 + trace(S1 + S2 - 2 (S1 S2)^(1/2)) with means m and covariances S. It depends on the network whose features these are, so
+    that figures over a network of one's own compare with nothing published, and on the number of samples, with fewer of which it is larger:
+    compare figures of one network and of equal numbers only.
 
     generated, real: (N, D) and (M, D), with N and M at least 2. Raises ValueError for other shapes. Source: Dowson and Landau, "The
     Frechet distance between multivariate normal distributions" (1982); Heusel et al., "GANs trained by a two time-scale update rule

@@ -56,13 +56,26 @@ def test_wrong_losses_are_refused() -> None:
         adversarial.losses("hinge", 0.1)
 
 
-def test_the_gradient_penalty_has_right_derivatives_through_convolution_and_leaky_relu() -> None:
+NORMS = {
+    "none": lambda x: x,
+    "layer": lambda x: F.layer_norm(x, x.shape[1:]),
+    "instance": F.instance_norm,
+    "group": lambda x: F.group_norm(x, 1),
+    "batch": lambda x: F.batch_norm(x, None, None, training=True),
+}
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_the_gradient_penalty_has_right_derivatives_through_convolution_norm_and_leaky_relu(norm: str) -> None:
     weight = minigrad.randn(2, 1, 3, 3, dtype=minigrad.float64)
-    real, fake = (minigrad.randn(2, 1, 4, 4, dtype=minigrad.float64) for _ in range(2))
+    real, fake, last = (minigrad.randn(2, 1, 4, 4, dtype=minigrad.float64) for _ in range(3))
+
+    def critic(x: minigrad.Tensor, w: minigrad.Tensor) -> minigrad.Tensor:
+        return (F.leaky_relu(NORMS[norm](F.conv2d(x, w)), 0.2) * last.flatten()[:8].reshape(2, 2, 2)).sum((1, 2, 3))
 
     def penalty(w: minigrad.Tensor) -> minigrad.Tensor:
         minigrad.manual_seed(3)  # the same points between the samples each time
-        return train.gradient_penalty(lambda x: F.leaky_relu(F.conv2d(x, w), 0.2).sum((1, 2, 3)), real, fake)
+        return train.gradient_penalty(lambda x: critic(x, w), real, fake)
 
     assert check(penalty, weight, max_examples=5).verdict == "pass"
     with pytest.raises(ValueError, match=r"expected samples of one shape, but got \(2, 1, 4, 4\) and \(1, 4, 4\)"):
