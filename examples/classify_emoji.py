@@ -66,7 +66,7 @@ def split(labels: minigrad.Tensor, generator: minigrad.Generator) -> tuple[minig
 def main() -> None:
     parser = Parser("Trains a network to sort emoji into their categories.")
     parser.add_argument("--blocks", choices=NETWORKS, default="residual", help="what the network is made of")
-    parser.training(epochs=30, lr=1e-2, batch_size=64, width=16, full={"width": 64, "epochs": 100})
+    parser.training(epochs=30, lr=1e-2, batch_size=64, width=16, full={"width": 64, "epochs": 100}, scheduled=True)
     parser.add_argument("--no-augment", dest="augment", action="store_false", help="learn from the pictures as they are")
     parser.add_argument("--train-size", type=at_least_one, metavar="N", help="learn from N random emoji only")
     options = parser.options(minigrad)

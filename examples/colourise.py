@@ -47,7 +47,7 @@ def colourfulness(pictures: minigrad.Tensor) -> float:
 
 def main() -> None:
     parser = Parser("Trains a network to colour grey emoji, and tests it on others.")
-    parser.training(passes="times --steps", epochs=12, lr=3e-3, batch_size=32, width=12, full={"width": 64, "epochs": 100, "rounds": 100})
+    parser.training(passes="times --steps", epochs=12, lr=3e-3, batch_size=32, width=12, full={"width": 64, "epochs": 100, "rounds": 100}, scheduled=True)
     options_of_the_game(parser, rounds=8, distance=20.0)
     options = parser.options(minigrad)
 

@@ -79,6 +79,7 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
         )
         self.full: dict[str, int] = {}
+        self.scheduled = False
         if seeded:
             self.add_argument("--seed", type=whole, default=0, metavar="N", help="the same seed gives the same weights to the bit")
         self.add_argument("--out", type=Path, default=Path("out"), metavar="FOLDER", help="where everything that is written goes")
@@ -88,9 +89,13 @@ class Parser(argparse.ArgumentParser):
 
     def training(
         self, *, epochs: int, lr: float | None = None, batch_size: int | None = None, width: int | None = None,
-        passes: str = "passes over the data", full: dict[str, int] | None = None, resume: bool = True,
+        passes: str = "passes over the data", full: dict[str, int] | None = None, resume: bool = True, scheduled: bool = False,
     ) -> None:  # fmt: skip
-        """Adds the options of a training, with these defaults. full: what --full makes of them, the settings of the papers."""
+        """Adds the options of a training, with these defaults. full: what --full makes of them, the settings of the papers.
+
+        scheduled: learning rates depend on the number of epochs, so that a training cannot go on with more of them.
+        """
+        self.scheduled = scheduled
         self.add_argument("--epochs", type=at_least_one, default=epochs, metavar="N", help=passes)
         if lr is not None:
             self.add_argument("--lr", type=positive, default=lr, metavar="RATE", help="the largest learning rate")
@@ -126,7 +131,7 @@ class Parser(argparse.ArgumentParser):
         except OSError as error:
             fail(f"argument --out: cannot make the folder {options.out}: {error.strerror}")
         if getattr(options, "resume", False):
-            keep_settings(options)
+            keep_settings(options, FREE - {"epochs"} if self.scheduled else FREE)
         if options.threads is not None:
             framework.set_num_threads(options.threads)
         if "seed" in options:
@@ -171,10 +176,10 @@ def check_pictures(path: Path, name: str, pictures: np.ndarray[Any, Any], *shape
 FREE = {"drawn", "epochs", "full", "out", "phrases", "plot", "quiet", "repeats", "resume", "rounds", "threads"}
 
 
-def keep_settings(options: argparse.Namespace) -> None:
+def keep_settings(options: argparse.Namespace, free: set[str]) -> None:
     """Writes the settings beside the checkpoints; ends the program if those in the folder were made with others."""
     path = options.out / f"{Path(PROGRAM).stem}.settings.json"
-    settings = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items() if name not in FREE}
+    settings = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items() if name not in free}
     if path.exists():
         try:
             before = dict(json.loads(path.read_text(encoding="utf-8")))

@@ -72,7 +72,7 @@ class Filler(nn.Module):
 
 def main() -> None:
     parser = Parser("Trains a network to fill gaps in emoji, and tests it on others.")
-    parser.training(passes="times --steps", epochs=16, lr=3e-3, batch_size=32, width=12, full={"width": 64, "epochs": 100, "rounds": 100})
+    parser.training(passes="times --steps", epochs=16, lr=3e-3, batch_size=32, width=12, full={"width": 64, "epochs": 100, "rounds": 100}, scheduled=True)
     options_of_the_game(parser, rounds=8, distance=40.0)
     parser.add_argument("--hole", type=at_least_one, default=12, metavar="N", help="pixels of its side")
     options = parser.options(minigrad)

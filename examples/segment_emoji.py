@@ -28,7 +28,7 @@ def scenes(emoji: minigrad.Tensor, photos: minigrad.Tensor, count: int, move: au
 
 def main() -> None:
     parser = Parser("Trains U-Net, SegNet and FCN to find emoji before photographs.")
-    parser.training(epochs=10, passes="times --steps", lr=3e-3, batch_size=16, width=16, full={"width": 64, "epochs": 100})
+    parser.training(epochs=10, passes="times --steps", lr=3e-3, batch_size=16, width=16, full={"width": 64, "epochs": 100}, scheduled=True)
     parser.add_argument("--steps", type=at_least_one, default=40, metavar="N", help="batches an epoch")
     options = parser.options(minigrad)
 

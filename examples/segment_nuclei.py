@@ -35,7 +35,7 @@ def read_halves(path: Path) -> tuple[tuple[minigrad.Tensor, minigrad.Tensor], ..
 
 def main() -> None:
     parser = Parser("Trains U-Net, SegNet and FCN to find nuclei on one half of a picture, and tests them on the other.")
-    parser.training(epochs=8, passes="times --steps", lr=3e-3, batch_size=8, width=16, full={"width": 64, "epochs": 100})
+    parser.training(epochs=8, passes="times --steps", lr=3e-3, batch_size=8, width=16, full={"width": 64, "epochs": 100}, scheduled=True)
     parser.add_argument("--steps", type=at_least_one, default=20, metavar="N", help="batches an epoch")
     parser.data("nuclei.npz", "the picture")
     options = parser.options(minigrad)

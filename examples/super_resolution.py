@@ -35,7 +35,7 @@ class OfThePicture(nn.Module):
 
 def main() -> None:
     parser = Parser("Trains a network to enlarge photographs and compares it with bicubic enlargement on one it has not seen.")
-    parser.training(epochs=20, passes="times --steps", lr=2e-3, batch_size=8, width=24, full={"width": 64, "blocks": 16, "epochs": 200, "rounds": 100})
+    parser.training(epochs=20, passes="times --steps", lr=2e-3, batch_size=8, width=24, full={"width": 64, "blocks": 16, "epochs": 200, "rounds": 100}, scheduled=True)
     options_of_the_game(parser, rounds=8, distance=10.0)
     parser.add_argument("--blocks", type=at_least_one, default=3, metavar="N", help="residual blocks")
     parser.add_argument("--scale", type=int, choices=[2, 4], default=2, help="how often larger")

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -144,6 +145,20 @@ def test_a_game_goes_on_where_it_was_left(tmp_path: Path) -> None:
         assert (value == others[name]).all(), name
 
 
+def test_a_training_that_was_killed_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    short = ["--epochs=4", "--steps=1", "--width=2", "--batch-size=2", "--quiet", "--no-plot"]
+    whole = run("segment_nuclei.py", *short, "--out", tmp_path / "whole")
+    parts = ["segment_nuclei.py", *short, "--resume", "--out", str(tmp_path / "parts")]
+    command = [sys.executable, str(EXAMPLES / parts[0]), *parts[1:]]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as killed:
+        while killed.poll() is None and not (tmp_path / "parts" / "segment_nuclei_segnet.checkpoint").exists():
+            time.sleep(0.001)
+        killed.kill()
+    done = run(*parts)
+    assert (done.returncode, done.stderr) == (whole.returncode, whole.stderr) == (0, "")
+    assert done.stdout == whole.stdout
+
+
 def test_checkpoints_are_not_mixed_with_those_of_other_settings(tmp_path: Path) -> None:
     """What is said beside --full counts; examples keep apart in one folder; other settings are refused before anything is trained."""
     short = ["--full", "--epochs=1", "--steps=1", "--width=2", "--batch-size=2", "--quiet", "--no-plot", "--resume", "--out", tmp_path]
@@ -151,12 +166,14 @@ def test_checkpoints_are_not_mixed_with_those_of_other_settings(tmp_path: Path) 
         done = run(script, *short)
         assert (done.returncode, done.stderr) == (0, "")
         settings = json.loads((tmp_path / f"{Path(script).stem}.settings.json").read_text(encoding="utf-8"))
-        assert (settings["width"], settings["batch_size"]) == (2, 2) and "epochs" not in settings
+        assert (settings["width"], settings["batch_size"]) == (2, 2)
     files = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    done = run("segment_nuclei.py", *short, "--width=3")
-    assert (done.returncode, done.stdout) == (2, "")
-    expected = f"segment_nuclei.py: error: argument --resume: the checkpoints in {tmp_path} were made with width 2, not 3; choose another --out\n"
-    assert done.stderr == expected
+    # The learning rate follows the number of epochs.
+    for other, told in (("--width=3", "width 2, not 3"), ("--epochs=2", "epochs 1, not 2")):
+        done = run("segment_nuclei.py", *short, other)
+        assert (done.returncode, done.stdout) == (2, "")
+        expected = f"segment_nuclei.py: error: argument --resume: the checkpoints in {tmp_path} were made with {told}; choose another --out\n"
+        assert done.stderr == expected
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
 
 
