@@ -150,7 +150,8 @@ def main() -> None:
     def draw(phrase: minigrad.Tensor) -> tuple[minigrad.Tensor, minigrad.Tensor]:
         with minigrad.no_grad():
             first = from_stage1(phrase)
-            return first, average.stage2(first, phrase)[0].clamp(-1, 1)
+            parts = zip(first.split(128), phrase.split(128), strict=True)
+            return first, minigrad.cat([average.stage2(*part)[0] for part in parts]).clamp(-1, 1)
 
     minigrad.manual_seed(options.seed)
     average.eval()
