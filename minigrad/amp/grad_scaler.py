@@ -100,11 +100,12 @@ class GradScaler:
 
     def _scaled(self, outputs: Any, factors: dict[Device, Tensor]) -> Any:
         if isinstance(outputs, Tensor):
-            if self._scale is None:
-                self._scale = full((), float(self._init_scale), dtype=float32, device=outputs.device)
+            scale = self._scale
+            if scale is None:
+                scale = self._scale = full((), float(self._init_scale), dtype=float32, device=outputs.device)
                 self._growth_tracker = full((), self._init_growth_tracker, dtype=int32, device=outputs.device)
             if outputs.device not in factors:
-                factors[outputs.device] = self._scale.to(outputs.device)
+                factors[outputs.device] = scale.to(outputs.device)
             return outputs * factors[outputs.device]
         if isinstance(outputs, Iterable) and not isinstance(outputs, (str, bytes)):
             parts = [self._scaled(x, factors) for x in outputs]

@@ -10,10 +10,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
-try:
-    import cython
-except ImportError:
-    from . import uncompiled as cython
+if TYPE_CHECKING:
+    from . import uncompiled as cython  # Cython's own stubs would make what it decorates untyped
+else:
+    try:
+        import cython
+    except ImportError:
+        from . import uncompiled as cython
 
 
 @cython.freelist(512)

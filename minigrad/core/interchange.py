@@ -29,10 +29,11 @@ OPERATIONS = {  # where NumPy calls it otherwise
 
 def array_ufunc(ufunc: Any, method: str, *inputs: Any, **named: Any) -> Any:
     """What NumPy calls for an elementwise function of a tensor, and for ndarray + tensor."""
-    operation = TABLE.get(OPERATIONS.get(ufunc.__name__, ufunc.__name__))
+    name: str = ufunc.__name__
+    operation = TABLE.get(OPERATIONS.get(name, name))
     if method == "__call__" and not named and operation is not None:
         kind = result_type(*inputs)
-        refused = [name not in operation.numbers for name in operation.tensors] if isinstance(operation, Primitive) else [False] * len(inputs)
+        refused = [tensor not in operation.numbers for tensor in operation.tensors] if isinstance(operation, Primitive) else [False] * len(inputs)
         return operation(*[as_operand(x, kind, tensor_only) for x, tensor_only in zip(inputs, refused, strict=False)])
     outputs = named.pop("out", ())
     arrays = [detached(f"numpy.{ufunc.__name__}", x) for x in inputs]

@@ -37,10 +37,13 @@ from .silence import restore, silence
 from .source import here
 from .tensor import Operation, Tensor, edge_of, make_tensor, needs_grad, register, save, tensor, version_of
 
-try:
-    import cython
-except ImportError:
-    from . import uncompiled as cython
+if TYPE_CHECKING:
+    from . import uncompiled as cython  # Cython's own stubs would make what it decorates untyped
+else:
+    try:
+        import cython
+    except ImportError:
+        from . import uncompiled as cython
 
 REGISTRY: dict[str, Primitive] = {}
 COMPOSITES: dict[str, Callable[..., Any]] = {}
@@ -241,13 +244,14 @@ class Primitive(Operation):
 
     def bind(self, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
         """Sorts the arguments of a call into tensors and static ones."""
+        positional: tuple[Any, ...] = ()
         if self.variadic:
-            tensors, positional = args, ()
+            tensors = args
         else:
             tensors, positional = args[: self.n_tensors], args[self.n_tensors :]
             if len(tensors) < self.n_tensors:
                 tensors = self.bind_tensors(tensors, named)
-            if self.spread and positional and (len(positional) > 1 or not isinstance(positional[0], (tuple, list))):
+            if self.spread and positional and not (len(positional) == 1 and isinstance(positional[0], (tuple, list))):
                 positional = (positional,)  # x.reshape(2, 3) for x.reshape((2, 3))
         if not positional and not named:
             static = self.defaults
@@ -435,7 +439,7 @@ class Primitive(Operation):
                     else:
                         saved[i] = args[i]
                 node.saved = saved
-        if self.keeps_output:
+        if self.keeps_output and out is not None:
             x = out
             node.output = save(x.array, None, version_of(x))
         if self.keeps_aux:

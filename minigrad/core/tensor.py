@@ -16,10 +16,13 @@ from .graph import RemovableHandle as RemovableHandle
 from .modes import inference
 from .size import Size
 
-try:
-    import cython
-except ImportError:
-    from . import uncompiled as cython
+if TYPE_CHECKING:
+    from . import uncompiled as cython  # Cython's own stubs would make what it decorates untyped
+else:
+    try:
+        import cython
+    except ImportError:
+        from . import uncompiled as cython
 
 
 # Not binding: methods taken from the class, as in Tensor.detach(3), then check what they are called on.

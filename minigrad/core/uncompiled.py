@@ -3,38 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
+T = TypeVar("T")
 compiled = False
 
 
-def freelist(size: int) -> Callable[[Any], Any]:
-    return lambda cls: cls
+def unchanged(x: T) -> T:
+    return x
 
 
-def trashcan(on: bool) -> Callable[[Any], Any]:
-    return lambda cls: cls
+def freelist(size: int) -> Callable[[T], T]:
+    return unchanged
 
 
-def binding(on: bool) -> Callable[[Any], Any]:
-    return lambda cls: cls
+def trashcan(on: bool) -> Callable[[T], T]:
+    return unchanged
+
+
+def binding(on: bool) -> Callable[[T], T]:
+    return unchanged
 
 
 class embedsignature:
     def __init__(self, on: bool) -> None:
         pass
 
-    def __call__(self, cls: Any) -> Any:
+    def __call__(self, cls: T) -> T:
         return cls
 
     @staticmethod
-    def format(kind: str) -> Callable[[Any], Any]:
-        return lambda cls: cls
+    def format(kind: str) -> Callable[[T], T]:
+        return unchanged
 
 
-def cclass(cls: Any) -> Any:
-    return cls
-
-
-def final(cls: Any) -> Any:
-    return cls
+cclass = final = unchanged

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import multiprocessing.context
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat

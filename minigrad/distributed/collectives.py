@@ -181,7 +181,7 @@ def all_gather_object(obj: Any, group: Group | None = None) -> list[Any]:
     parts = np.empty((group.size, sizes.max()), np.uint8)
     sent = np.pad(data, (0, parts.shape[1] - data.size))
     group.wait("all_gather_object", host.all_gather(parts, sent).test)
-    return [load(io.BytesIO(part[:size])) for part, size in zip(parts, sizes, strict=True)]
+    return [load(io.BytesIO(part[:size].tobytes())) for part, size in zip(parts, sizes, strict=True)]
 
 
 def barrier(group: Group | None = None, async_op: bool = False) -> Work | None:

@@ -27,7 +27,8 @@ class SumOverRanks(Function):
         return total
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
+        (g,) = grad_outputs
         return cast("Tensor", SumOverRanks.apply(g, ctx.group)), None
 
 

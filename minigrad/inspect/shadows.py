@@ -37,7 +37,7 @@ class Shadow(np.ndarray[Any, Any]):
             self.kernels = source.kernels
 
     @property  # type: ignore[misc]
-    def strides(self) -> tuple[int, ...]:
+    def strides(self) -> tuple[int, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Those it would have with memory of its own, so that writing to it is not refused."""
         return tuple([self.itemsize * prod(self.shape[i + 1 :]) for i in range(self.ndim)])
 
@@ -68,7 +68,7 @@ class Shadow(np.ndarray[Any, Any]):
         """The shadow of the converted array."""
         return self.like(self.shape, dtype, self)
 
-    def copy(self, *args: Any) -> Any:
+    def copy(self, order: Any = "C") -> Any:
         """A shadow with memory after all: what compiled kernels ask for when the other operand of theirs is no shadow."""
         copied = np.zeros(self.shape, self.dtype).view(Shadow)
         copied.kernels, copied.field = self.kernels, self.field

@@ -132,8 +132,7 @@ def why(
     for name, n in (("paths", paths), ("limit", limit)):
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise ValueError(f"why: expected {name} to be a number from 1 on, got {n!r}")
-    leaf, remembered = leaf_of(gradient, result)
-    result, calls = (result, calls) if result is not None else (remembered[0], calls or remembered[1])
+    leaf, result, calls = leaf_of(gradient, result, calls)
     if result.numel() != 1:
         raise RuntimeError(
             f"why: the result has shape {tuple(result.shape)}, expected one element; ask about result.sum() or one of its elements"
@@ -170,22 +169,22 @@ def beyond(leaf: Tensor, place: tuple[int, ...], value: float) -> float:
     return 0.0 if np.isclose(held, value, rtol=1e-4, atol=1e-30) else held - value
 
 
-def leaf_of(gradient: Any, result: Tensor | None) -> tuple[Tensor, Any]:
-    """The leaf that a gradient belongs to, and what is remembered of its backward."""
+def leaf_of(gradient: Any, result: Tensor | None, calls: trace | None) -> tuple[Tensor, Tensor, trace | None]:
+    """The leaf that a gradient belongs to, and the result and the calls, or what is remembered of them."""
     if not isinstance(gradient, Tensor):
         raise TypeError(f"why: expected a tensor or its .grad, got {type(gradient).__name__}")
     if result is None:
-        for weak, loss, calls in list(RESULTS.values()):
+        for weak, loss, remembered in list(RESULTS.values()):
             leaf = weak()
             if leaf is not None and (leaf is gradient or leaf.grad is gradient):
-                return leaf, (loss, calls)
+                return leaf, loss, calls or remembered
         raise ValueError(
             "why: pass the tensor that backward went out from as result=, or call inspect.backward(loss) in place of loss.backward()"
         )
     for node in graph(result).leaves:
         leaf = node.node.variable  # type: ignore[attr-defined]
         if leaf is not None and (leaf is gradient or leaf.grad is gradient):
-            return leaf, None
+            return leaf, result, calls
     raise ValueError(
         "why: expected a leaf of the result's graph or the .grad of one; a gradient that was computed anew is not known"
     )

@@ -90,8 +90,7 @@ class _ModuleSequence(_Numbered):
         self.add_module(str(len(self)), module)
         return self
 
-    def extend(self, modules: Iterable[Module]) -> Self:
-        """Adds modules at the end, in their order."""
+    def _extend(self, modules: Iterable[Module]) -> Self:
         if isinstance(modules, Mapping) or not isinstance(modules, Iterable):
             raise TypeError(
                 f"{type(self).__name__}.extend should be called with an iterable of modules, but got {type(modules).__name__}"
@@ -181,7 +180,7 @@ class Sequential(_ModuleSequence):
 
     def extend(self, sequential: Iterable[Module]) -> Self:
         """Adds modules at the end, in their order."""
-        return super().extend(sequential)
+        return self._extend(sequential)
 
     def __add__(self, other: Sequential) -> Sequential:
         """Both, one after the other, in a new Sequential. Raises ValueError for anything else."""
@@ -224,6 +223,10 @@ class ModuleList(_ModuleSequence):
 
     def _of_same_kind(self, items: list[tuple[str, Module]]) -> Self:
         return type(self)([member for _, member in items])
+
+    def extend(self, modules: Iterable[Module]) -> Self:
+        """Adds modules at the end, in their order."""
+        return self._extend(modules)
 
     def __iadd__(self, modules: Iterable[Module]) -> Self:
         return self.extend(modules)

@@ -124,7 +124,9 @@ class OfType(builtins.type):
     dtype: Any
 
     def __call__(cls, *data):
-        return Tensor(*data).to(cls.dtype) if not data or len(data) > 1 or isinstance(data[0], int) else tensor(data[0], dtype=cls.dtype)
+        if len(data) == 1 and not isinstance(data[0], int):
+            return tensor(data[0], dtype=cls.dtype)
+        return Tensor(*data).to(cls.dtype)
 
     def __instancecheck__(cls, x):
         return isinstance(x, Tensor) and x.dtype == cls.dtype

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def as_shape(op, size):
     return shape
 
 
-def number_as(op, number, dtype):
+def number_as(op: str, number: Any, dtype: Any) -> Any:
     """A number (or 0-d tensor) in a dtype, as torch converts them: fractions are cut off, negative ones wrap around in unsigned integers.
 
     Raises:
@@ -144,7 +145,7 @@ def arange(start=None, end=None, step=1, *, dtype=None, device=None, requires_gr
     return finished("arange", array.astype(dtype), device, requires_grad)
 
 
-def check_walk(op, start, end, step):
+def check_walk(op, start, end, step) -> tuple[Any, Any, Any]:
     """Where a range begins and ends, and its step, as Python's numbers; refuses steps that do not lead there."""
     start, end, step = [x.item() if isinstance(x, (Tensor, np.generic)) else x for x in (start, end, step)]
     for x in (start, end, step):

@@ -58,7 +58,7 @@ def cross_entropy_of_operations(input, target, weight, ignored, reduction):
     place = where(skipped, 0, target)
     loss = -gather(log_softmax(input, 1), 1, place.unsqueeze(1)).squeeze(1)
     if weight is not None:
-        loss = loss * make_tensor(as_dtype(weight, input.dtype)[place.array])
+        loss = loss * make_tensor(weight.astype(input.dtype, copy=False)[place.array])
     loss = loss.masked_fill(skipped, 0)
     if reduction == "none":
         return loss

@@ -36,7 +36,7 @@ class Generator:
     True
     """
 
-    def __init__(self, device="cpu"):
+    def __init__(self, device: Any = "cpu"):
         self._device = check_device("Generator", device)
         self.manual_seed(0x5EED)
 

@@ -43,7 +43,7 @@ def as_int(op, what, value):
         raise TypeError(f"{op}: expected {what} as an int, got {type(value).__name__} {value!r}") from None
 
 
-def check_dims(op, dim, ndim):
+def check_dims(op, dim, ndim) -> tuple[int, ...]:
     """Non-negative axes, all of them for None; each may be named once."""
     if dim is None or isinstance(dim, (tuple, list)) and len(dim) == 0:
         return tuple(range(ndim))

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -160,7 +160,7 @@ class Case:
             found.append(np.where(np.isfinite(out), weight, 0).astype(out.dtype))
         return found
 
-    def fail(self, law: str, what: str, guess: str = "", **more: Any) -> None:
+    def fail(self, law: str, what: str, guess: str = "", **more: Any) -> NoReturn:
         """Reports this case as one that breaks a law."""
         raise Broken(Finding(law, what, self.before, self.weights, guess, **more))
 

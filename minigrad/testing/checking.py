@@ -7,7 +7,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -39,6 +39,7 @@ from minigrad.testing.session import Session, told
 SECONDS = 16.0  # for the search; to make the found example small takes up to SHRINKING more
 SHRINKING = 5.0
 EXPLAINING = 3.0
+EVERY_HEALTH_CHECK = cast("list[HealthCheck]", list(HealthCheck))  # whose metaclass has no annotations
 ENOUGH = 60  # elements: an example to guess at the reason from
 
 
@@ -333,7 +334,7 @@ class Search:
             database=None,
             deadline=None,
             phases=[Phase.generate, Phase.shrink],
-            suppress_health_check=list(HealthCheck),
+            suppress_health_check=EVERY_HEALTH_CHECK,
             report_multiple_bugs=False,
         )(run)
 

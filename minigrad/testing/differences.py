@@ -155,7 +155,8 @@ def faint_ones(case: Case, law: str, columns: Sequence[Array | None], flat: Arra
     alone.weights = [np.asarray(np.where(part.reshape(w.shape), w, 0).astype(w.dtype))
                      for w, part in zip(case.weights, np.split(faint, ends), strict=True)]  # fmt: skip
     alone.outs = [np.where(w != 0, out, 0).astype(out.dtype) for w, out in zip(alone.weights, case.outs, strict=True)]
-    alone.smooth, alone.touching = list(case.smooth), [None for _ in case.xs]
+    alone.smooth = list(case.smooth)
+    alone.touching = [None for _ in case.xs]
     alone.scale = alone.scales()
     try:
         _, alone.gradients = case.fresh(case.before, alone.weights)

@@ -18,7 +18,7 @@ from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable, UnsatisfiedAssumption
 
@@ -26,6 +26,7 @@ from minigrad.core.primitive import REGISTRY, Primitive
 from minigrad.core.tensor import TABLE, Tensor, make_tensor
 from minigrad.ops.activation import relu
 from minigrad.ops.shape import sum_to_size
+from minigrad.testing.checking import EVERY_HEALTH_CHECK
 from minigrad.testing.operations import LAWS, evaluate, pull_back, telling_first
 from minigrad.testing.strategies import Call, DrawFunction, calls, cotangents
 
@@ -299,7 +300,7 @@ def quietly(max_examples: int) -> Callable[[Callable[..., None]], Callable[..., 
     """Settings of Hypothesis for tests that are expected to fail."""
     return settings(
         max_examples=max_examples, phases=[Phase.generate], derandomize=True, database=None, deadline=None,
-        suppress_health_check=list(HealthCheck), report_multiple_bugs=False,
+        suppress_health_check=EVERY_HEALTH_CHECK, report_multiple_bugs=False,
     )  # fmt: skip
 
 

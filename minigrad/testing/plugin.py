@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "gradcheck: checks derivatives; select such tests with -m gradcheck")
     Session.seed = config.getoption("--gradcheck-seed")
-    Session.max_examples = EXAMPLES[config.getoption("--gradcheck-profile")]
+    Session.max_examples = EXAMPLES[str(config.getoption("--gradcheck-profile"))]
 
 
 @pytest.hookimpl(wrapper=True)

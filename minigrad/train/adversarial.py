@@ -173,6 +173,8 @@ class Game:
         mismatched samples without a condition.
         """
         samples: Any = None
+        condition: list[Tensor] = []
+        numbers: dict[str, float] = {}
         for batch in batches:
             samples, *condition = batch if isinstance(batch, (tuple, list)) else (batch,)
             numbers = self._teach_discriminator(samples, condition)

@@ -5,6 +5,7 @@ Images are floats (C, H, W), or batches (N, C, H, W) of which each gets its own 
 
 from __future__ import annotations
 
+from minigrad.data.augment import transforms
 from minigrad.data.augment.colour import (
     adjust_brightness,
     adjust_contrast,
@@ -16,7 +17,6 @@ from minigrad.data.augment.colour import (
 from minigrad.data.augment.geometry import affine, affine_matrix, crop, hflip, pad, vflip
 from minigrad.data.augment.mixing import cutout, mixup
 from minigrad.data.augment.transforms import *
-from minigrad.data.augment.transforms import __all__ as _classes
 
 __all__ = [
     "adjust_brightness",
@@ -33,5 +33,5 @@ __all__ = [
     "normalize",
     "pad",
     "vflip",
-    *_classes,
 ]
+__all__ += transforms.__all__

@@ -86,13 +86,14 @@ def _pool(
                 "the output size must be at most input size - kernel_size + 1"
             )
     planes: Any = input if input.ndim == rank + 2 else input.unsqueeze(0)
-    if samples is None:
-        samples = rand(*planes.shape[:2], rank, dtype=planes.dtype)
-    elif samples.ndim != 3 or len(samples) < len(planes) or tuple(samples.shape[1:]) != (planes.shape[1], rank):
+    if samples is not None and (
+        samples.ndim != 3 or len(samples) < len(planes) or tuple(samples.shape[1:]) != (planes.shape[1], rank)
+    ):
         raise RuntimeError(
             f"{op}: Expected _random_samples of shape {(*planes.shape[:2], rank)}, got {tuple(samples.shape)}"
         )
-    indices = make_tensor(_places_of_maxima(planes.array, kernel, outputs, samples.array[: len(planes)]))
+    draws: Any = rand(*planes.shape[:2], rank, dtype=planes.dtype) if samples is None else samples
+    indices = make_tensor(_places_of_maxima(planes.array, kernel, outputs, draws.array[: len(planes)]))
     pooled = pool_gather(planes, indices)
     if input.ndim == rank + 1:
         pooled, indices = pooled.squeeze(0), indices.squeeze(0)

@@ -91,7 +91,7 @@ class ParametrizationList(ModuleList):
             )
         self.ntensors = 1 if self.is_tensor else len(start)
         before = original.detach()
-        if self.is_tensor:
+        if isinstance(start, Tensor):
             if start.dtype != original.dtype:
                 raise ValueError(
                     "When `right_inverse` outputs one tensor, it may not change the dtype: "

@@ -46,7 +46,8 @@ class PackedSequence(_Packed):
         if batch_sizes is None:
             if not (isinstance(data, (list, tuple)) and len(data) == 2):
                 raise TypeError("PackedSequence: expected data and batch_sizes, or a pair of them")
-            data, batch_sizes = data
+            elements, sizes = data
+            return cls(elements, sizes, sorted_indices, unsorted_indices)
         if unsorted_indices is None:
             unsorted_indices = invert_permutation(sorted_indices)
         return super().__new__(cls, data, batch_sizes, sorted_indices, unsorted_indices)

@@ -179,7 +179,8 @@ def written(run: Recording, names: list[str], outs: list[str], opset: int) -> Bu
     renamed: dict[str, str] = {}
     made = {out for node in b.nodes for out in node.outputs}
     tail = []
-    for name, result in zip(outs, [b.value_of(r) for r in results], strict=True):
+    outputs: list[str] = [b.value_of(r) for r in results]
+    for name, result in zip(outs, outputs, strict=True):
         if result in made and result not in renamed:
             renamed[result] = name
         else:

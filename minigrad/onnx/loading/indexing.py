@@ -76,7 +76,7 @@ def _(input: Any, indices: Any, updates: Any, *, reduction: str = "none", run: R
     depth = indices.shape[-1]
     key = key_of(input, indices, 0, run)
     lead = tuple(input.shape[:depth])
-    row = (
+    row: Any = (
         np.ravel_multi_index(tuple([k.numpy().reshape(-1) for k in key]), lead)
         if depth
         else np.zeros(int(np.prod(indices.shape[:-1])), np.int64)

@@ -191,11 +191,11 @@ class OneCycleLR(_CyclicMomentum):
     def get_lr(self) -> list[float]:
         if self.last_epoch > self.total_steps:
             raise ValueError(f"Tried to step {self.last_epoch} times. The specified number of total steps is {self.total_steps}")
-        before = 0.0
-        for phase in self._schedule_phases:
-            if self.last_epoch <= phase["end_step"] or phase is self._schedule_phases[-1]:
+        before, phase = 0.0, self._schedule_phases[0]
+        for following in self._schedule_phases[1:]:
+            if self.last_epoch <= phase["end_step"]:
                 break
-            before = phase["end_step"]
+            before, phase = phase["end_step"], following
         length = phase["end_step"] - before
         passed = (self.last_epoch - before) / length if length else 1.0
         if self._anneal_func_type == "cos":
