@@ -648,9 +648,19 @@ def from_numbers(data: Any, dtype: Any) -> Any:
         array = np.array(data)
     except ValueError as error:
         raise ValueError(f"tensor: expected sequences of equal lengths: {error}") from None
+    if dtype is not None and dtype.kind in "iu" and array.dtype.kind in "iufO" and array.size:
+        check_range("tensor", array, dtype)
     if dtype is None and array.dtype == np.float64 and not holds_arrays(data):
         return array.astype(get_default_dtype())
     return array.astype(get_default_dtype()) if array.size == 0 and dtype is None else array
+
+
+def check_range(op: str, array: Any, dtype: Any) -> None:
+    """Refuses numbers that integers of this dtype cannot hold; negative ones may wrap around in unsigned ones, as in torch."""
+    info = np.iinfo(dtype)
+    low, high = [np.asarray(x).item() for x in (array.min(), array.max())]  # Python's numbers: compared exactly
+    if not ((-info.max if dtype.kind == "u" else info.min) <= low and high <= info.max):
+        raise RuntimeError(f"{op}: {low if high <= info.max else high} does not fit into {dtype}, which holds {info.min} to {info.max}")
 
 
 def as_nested(x: Any) -> Any:

@@ -130,7 +130,7 @@ def isfinite(input, /):
 @primitive(numbers=(), oracle=lambda x, y: abs(x - y) <= 1e-8 + 1e-5 * abs(y))
 def isclose(input, other, /, rtol=1e-05, atol=1e-08, equal_nan=False):
     """Whether |input - other| <= atol + rtol * |other|."""
-    if rtol < 0 or atol < 0:
+    if not (rtol >= 0 and atol >= 0):
         raise RuntimeError(f"isclose: rtol and atol cannot be negative, got {rtol} and {atol}")
     return xp(input).isclose(input, other, rtol, atol, equal_nan)
 

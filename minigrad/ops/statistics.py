@@ -300,6 +300,8 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
     """
     if input.ndim == 0:
         raise RuntimeError("diff: expected at least 1 dimension, got a 0-d tensor")
+    if not isinstance(n, int):
+        raise TypeError(f"diff: expected the order as an int, got {type(n).__name__} {n}")
     if n < 0:
         raise RuntimeError(f"diff: expected an order that is not negative, got {n}")
     dim = check_dim("diff", dim, input.ndim)

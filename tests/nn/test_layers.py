@@ -179,6 +179,13 @@ def test_embedding_shrinks_rows_that_are_used() -> None:
     np.testing.assert_allclose(table.weight.tolist(), [[0.6, 0.8], [30.0, 40.0]], rtol=1e-5)
 
 
+@pytest.mark.parametrize("most", [float("inf"), float("nan"), 6.0])
+def test_embedding_leaves_rows_that_are_short_enough(most: float) -> None:
+    table = minigrad.tensor([[3.0, 4.0], [0.0, 0.0]])
+    F.embedding(minigrad.tensor([0, 1]), table, max_norm=most)
+    assert table.tolist() == [[3.0, 4.0], [0.0, 0.0]]
+
+
 # --- dropout: properties ----------------------------------------------------------------------------------------------
 
 

@@ -479,6 +479,18 @@ def test_products_of_matrices_are_of_tensors(call: Any) -> None:
         (lambda x: x.random_(7, math.inf), TypeError, "random_: expected the upper end as an int, got float inf"),
         (lambda x: minigrad.randint(0.5, 3, (2,)), TypeError, "randint: expected the lower end as an int, got float 0.5"),
         (lambda x: minigrad.nn.functional.adaptive_avg_pool1d(x, 2**62), RuntimeError, r"output_size must be below 2\*\*31"),
+        (lambda x: minigrad.nn.functional.sigmoid([]), TypeError, "sigmoid"),
+        (lambda x: minigrad.nn.functional.sigmoid(x.long()[0, 0], [1, 2]), TypeError, "mul"),
+        (lambda x: minigrad.nn.functional.hardtanh(x.byte(), 0, math.inf), RuntimeError, "hardtanh: inf does not fit into uint8"),
+        (lambda x: minigrad.nn.functional.hardtanh(x.byte(), 300, 400), RuntimeError, "hardtanh: 300 does not fit into uint8"),
+        (lambda x: minigrad.nn.functional.pad(x.int(), (1, 1), value=math.nan), RuntimeError, "pad: nan does not fit into int32"),
+        (lambda x: minigrad.diff(x, 7.9), TypeError, "diff: expected the order as an int, got float 7.9"),
+        (lambda x: minigrad.isclose(x, x, math.nan), RuntimeError, "isclose: rtol and atol cannot be negative, got nan"),
+        (lambda x: minigrad.tensor([1, 300], dtype=minigrad.uint8), RuntimeError, "tensor: 300 does not fit into uint8, which holds 0 to 255"),
+        (lambda x: minigrad.tensor([1, -300], dtype=minigrad.uint8), RuntimeError, "tensor: -300 does not fit into uint8"),
+        (lambda x: minigrad.tensor(math.nan, dtype=minigrad.int64), RuntimeError, "tensor: nan does not fit into int64"),
+        (lambda x: minigrad.tensor([[0.0], [2.0**63]], dtype=minigrad.int64), RuntimeError, "tensor: 9.223372036854776e.18 does not fit into int64"),
+        (lambda x: minigrad.tensor(2**70, dtype=minigrad.int32), RuntimeError, "tensor: 1180591620717411303424 does not fit into int32"),
     ],
 )
 def test_what_a_fuzz_of_all_functions_found(call: Any, error: Any, message: str) -> None:

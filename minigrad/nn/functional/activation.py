@@ -13,6 +13,9 @@ from minigrad.core.dtypes import check_kind
 from minigrad.core.modes import recording
 from minigrad.core.tensor import Tensor
 from minigrad.ops import activation as kernels
+from minigrad.ops import transcendental
+from minigrad.ops.arithmetic import mul
+from minigrad.ops.creation import number_as
 from minigrad.ops.elementwise import tied, where
 
 # Klambauer et al., 2017: with these a SELU keeps mean 0 and variance 1.
@@ -84,7 +87,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     if input.dtype.kind in "iu":
         if input.dtype.kind == "u" and min_val < 0:
             raise RuntimeError(f"hardtanh: the lower bound {min_val} does not fit into {input.dtype}, which has no negative numbers")
-        min_val, max_val = int(min_val), int(max_val)
+        min_val, max_val = (int(number_as("hardtanh", bound, input.dtype)) for bound in (min_val, max_val))
     return input.hardtanh_(min_val, max_val) if inplace else kernels.hardtanh(input, min_val, max_val)
 
 
@@ -126,7 +129,7 @@ def sigmoid(input: Tensor, slope: float = 1.0) -> Tensor:
     >>> sigmoid(minigrad.tensor([0.0, 1.0]), slope=2.0)
     tensor([0.5000, 0.8808])
     """
-    return (input if slope == 1 else input * slope).sigmoid()
+    return transcendental.sigmoid(input if slope == 1 else mul(input, slope))
 
 
 def logsigmoid(input: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.kernels import xp
 from minigrad.kernels.driver import is_host
 from minigrad.ops.creation import arange
+from minigrad.ops.elementwise import where
 from minigrad.ops.families import of_host
 
 
@@ -72,7 +73,7 @@ def _shrink_rows(weight: Tensor, used: Tensor, max_norm: float, norm_type: float
     with no_grad():
         rows = make_tensor(xp(used.array).unique(used.array))
         norms = weight[rows].norm(norm_type, 1, True)
-        weight[rows] = weight[rows] * (norms > max_norm).to(weight.dtype).mul(max_norm / (norms + 1e-7) - 1).add(1)
+        weight[rows] = weight[rows] * where(norms > max_norm, max_norm / (norms + 1e-7), 1)
 
 
 @of_host

@@ -12,6 +12,7 @@ from minigrad.core.dtypes import check_kind
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.kernels.driver import is_host
 from minigrad.kernels.resampling import taking
+from minigrad.ops.creation import number_as
 from minigrad.ops.elementwise import tied
 from minigrad.ops.pad import constant_pad_nd
 from minigrad.ops.resample import resample
@@ -47,6 +48,8 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         for axis, pair in enumerate(pairs, 1):
             _cropped(input, -axis, *pair)
         flat = tuple([n for pair in pairs for n in pair])
+        if value:
+            number_as("pad", value, input.dtype)  # refuses what the dtype does not hold
         return constant_pad_nd(input, flat, 0 if value is None else value)
     if mode not in PLACES:
         raise NotImplementedError(
