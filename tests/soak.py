@@ -16,7 +16,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,7 @@ def held() -> dict[str, float]:
 ALLOWED = {"objects": 50.0, "threads": 0.5, "files": 0.5, "allocated MB": 0.1, "resident MB": 2.0}
 
 
-def rise(values: list[float]) -> float:
+def rise(values: Sequence[float]) -> float:
     """How much the line fitted to the values after the warm ones rises from its begin to its end."""
     warm = values[int(WARM * len(values)) :]
     if len(warm) < 2:
@@ -169,20 +170,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=1.0)
     options = parser.parse_args()
-    end, seen = time.monotonic() + 60 * options.minutes, []
+    end = time.monotonic() + 60 * options.minutes
+    seen: dict[str, array[float]] = {}  # thousands of rounds of dictionaries would be what grows
     with tempfile.TemporaryDirectory() as folder:
         for found in rounds(Path(folder)):
-            seen.append(found)
-            if time.monotonic() > end and len(seen) >= 10:
+            for name, value in found.items():
+                seen.setdefault(name, array("d")).append(value)
+            if time.monotonic() > end and len(seen[name]) >= 10:
                 break
     wrong = 0
-    for name in seen[0]:
-        values = [found[name] for found in seen]
+    for name, values in seen.items():
         up = rise(values)
         wrong += up > ALLOWED[name]
         verdict = "MORE THAN" if up > ALLOWED[name] else "within"
         print(f"{name:12} {values[0]:12.1f} at first, {values[-1]:12.1f} at last; rises by {up:8.2f}, {verdict} {ALLOWED[name]:g}")
-    print(f"{len(seen)} rounds of {len(NETWORKS)} networks")
+    print(f"{len(values)} rounds of {len(NETWORKS)} networks")
     return int(wrong > 0)
 
 
