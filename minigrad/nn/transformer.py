@@ -12,6 +12,7 @@ from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.attention import MultiheadAttention
+from minigrad.nn.checks import expect
 from minigrad.nn.container import ModuleList
 from minigrad.nn.dropout import Dropout
 from minigrad.nn.linear import Linear
@@ -184,6 +185,7 @@ class TransformerEncoder(Module):
         mask_check: bool = True,
     ) -> None:
         super().__init__()
+        expect("TransformerEncoder", "encoder_layer", encoder_layer, Module)
         self.layers = ModuleList([deepcopy(encoder_layer) for _ in range(num_layers)])
         self.num_layers = num_layers
         self.norm = norm
@@ -208,6 +210,7 @@ class TransformerDecoder(Module):
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
         super().__init__()
+        expect("TransformerDecoder", "decoder_layer", decoder_layer, Module)
         self.layers = ModuleList([deepcopy(decoder_layer) for _ in range(num_layers)])
         self.num_layers = num_layers
         self.norm = norm

@@ -112,7 +112,8 @@ def share(x, y, lost):
 
 
 @elementwise(
-    Domain(kinks=(-1.0, 1.0)), to_float=False, oracle=lambda x, min, max: builtins.min(max, x if min is None else builtins.max(min, x)),
+    Domain(kinks=(-1.0, 1.0)), to_float=False, method=False,
+    oracle=lambda x, min, max: builtins.min(max, x if min is None else builtins.max(min, x)),
 )  # fmt: skip
 def clamp_between(input, /, min, max):
     """The input, with what lies outside [min, max] moved to its nearer end."""

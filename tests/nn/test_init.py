@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -121,6 +122,12 @@ def test_gains() -> None:
     assert init.calculate_gain("relu") == pytest.approx(math.sqrt(2))
     assert init.calculate_gain("leaky_relu", 0.2) == pytest.approx(math.sqrt(2 / 1.04))
     assert init.calculate_gain("conv_transpose2d") == 1
+
+
+@pytest.mark.parametrize("fill", [init.xavier_uniform_, init.xavier_normal_, init.kaiming_uniform_, init.kaiming_normal_, init.orthogonal_])
+@pytest.mark.parametrize("shape", [(0, 0), (2, 3, 0), (0, 3)])
+def test_there_is_nothing_to_fill_in_a_tensor_without_elements(fill: Any, shape: tuple[int, ...]) -> None:
+    assert fill(minigrad.empty(shape)).shape == shape
 
 
 def test_initialisers_leave_no_graph_and_take_parameters() -> None:

@@ -84,6 +84,7 @@ def clip_grads_with_norm_(
 
     foreach: there is one implementation, so this changes nothing.
     """
+    expect("clip_grads_with_norm_", "total_norm", total_norm, Tensor)
     if not is_host(total_norm.array):
         scale = (float(max_norm) / (total_norm.array + 1e-6)).clip(None, 1.0)
         gradients = list(dict.fromkeys(_gradients(parameters)))
