@@ -155,7 +155,7 @@ def read_image(path: AnyPath, mode: str = "RGB") -> Tensor:
     """The picture of a file as uint8 (C, H, W); of 16 bits a colour, the upper 8. Needs pillow.
 
     mode: of pillow: "RGB", "L" (grey), "RGBA", or another whose colours are bytes. Raises ValueError for a file that is damaged or no picture, for one of
-    32 bits a colour, and for a mode of another kind; ImportError naming the extra without pillow.
+    32 bits a colour or of more pixels than `PIL.Image.MAX_IMAGE_PIXELS`, and for a mode of another kind; ImportError naming the extra without pillow.
     """
     try:
         from PIL import Image
@@ -166,6 +166,7 @@ def read_image(path: AnyPath, mode: str = "RGB") -> Tensor:
     with open(named("read_image", path), "rb") as file:
         try:
             with Image.open(file) as picture:
+                check_size(picture.size, Image.MAX_IMAGE_PIXELS)
                 if picture.mode in ("I", "F"):
                     raise ValueError("its colours have 32 bits; scale them to bytes first")
                 # pillow would take 255 for all that is above.
@@ -175,9 +176,24 @@ def read_image(path: AnyPath, mode: str = "RGB") -> Tensor:
                     else picture
                 )
                 pixels = np.array(small.convert(mode))
-        except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        except (
+            OSError,
+            ValueError,
+            SyntaxError,
+            EOFError,
+            Image.DecompressionBombError,
+            Image.DecompressionBombWarning,
+        ) as error:
             raise ValueError(f"read_image: cannot read {os.fspath(path)}: {error}") from None
     return make_tensor(np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1)))
+
+
+def check_size(size: tuple[int, int], most: int | None) -> None:
+    """A few bytes can say that there are many pixels, for which pillow makes room before it looks for them."""
+    if most is not None and size[0] * size[1] > most:
+        raise ValueError(
+            f"its {size[0]} x {size[1]} pixels are more than the {most} of PIL.Image.MAX_IMAGE_PIXELS; raise that if the file is to be trusted"
+        )
 
 
 class ImageFolder(Dataset[tuple[Any, Any]]):

@@ -8,6 +8,7 @@ import io
 import struct
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -424,3 +425,17 @@ def test_stratified_orders_are_seedable_and_new_each_time() -> None:
     for wrong in ([], [[1]]):
         with pytest.raises(ValueError, match="labels should be a 1d sequence with elements"):
             StratifiedSampler(wrong)
+
+
+@pytest.mark.filterwarnings("ignore:Image size")  # pillow's own word, which is an error above twice as many
+@pytest.mark.parametrize("side", [10_000, 100_000])
+def test_a_small_file_that_says_that_it_is_large(side: int, tmp_path: Path) -> None:
+    pytest.importorskip("PIL")
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b""))
+    with pytest.raises(ValueError, match=r"read_image: cannot read .*bomb\.png: .*pixels"):
+        read_image(tmp_path / "bomb.png")
