@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
+import weakref
 from typing import Any
 
 import numpy as np
@@ -501,6 +503,44 @@ def test_memory_shared_with_torch(dtype: str) -> None:
     assert w.tolist() == x.tolist()
     assert torch.utils.dlpack.from_dlpack(minigrad.utils.dlpack.to_dlpack(x)).data_ptr() == x.data_ptr()
     assert minigrad.as_tensor(y.numpy()).data_ptr() == minigrad.from_numpy(y.numpy()).data_ptr() == x.data_ptr()
+
+
+def test_memory_lent_lives_as_long_as_its_last_holder() -> None:
+    array = np.arange(4.0)
+    alive = weakref.ref(array)
+    x = minigrad.from_dlpack(array)
+    y = np.from_dlpack(x[1:])
+    del array, x
+    gc.collect()
+    assert alive() is not None
+    assert y.tolist() == [1, 2, 3]
+    del y
+    gc.collect()
+    assert alive() is None
+
+
+def test_a_capsule_that_nobody_takes_lets_go() -> None:
+    array = np.arange(4.0)
+    alive, capsule = weakref.ref(array), minigrad.from_numpy(array).__dlpack__()
+    del array
+    assert alive() is not None
+    del capsule
+    gc.collect()
+    assert alive() is None
+
+
+def test_memory_shared_with_jax() -> None:
+    jax = pytest.importorskip("jax")
+    memory = np.zeros(32, np.float32)
+    start = -memory.ctypes.data // 4 % 16  # JAX copies what does not lie at 64 bytes
+    x = minigrad.from_numpy(memory[start : start + 6]).reshape(2, 3)
+    lent = jax.numpy.from_dlpack(x)
+    assert lent.unsafe_buffer_pointer() == x.data_ptr()
+    assert jax.numpy.from_dlpack(minigrad.arange(7)[1:]).tolist() == [1, 2, 3, 4, 5, 6]
+    back = minigrad.from_dlpack(lent)
+    assert back.data_ptr() == x.data_ptr()
+    with pytest.raises(RuntimeError, match="read-only"):  # as all that is JAX's
+        back.add_(1)
 
 
 def test_what_dlpack_refuses() -> None:

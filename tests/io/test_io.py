@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections import Counter, OrderedDict
 from pathlib import Path
 from typing import Any
@@ -356,6 +357,45 @@ def test_a_failing_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest
         minigrad.save({"a": minigrad.zeros(1)}, path)
     assert minigrad.load(path)["a"].item() == 1
     assert os.listdir(tmp_path) == ["state"]
+
+
+# In processes of their own, the second as a user who is not root: what cannot be written is a full disk's and a forbidden folder's own error.
+WITHOUT_SPACE = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+"""
+FORBIDDEN = """
+import os
+os.chmod(folder, 0o555)
+if os.geteuid() == 0:
+    os.setuid(65534)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither")
+@pytest.mark.parametrize(("prepare", "error"), [(WITHOUT_SPACE, "File too large"), (FORBIDDEN, "Permission denied")], ids=["full", "forbidden"])
+def test_where_nothing_can_be_written_the_old_file_stands(prepare: str, error: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:  # not pytest's, which other users may not enter
+        os.chmod(folder, 0o755)
+        path = Path(folder, "state")
+        minigrad.save({"a": minigrad.ones(1)}, path)
+        script = f"""
+import io, minigrad
+minigrad.save([minigrad.zeros(1)], io.BytesIO())  # all that it needs is imported now
+folder = {folder!r}
+{prepare}
+try:
+    minigrad.save({{"a": minigrad.zeros(10000)}}, {str(path)!r})
+except OSError as error:
+    print(error)
+"""
+        environment = {**os.environ, "PYTHONPATH": str(Path(minigrad.__file__).parents[1])}
+        done = subprocess.run([sys.executable, "-P", "-c", script], env=environment, capture_output=True, text=True, check=False, timeout=60)
+        os.chmod(folder, 0o755)
+        assert error in done.stdout, done.stdout + done.stderr
+        assert minigrad.load(path)["a"].item() == 1
+        assert os.listdir(folder) == ["state"]
 
 
 def test_a_replaced_file_keeps_its_permissions(tmp_path: Path) -> None:
