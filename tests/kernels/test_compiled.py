@@ -82,6 +82,17 @@ def convolutions(draw: st.DrawFn) -> tuple[int, int, int, Windows]:
     return draw(st.integers(0, 4)), channels, filters, windows
 
 
+@st.composite
+def depthwise_squares(draw: st.DrawFn) -> tuple[int, int, int, Windows]:
+    """Depthwise convolutions of planes with square filters, which have kernels of their own."""
+    size, stride = draw(st.sampled_from((3, 5, 7))), draw(st.sampled_from((1, 2)))
+    pair = lambda low, high: (draw(st.integers(low, high)), draw(st.integers(low, high)))  # noqa: E731
+    channels = draw(st.integers(1, 20))
+    windows = Windows(pair(1, 45), (size, size), (stride, stride), (1, 1), (pair(0, size), pair(0, size)), channels)
+    assume(min(windows.out_size) > 0)
+    return draw(st.integers(0, 3)), channels, channels, windows
+
+
 def case(n: int, c: int, k: int, size: tuple[int, ...], kernel: tuple[int, ...], stride: int, pad: int, groups: int = 1,
          dilation: int = 1) -> tuple[int, int, int, Windows]:  # fmt: skip
     rank = len(size)
@@ -122,6 +133,11 @@ LARGE = {
     "depthwise": case(4, 48, 48, (30, 30), (3, 3), 1, 1, groups=48),
     "depthwise, stride 2": case(3, 40, 40, (37, 45), (3, 3), 2, 1, groups=40),
     "depthwise, stride 3": case(2, 9, 9, (50, 23), (5, 5), 3, 2, groups=9),
+    "depthwise 5x5": case(3, 20, 20, (30, 34), (5, 5), 1, 2, groups=20),
+    "depthwise 5x5, stride 2": case(3, 20, 20, (41, 46), (5, 5), 2, 2, groups=20),
+    "depthwise 5x5, stride 2, odd padding": case(3, 20, 20, (41, 46), (5, 5), 2, 1, groups=20),
+    "depthwise 7x7, stride 2": case(2, 9, 9, (70, 61), (7, 7), 2, 3, groups=9),
+    "depthwise, stride 2, no padding": case(3, 18, 18, (37, 45), (3, 3), 2, 0, groups=18),
     "depthwise, dilated": case(2, 10, 10, (30, 34), (3, 3), 1, 4, groups=10, dilation=4),
     "depthwise, two filters each": case(2, 20, 40, (21, 20), (5, 3), 1, 1, groups=20),
     "depthwise, several blocks": case(1, 3, 3, (300, 280), (7, 7), 1, 3, groups=3),
@@ -160,7 +176,7 @@ def check_convolution(n: int, c: int, k: int, windows: Windows, dtype: Any, seed
 
 
 @settings(max_examples=60)
-@given(shape=convolutions(), dtype=st.sampled_from(DTYPES), seed=st.integers(0, 1000))
+@given(shape=convolutions() | depthwise_squares(), dtype=st.sampled_from(DTYPES), seed=st.integers(0, 1000))
 @example(shape=(0, 2, 3, Windows((4,), (2,), (1,), (1,), ((0, 0),))), dtype=np.float32, seed=0)
 @example(shape=(1, 1, 1, Windows((1,), (1,), (1,), (1,), ((0, 0),))), dtype=np.float32, seed=0)
 @example(shape=(1, 1, 1, Windows((1,), (3,), (1,), (1,), ((2, 2),))), dtype=np.float64, seed=0)
