@@ -179,13 +179,13 @@ class ShapeKernels:
 
     # --- what leaves the shape as it is -------------------------------------------------------------------------------
 
-    def unary(self, name: str, x: Array, *numbers: float) -> Shadow:
+    def unary(self, name: str, x: Array, *numbers: float, out: Array | None = None) -> Shadow:
         return self.shadow(x.shape, x.dtype, hull_of((x,)))
 
     def binary(self, name: str, x: Array, z: Array, *numbers: float) -> Shadow:
         return self.shadow(np.broadcast_shapes(x.shape, z.shape), z.dtype, hull_of((x, z)))
 
-    def scale_channels(self, x: Array, scale: Array, shift: Array | None) -> Shadow:
+    def scale_channels(self, x: Array, scale: Array, shift: Array | None, relu: bool = False) -> Shadow:
         return self.shadow(x.shape, x.dtype, hull_of((x,)))
 
     def softmax(self, x: Array, axis: int, logarithm: bool) -> Shadow:
