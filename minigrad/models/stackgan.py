@@ -141,9 +141,7 @@ class StageII(nn.Module):
             *[ResidualBlock(2 * width) for _ in range(blocks)],
         )  # fmt: skip
         self.decode = nn.Sequential(
-            nn.ConvTranspose2d(2 * width, width, 4, 2, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True),
-            nn.ConvTranspose2d(width, width, 4, 2, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True),
-            nn.Conv2d(width, channels, 3, padding=1), nn.Tanh(),
+            *enlarged(2 * width, width), *enlarged(width, width), nn.Conv2d(width, channels, 3, padding=1), nn.Tanh(),
         )  # fmt: skip
         self.apply(start_small)
 
@@ -151,6 +149,14 @@ class StageII(nn.Module):
         c, mu, log_variance = self.augment(embedding)
         features = self.encode(picture)
         return self.decode(self.join(cat([features, everywhere(c, features)], 1))), mu, log_variance
+
+
+def enlarged(channels_in: int, channels_out: int) -> list[nn.Module]:
+    """Twice the size: the paper repeats pixels and convolves, which leaves no checks as a transposed convolution does."""
+    return [
+        nn.Upsample(scale_factor=2),
+        nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False), nn.BatchNorm2d(channels_out), nn.ReLU(inplace=True),
+    ]  # fmt: skip
 
 
 class TextDiscriminator(nn.Module):
