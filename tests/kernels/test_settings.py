@@ -93,7 +93,8 @@ def test_a_training_step_is_the_same_to_the_bit_for_every_number_of_threads() ->
         (((8, 64, 32, 32), (64, 64, 4, 4), 2, 1), ["Winograd F(2x2, 2x2) of each phase"] * 3),
         (((8, 64, 32, 32), (64, 64, 2, 2), 2, 1), ["implicit matrix product"] * 5 + [None]),
         (((8, 64, 32, 32), (64, 64, 2, 2), 2), ["implicit matrix product"] * 2 + [None]),
-        (((2, 3, 30), (4, 3, 5)), ["implicit matrix product"] * 2 + ["inner products"]),
+        (((2, 3, 30), (3, 3, 5)), ["implicit matrix product"] * 2 + ["inner products"]),
+        (((2, 3, 30, 30), (32, 3, 5, 5)), ["implicit matrix product"] * 2 + ["sums for each tap, with vectors of filters"]),
     ],
 )
 def test_choices_are_explained(arguments: Any, algorithms: list[str | None]) -> None:
