@@ -9,14 +9,12 @@ from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
-import minigrad
-from minigrad.kernels import driver
 from minigrad.kernels.cuda.conv import DEPTH, splits_of, tile_of
 from minigrad.kernels.geometry import Windows
 from tests.cudasim.counts import counts
-from tests.cudasim.standin import installed, settings
 
 from .cases import CASES, Case
+from .launches import counted_steps
 
 
 class Gpu(NamedTuple):
@@ -82,23 +80,11 @@ def operations(name: str, numbers: tuple[int, ...]) -> int:
 
 
 def counted(cases: list[Case]) -> dict[str, list[tuple[str, int, int]]]:
-    """For each launch of a training step its kernel, its operations and its bytes; nothing is computed."""
-    found = {}
-    with installed():
-        driver.status.cache_clear()
-        minigrad.set_default_device("cuda")
-        settings.mode = "counting"
-        try:
-            for case in cases:
-                step = case.build(minigrad, lambda x: x)
-                step()  # what is made once is made here
-                counts.reset()
-                step()
-                found[case.name] = [(name, operations(name, numbers), moved) for name, moved, numbers in counts.work]
-        finally:
-            minigrad.set_default_device(None)
-            driver.status.cache_clear()
-    return found
+    """For each launch of a training step its kernel, its operations and its bytes."""
+    return {
+        case.name: [(name, operations(name, numbers), moved) for name, moved, numbers in counts.work]
+        for case in counted_steps(cases)
+    }
 
 
 def network_row(name: str, work: list[tuple[str, int, int]]) -> str:

@@ -15,7 +15,8 @@ enum {
     SERIAL_WORK = 500 * 1000,
 };
 
-/* Targets read the source; in the adjoint the cotangent is the source. A slice is two axes of a plane, a strip some of its lines, or all those of some planes. */
+/* Targets read the source; in the adjoint the cotangent is the source. A slice is two axes of a plane, a strip some of
+ * its lines, or all those of some planes. */
 typedef struct {
     const conv_shape *shape;
     int adjoint;
@@ -285,32 +286,28 @@ static double work_of(const conv_shape *shape)
            (double)smaller(volume(shape->in), volume(shape->out));
 }
 
-static status filter_planes(plan *cut)
+static status filter_planes(const conv_shape *shape, int adjoint, const real *source, const real *filter,
+                            const real *bias, real *target)
 {
-    const ptrdiff_t units = cut->units * ceil_div(cut->shape->groups, cut->channels);
-    cut->units_a_task = ceil_div(TASK_ELEMENTS, larger(1, cut->channels * cut->lines * cut->target_size[2]));
-    return (work_of(cut->shape) < SERIAL_WORK ? serial_for : parallel_for)(ceil_div(units, cut->units_a_task),
-                                                                          filter_strips, cut);
+    plan cut = make_plan(shape, adjoint);
+    cut.source = source;
+    cut.filter = filter;
+    cut.bias = bias;
+    cut.target = target;
+    const ptrdiff_t units = cut.units * ceil_div(shape->groups, cut.channels);
+    cut.units_a_task = ceil_div(TASK_ELEMENTS, larger(1, cut.channels * cut.lines * cut.target_size[2]));
+    return (work_of(shape) < SERIAL_WORK ? serial_for : parallel_for)(ceil_div(units, cut.units_a_task), filter_strips,
+                                                                     &cut);
 }
 
 status planewise_conv(const conv_shape *shape, const real *x, const real *w, const real *bias, real *y)
 {
-    plan cut = make_plan(shape, 0);
-    cut.source = x;
-    cut.filter = w;
-    cut.bias = bias;
-    cut.target = y;
-    return filter_planes(&cut);
+    return filter_planes(shape, 0, x, w, bias, y);
 }
 
 status planewise_input(const conv_shape *shape, const real *g, const real *w, const real *bias, real *x)
 {
-    plan cut = make_plan(shape, 1);
-    cut.source = g;
-    cut.filter = w;
-    cut.bias = bias;
-    cut.target = x;
-    return filter_planes(&cut);
+    return filter_planes(shape, 1, g, w, bias, x);
 }
 
 /* sums += what the windows of a strip from x on read at some columns of a square filter, times their cotangents. */

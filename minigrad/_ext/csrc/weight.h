@@ -42,4 +42,17 @@ INLINE double weight_work(const weight_gradient *gradient)
            (double)gradient->filters * (double)gradient->channels * (double)gradient->from.taps;
 }
 
+/* Into how many parts, each with its own sums of so many bytes, blocks of windows are cut: that depends on the shape
+ * only, so that the order of summation does too. */
+INLINE ptrdiff_t weight_splits(const weight_gradient *gradient, ptrdiff_t blocks, ptrdiff_t sums_bytes)
+{
+    enum {
+        MOST = 32,
+        MOST_BYTES = 4 * 1024 * 1024, /* of the sums of all */
+        WORK = 2 * 1000 * 1000,       /* multiplications that are worth a split */
+    };
+    const ptrdiff_t worth = 1 + (ptrdiff_t)(weight_work(gradient) / WORK);
+    return smaller(smaller(MOST, blocks), smaller(larger(1, MOST_BYTES / sums_bytes), worth));
+}
+
 #endif

@@ -9,9 +9,6 @@
 
 enum {
     LANE_SUMS_BYTES = 256 * 1024,   /* the sums of one split, lane by lane, stay in the second-level cache */
-    SPLITS_BYTES = 4 * 1024 * 1024, /* of all splits */
-    MOST_SPLITS = 32,
-    SPLIT_WORK = 2 * 1000 * 1000, /* multiplications that are worth a split */
     BLOCK_WINDOWS = 64 * LANES,
     REGION_BYTES = 256 * 1024,
     TILE_STEPS = 64, /* vectors that a tile shall run over at least */
@@ -249,8 +246,7 @@ static status by_dots(const weight_gradient *gradient, int in_place)
 
     const ptrdiff_t sums_bytes = gradient->groups * gradient->filters * cut.rows * VECTOR_BYTES;
     const double work = weight_work(gradient);
-    cut.splits = smaller(smaller(MOST_SPLITS, cut.blocks),
-                         smaller(larger(1, SPLITS_BYTES / sums_bytes), 1 + (ptrdiff_t)(work / SPLIT_WORK)));
+    cut.splits = weight_splits(gradient, cut.blocks, sums_bytes);
     cut.sums = scratch(SCRATCH_SUMS, (size_t)(cut.splits * sums_bytes));
     if (!cut.sums)
         return NO_MEMORY;

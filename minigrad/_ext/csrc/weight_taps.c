@@ -17,9 +17,6 @@ enum {
     MOST_LINES = 5, /* of taps that are summed at once */
     MOST_CHANNELS = 16,
     BLOCK_WINDOWS = 512,
-    MOST_SPLITS = 32,
-    SPLITS_BYTES = 4 * 1024 * 1024, /* of the sums of all splits */
-    SPLIT_WORK = 2 * 1000 * 1000,   /* multiplications that are worth a split */
     SERIAL_WORK = 2 * 1000 * 1000,
 };
 
@@ -195,8 +192,7 @@ status weight_by_taps(const weight_gradient *gradient, const conv_shape *shape)
     cut.blocks = gradient->batch * cut.cuts;
     const double work = weight_work(gradient);
     const ptrdiff_t sums_bytes = gradient->channels * gradient->from.taps * cut.filters * (ptrdiff_t)sizeof(real);
-    cut.splits = smaller(smaller(MOST_SPLITS, cut.blocks),
-                         smaller(larger(1, SPLITS_BYTES / sums_bytes), 1 + (ptrdiff_t)(work / SPLIT_WORK)));
+    cut.splits = weight_splits(gradient, cut.blocks, sums_bytes);
     cut.sums = scratch(SCRATCH_SUMS, (size_t)(cut.splits * sums_bytes));
     if (!cut.sums)
         return NO_MEMORY;
