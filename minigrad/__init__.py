@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math as _math
 import os as _os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from numpy import dtype as _dtype
 
@@ -20,42 +20,42 @@ if _os.environ.get("MINIGRAD_PURE", "0") not in ("", "0"):
 
     _prefer_sources()
 
-from .core.device import device, get_default_device, set_default_device
-from .core.dtypes import (
-    bfloat16,
-    bool_,
-    can_cast,
-    finfo,
-    float16,
-    float32,
-    float64,
-    get_default_dtype,
-    iinfo,
-    int8,
-    int16,
-    int32,
-    int64,
-    promote_types,
-    result_type,
-    set_default_dtype,
-    uint8,
-)
-from .core.engine import backward as _backward
-from .core.modes import (
-    enable_grad,
-    inference_mode,
-    is_grad_enabled,
-    is_inference_mode_enabled,
-    no_grad,
-    set_grad_enabled,
-)
-from .core.size import Size
-from .core.tensor import Tensor
-from .ops import *
-
 if TYPE_CHECKING:
-    from . import autograd, backends, cuda, inspect, io, linalg, models, nn, onnx, optim, train, utils
-    from .io import load, save
+    from ._names import *  # as names that others may use: what follows, and what __getattr__ finds
+else:
+    from .core.device import device, get_default_device, set_default_device
+    from .core.dtypes import (
+        bfloat16,
+        bool_,
+        can_cast,
+        finfo,
+        float16,
+        float32,
+        float64,
+        get_default_dtype,
+        iinfo,
+        int8,
+        int16,
+        int32,
+        int64,
+        promote_types,
+        result_type,
+        set_default_dtype,
+        uint8,
+    )
+    from .core.modes import (
+        enable_grad,
+        inference_mode,
+        is_grad_enabled,
+        is_inference_mode_enabled,
+        no_grad,
+        set_grad_enabled,
+    )
+    from .core.size import Size
+    from .core.tensor import Tensor
+    from .ops import *
+
+from .core.engine import backward as _backward
 
 __version__ = "0.1.0"
 
@@ -100,18 +100,20 @@ _IN_PLACE = (  # as torch has them as functions too
 )  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
-    """What a plain script may not need is imported when it is first asked for."""
-    from importlib import import_module
+if not TYPE_CHECKING:  # for type checkers a module with this function has every name
 
-    if name in _LAZY_MODULES:
-        return import_module(f".{name}", __name__)
-    if name in _IN_PLACE and name in vars(Tensor):
-        return getattr(Tensor, name)
-    home = _LAZY_NAMES.get(name, "nn.functional" if name in _FUNCTIONAL else None)
-    if home is None:
-        raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
-    return getattr(import_module(f".{home}", __name__), name)
+    def __getattr__(name):
+        """What a plain script may not need is imported when it is first asked for."""
+        from importlib import import_module
+
+        if name in _LAZY_MODULES:
+            return import_module(f".{name}", __name__)
+        if name in _IN_PLACE and name in vars(Tensor):
+            return getattr(Tensor, name)
+        home = _LAZY_NAMES.get(name, "nn.functional" if name in _FUNCTIONAL else None)
+        if home is None:
+            raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
+        return getattr(import_module(f".{home}", __name__), name)
 
 
 def __dir__() -> list[str]:

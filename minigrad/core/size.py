@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 
 class Size(tuple[int, ...]):
@@ -29,18 +29,25 @@ class Size(tuple[int, ...]):
         """The number of elements of a tensor of this shape."""
         return prod(self)
 
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, key: SupportsIndex, /) -> int: ...
+        @overload
+        def __getitem__(self, key: slice, /) -> Size: ...
+
     def __getitem__(self, key: Any) -> Any:
         part = tuple.__getitem__(self, key)
         return tuple.__new__(Size, part) if type(key) is slice else part
 
-    def __add__(self, other: Any) -> Any:
+    def __add__(self, other: Any) -> Size:
         return tuple.__new__(Size, tuple.__add__(self, other)) if isinstance(other, tuple) else NotImplemented
 
-    def __radd__(self, other: Any) -> Any:
+    def __radd__(self, other: Any) -> Size:
         return tuple.__new__(Size, other + tuple(self)) if isinstance(other, tuple) else NotImplemented
 
-    def __mul__(self, times: Any) -> Any:
+    def __mul__(self, times: Any) -> Size:
         return tuple.__new__(Size, tuple.__mul__(self, times))
 
-    def __rmul__(self, times: Any) -> Any:
+    def __rmul__(self, times: Any) -> Size:
         return tuple.__new__(Size, tuple.__mul__(self, times))

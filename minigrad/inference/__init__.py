@@ -8,6 +8,7 @@ import numpy as np
 
 from minigrad.core.modes import is_grad_enabled, no_grad
 from minigrad.core.tensor import Tensor, make_tensor
+from minigrad.inference.finish import with_finished_convs
 from minigrad.inference.passes import with_folded_scales, without_dead
 from minigrad.inference.plan import Plan
 from minigrad.inference.trace import replaced, traced
@@ -22,8 +23,9 @@ def optimize(model: Module, example: Any) -> Optimized:
     """A module that computes what a model in evaluation computes, up to rounding (1e-5 of the largest value), in less time.
 
     The model runs once on the example (a tensor, or a tuple of tensors for several arguments), and the operations that it uses become
-    a plan: what does not depend on the input is computed now, batch norm goes into the weights before it, activations and residual
-    sums overwrite what they read, and memory is given back as early as can be. Inputs of other shapes get plans of their own when
+    a plan: what does not depend on the input is computed now, batch norm goes into the weights before it, rectifiers and residual
+    sums into the convolution that they follow, whose filters stay packed; other activations overwrite what they read, and memory is
+    given back as early as can be. Inputs of other shapes get plans of their own when
     they first come; so do all after the model's parameters or buffers have changed.
 
     The result needs no gradient. Raises TypeError for what is no module or no tensor; RuntimeError for a model in training, and for one
@@ -36,7 +38,7 @@ def optimize(model: Module, example: Any) -> Optimized:
     >>> x = minigrad.randn(1, 3, 16, 16)
     >>> fast = minigrad.inference.optimize(model, x)
     >>> fast.steps(x)
-    ['conv', 'relu, in place']
+    ['conv and relu']
     >>> with minigrad.no_grad():
     ...     bool((fast(x) - model(x)).abs().max() < 1e-5)
     True
@@ -94,7 +96,7 @@ def planned(model: Module, inputs: tuple[Tensor, ...]) -> Plan:
     if any(module.training for module in model.modules()):
         raise RuntimeError("optimize: the model is in training; call eval() on it first")
     program, expected = traced(model, inputs)
-    plan = Plan(with_folded_scales(without_dead(program)))
+    plan = Plan(with_finished_convs(with_folded_scales(without_dead(program))))
     compare(plan, inputs, expected)
     others = tuple([make_tensor(other(x.array)) for x in inputs])
     with no_grad():

@@ -21,3 +21,10 @@ from .summary import LayerSummary, Summary, summary
 from .trace import Call, trace
 from .watching import Observation, watch
 from .why import Path, Why, backward, why
+
+__all__ = [
+    "BadValue", "Call", "Diagnosis", "Finding", "Graph", "GraphNode", "HandedOn", "Kept", "LayerSummary", "Observation", "OpEvent",
+    "Patches", "Path", "ReceptiveField", "Step", "Steps", "Summary", "Why", "backward", "deconvnet", "doctor", "exciting_patches",
+    "explore", "feature_inversion", "feature_maps", "filters", "first_bad_value", "grad_cam", "graph", "guided_backprop",
+    "maximise_activation", "occlusion", "profile", "receptive_field", "saliency", "steps", "summary", "trace", "watch", "why",
+]  # fmt: skip

@@ -26,3 +26,11 @@ from minigrad.models.srgan import SRResNet, srgan, srresnet
 from minigrad.models.stackgan import StackGAN, stackgan
 from minigrad.models.unet import UNet, unet
 from minigrad.models.vgg import VGG, vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
+
+__all__ = [
+    "AlexNet", "FCN", "GoogLeNet", "GoogLeNetOutputs", "Inception3", "InceptionOutputs", "LAPGAN", "LeNet5", "MobileNetV2",
+    "PatchDiscriminator", "Players", "ResNet", "SRResNet", "SegNet", "StackGAN", "UNet", "VGG", "ZFNet", "alexnet", "cgan", "dcgan", "fcn",
+    "gan_mlp", "gaussian_pyramid", "googlenet", "inception_v3", "lapgan", "laplacian_pyramid", "lenet5", "mobilenet_v2",
+    "patch_discriminator", "resnet101", "resnet152", "resnet18", "resnet34", "resnet50", "segnet", "srgan", "srresnet", "stackgan", "unet",
+    "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn", "zfnet",
+]  # fmt: skip

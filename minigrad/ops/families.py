@@ -84,5 +84,12 @@ def known_as(op: Any, *names: str) -> Any:
 class ValuesAndIndices(tuple[Tensor, Tensor]):
     """What max, min, sort and their like return along an axis: a pair with names."""
 
-    values = property(lambda self: self[0], doc="The elements chosen.")
-    indices = property(lambda self: self[1], doc="Where they stood along the axis.")
+    @property
+    def values(self) -> Tensor:
+        """The elements chosen."""
+        return self[0]
+
+    @property
+    def indices(self) -> Tensor:
+        """Where they stood along the axis."""
+        return self[1]

@@ -5,7 +5,7 @@ It needs Hypothesis, which nothing else in minigrad imports: install ``minigrad[
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from minigrad.ops.families import Domain
@@ -50,14 +50,16 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
-    """Names are imported when they are asked for: the pytest plugin is loaded where nobody needs Hypothesis, or has it."""
-    from importlib import import_module
+if not TYPE_CHECKING:  # for type checkers a module with this function has every name
 
-    for home, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(home), name)
-    raise AttributeError(f"module 'minigrad.testing' has no attribute {name!r}")
+    def __getattr__(name):
+        """Names are imported when they are asked for: the pytest plugin is loaded where nobody needs Hypothesis, or has it."""
+        from importlib import import_module
+
+        for home, names in _HOMES.items():
+            if name in names:
+                return getattr(import_module(home), name)
+        raise AttributeError(f"module 'minigrad.testing' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

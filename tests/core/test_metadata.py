@@ -235,6 +235,8 @@ def test_empty_strided() -> None:
     assert (x.shape, x.stride(), x.dtype) == ((2, 3), (1, 2), minigrad.int64)
     with pytest.raises(RuntimeError, match="empty_strided: 2 lengths but 1 strides"):
         minigrad.empty_strided((2, 3), (1,))
+    with pytest.raises(RuntimeError, match="empty_strided: no memory has elements that far apart"):
+        minigrad.zeros(2).new_empty_strided((1,), 2**62)
 
 
 # --- shapes changed in place ------------------------------------------------------------------------------------------
