@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..core.engine import backward, grad
 from ..core.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Function", "GradcheckError", "KinkWarning", "Variable", "backward", "detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck",
-    "inference_mode", "no_grad", "set_detect_anomaly", "set_grad_enabled",
+    "inference_mode", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled",
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
-    """What few programs need is imported when it is first asked for."""
-    from importlib import import_module
+if not TYPE_CHECKING:  # for type checkers a module with this function has every name
 
-    if name == "functional":
-        return import_module(".functional", __name__)
-    raise AttributeError(f"module 'minigrad.autograd' has no attribute {name!r}")
+    def __getattr__(name):
+        """What few programs need is imported when it is first asked for."""
+        from importlib import import_module
+
+        if name == "functional":
+            return import_module(".functional", __name__)
+        raise AttributeError(f"module 'minigrad.autograd' has no attribute {name!r}")

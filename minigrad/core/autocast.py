@@ -153,8 +153,8 @@ class Caster:
     @staticmethod
     def of_primitive(op: Primitive, args: tuple[Any, ...], static: tuple[Any, ...]) -> Any:
         """A call of a primitive."""
-        set_casting(False)
         try:
+            set_casting(False)
             policy, device = policy_of(op.name, args)
             return (
                 op.call(args, static)
@@ -170,8 +170,8 @@ class Caster:
         policy, device = policy_of(f.__name__, (args, named))
         if policy is None:
             return f(*args, **named)
-        set_casting(False)
         try:
+            set_casting(False)
             return computed(f.__name__, policy, device, lambda cast: f(*cast[0], **cast[1]), (args, named))
         finally:
             set_casting(True)

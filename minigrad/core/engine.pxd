@@ -1,8 +1,8 @@
 cimport cython
 from .graph cimport Leaf, Node, start
-from .modes cimport set_recording, set_task
+from .modes cimport current_task, grad_mode, set_recording, set_task
 from .primitive cimport Primitive, Rule, pick
-from .silence cimport restore, silence
+from .silence cimport control, restore, set_control, silence
 from .tensor cimport Tensor, edge_of, make_tensor, needs_grad
 
 @cython.final

@@ -19,9 +19,9 @@ import numpy as np
 
 from ..kernels import of, xp
 from .graph import AWAITED, PART, GradientEdge, Leaf, Node, Watch, start
-from .modes import set_recording, set_task
+from .modes import current_task, grad_mode, set_recording, set_task
 from .primitive import Primitive, Rule, inputs_of, pick
-from .silence import restore, silence
+from .silence import control, restore, set_control, silence
 from .tensor import TABLE, Tensor, edge_of, make_tensor, register
 
 TASKS = count(1)
@@ -429,10 +429,12 @@ def start_gradient(op: str, node: Node, gradient: Any) -> Tensor:
 def walk_from(op: str, roots: Sequence[Node], gradients: Sequence[Any], walk: Walk) -> None:
     """Starts a walk at the roots and runs it."""
     task = next(TASKS) if walk.wanted is None else -next(TASKS)
-    task_before, recording_before = set_task(task), set_recording(walk.create)
-    warnings = silence()
-    completed = False
+    task_before, grad_before, control_before = current_task(), grad_mode(), control()
+    completed, warnings = False, None
     try:
+        set_task(task)
+        set_recording(walk.create)
+        warnings = silence()
         for node, gradient in zip(roots, gradients, strict=True):
             g = start_gradient(op, node, gradient)
             if walk.useful is None or node in walk.useful:
@@ -446,9 +448,18 @@ def walk_from(op: str, roots: Sequence[Node], gradients: Sequence[Any], walk: Wa
             for ending in ENDINGS.pop(task, ()):
                 ending(completed)
         finally:
-            restore(warnings)
-            set_recording(recording_before)
-            set_task(task_before)
+            try:
+                set_recording(grad_before)
+                set_task(task_before)
+                if completed:
+                    restore(warnings)
+                else:
+                    set_control(control_before)
+            except BaseException:  # of a signal's handler, which runs as a call begins where this is not compiled
+                set_recording(grad_before)
+                set_task(task_before)
+                set_control(control_before)
+                raise
     if walk.anomalies is not None:
         walk.anomalies.close()
 

@@ -15,7 +15,7 @@ from ..kernels.driver import is_host
 from .device import together
 from .dtypes import check_kind
 from .graph import Leaf, Saved, Version, watch
-from .modes import inference, packing, recording, set_inference, set_recording, tracers, tracing
+from .modes import grad_mode, inference, packing, recording, set_inference, set_recording, tracers, tracing
 from .primitive import Primitive, primitive
 from .saving import pack_values
 from .source import here
@@ -255,8 +255,10 @@ def refresh(view: Tensor) -> None:
     """Looks up the node of a view whose base has got a new history."""
     base = view.base
     view.seen = view.version.rebased
-    inference_before, grad_before = set_inference(False), set_recording(True)
+    inference_before, grad_before = inference(), grad_mode()
     try:
+        set_inference(False)
+        set_recording(True)
         again = follow(alias(base), steps(view))
     finally:
         set_inference(inference_before)

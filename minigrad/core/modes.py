@@ -61,6 +61,11 @@ def recording() -> bool:
     return mode.recording
 
 
+def grad_mode() -> bool:
+    """What recording was set to in this thread, whether inference mode keeps it off or not."""
+    return mode.grad
+
+
 def set_recording(on: bool) -> bool:
     """Turns recording on or off in this thread (inference mode keeps it off); returns what it was set to."""
     before = mode.grad
@@ -206,7 +211,8 @@ class GradMode:
         self.before: list[bool] = []  # a stack: one object may be entered again inside itself
 
     def __enter__(self) -> None:
-        self.before.append(bool(set_recording(self.on)))
+        self.before.append(grad_mode())
+        set_recording(self.on)  # last: a signal's handler may raise until here
 
     def __exit__(self, *exc: object) -> None:
         set_recording(self.before.pop())
@@ -230,7 +236,8 @@ class set_grad_enabled(GradMode):
         if mode is not True and mode is not False:
             raise TypeError(f"set_grad_enabled: expected True or False, got {type(mode).__name__}")
         super().__init__(mode)
-        self.outside = bool(set_recording(mode))
+        self.outside = grad_mode()
+        set_recording(mode)
 
     def __enter__(self) -> None:
         set_recording(self.on)
@@ -314,7 +321,13 @@ class inference_mode:
         self.before: list[tuple[bool, bool]] = []
 
     def __enter__(self) -> None:
-        self.before.append((bool(set_inference(self.on)), bool(set_recording(not self.on))))
+        self.before.append((inference(), grad_mode()))
+        try:
+            set_inference(self.on)
+            set_recording(not self.on)
+        except BaseException:  # of a signal's handler
+            self.__exit__()
+            raise
 
     def __exit__(self, *exc: object) -> None:
         inference_before, grad_before = self.before.pop()

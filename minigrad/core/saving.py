@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .graph import Node, Saved
-from .modes import saving_hooks, set_recording
+from .modes import grad_mode, saving_hooks, set_recording
 from .tensor import Tensor, make_tensor, version_of
 
 
@@ -40,8 +40,9 @@ def pack(saved: Saved) -> None:
     pack_hook, unpack_hook = saving_hooks.pairs[-1]
     tensor = make_tensor(saved.array)
     tensor.version = saved.version
-    before = set_recording(False)
+    before = grad_mode()
     try:
+        set_recording(False)
         value = pack_hook(tensor)
     finally:
         set_recording(before)

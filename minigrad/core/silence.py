@@ -39,3 +39,16 @@ def restore(before: Any) -> None:
         before.__exit__(None, None, None)
     else:
         CONTROL.reset(before)
+
+
+def control() -> Any:
+    """What NumPy warns of in this thread."""
+    return np.geterr() if CONTROL is None else CONTROL.get()
+
+
+def set_control(before: Any) -> None:
+    """Lets NumPy warn of what it did when `control` was asked: more slowly than `restore`, and whatever has happened since."""
+    if CONTROL is None:
+        np.seterr(**before)
+    else:
+        CONTROL.set(before)

@@ -17,7 +17,13 @@ from .modes import inference
 from .size import Size
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from . import uncompiled as cython  # Cython's own stubs would make what it decorates untyped
+    from .methods import (
+        Methods as object,  # what operations register; a class that Cython compiles can have no base but this
+    )
+    from .methods import Operand
 else:
     try:
         import cython
@@ -31,7 +37,7 @@ else:
 @cython.embedsignature.format("clinic")
 @cython.freelist(1024)
 @cython.cclass
-class Tensor:
+class Tensor(object):
     """An array that remembers how it was computed, so that `backward` can find its gradient.
 
     `array` is the NumPy (or CuPy) array. `node` made it: None for a tensor without history, a `Leaf` for one whose
@@ -380,68 +386,70 @@ class Tensor:
 
     # --- operators: each is a primitive, or a composite, registered under its name --------------------------------
 
-    def __add__(self, other: Any) -> Any: return OPERATORS.add.operate(self, other)
-    def __radd__(self, other: Any) -> Any: return OPERATORS.add.operate(other, self)
-    def __sub__(self, other: Any) -> Any: return OPERATORS.sub.operate(self, other)
-    def __rsub__(self, other: Any) -> Any: return OPERATORS.sub.operate(other, self)
-    def __mul__(self, other: Any) -> Any: return OPERATORS.mul.operate(self, other)
-    def __rmul__(self, other: Any) -> Any: return OPERATORS.mul.operate(other, self)
-    def __truediv__(self, other: Any) -> Any: return OPERATORS.div.operate(self, other)
-    def __rtruediv__(self, other: Any) -> Any: return OPERATORS.div.operate(other, self)
-    def __pow__(self, other: Any) -> Any: return OPERATORS.pow.operate(self, other)
-    def __rpow__(self, other: Any) -> Any: return OPERATORS.pow.operate(other, self)
-    def __matmul__(self, other: Any) -> Any: return OPERATORS.matmul.operate(self, other)
-    def __rmatmul__(self, other: Any) -> Any: return OPERATORS.matmul.operate(other, self)
-    def __floordiv__(self, other: Any) -> Any: return OPERATORS.table["floor_divide"].operate(self, other)
-    def __rfloordiv__(self, other: Any) -> Any: return OPERATORS.table["floor_divide"].operate(other, self)
-    def __mod__(self, other: Any) -> Any: return OPERATORS.table["remainder"].operate(self, other)
-    def __rmod__(self, other: Any) -> Any: return OPERATORS.table["remainder"].operate(other, self)
-    def __and__(self, other: Any) -> Any: return OPERATORS.table["bitwise_and"].operate(self, other)
-    def __rand__(self, other: Any) -> Any: return OPERATORS.table["bitwise_and"].operate(other, self)
-    def __or__(self, other: Any) -> Any: return OPERATORS.table["bitwise_or"].operate(self, other)
-    def __ror__(self, other: Any) -> Any: return OPERATORS.table["bitwise_or"].operate(other, self)
-    def __xor__(self, other: Any) -> Any: return OPERATORS.table["bitwise_xor"].operate(self, other)
-    def __rxor__(self, other: Any) -> Any: return OPERATORS.table["bitwise_xor"].operate(other, self)
-    def __eq__(self, other: Any) -> Any: return OPERATORS.table["eq"].operate(self, other)
-    def __ne__(self, other: Any) -> Any: return OPERATORS.table["ne"].operate(self, other)
-    def __lt__(self, other: Any) -> Any: return OPERATORS.table["lt"].operate(self, other)
-    def __le__(self, other: Any) -> Any: return OPERATORS.table["le"].operate(self, other)
-    def __gt__(self, other: Any) -> Any: return OPERATORS.table["gt"].operate(self, other)
-    def __ge__(self, other: Any) -> Any: return OPERATORS.table["ge"].operate(self, other)
-    def __neg__(self) -> Any: return OPERATORS.table["neg"](self)
-    def __pos__(self) -> Any: return self
-    def __abs__(self) -> Any: return OPERATORS.table["abs"](self)
-    def __invert__(self) -> Any: return OPERATORS.table["bitwise_not"](self)
-    def __getitem__(self, key: Any) -> Any: return OPERATORS.table["getitem"](self, key)
+    def __add__(self, other: Operand) -> Tensor: return OPERATORS.add.operate(self, other)
+    def __radd__(self, other: Operand) -> Tensor: return OPERATORS.add.operate(other, self)
+    def __sub__(self, other: Operand) -> Tensor: return OPERATORS.sub.operate(self, other)
+    def __rsub__(self, other: Operand) -> Tensor: return OPERATORS.sub.operate(other, self)
+    def __mul__(self, other: Operand) -> Tensor: return OPERATORS.mul.operate(self, other)
+    def __rmul__(self, other: Operand) -> Tensor: return OPERATORS.mul.operate(other, self)
+    def __truediv__(self, other: Operand) -> Tensor: return OPERATORS.div.operate(self, other)
+    def __rtruediv__(self, other: Operand) -> Tensor: return OPERATORS.div.operate(other, self)
+    def __pow__(self, other: Operand) -> Tensor: return OPERATORS.pow.operate(self, other)
+    def __rpow__(self, other: Operand) -> Tensor: return OPERATORS.pow.operate(other, self)
+    def __matmul__(self, other: Operand) -> Tensor: return OPERATORS.matmul.operate(self, other)
+    def __rmatmul__(self, other: Operand) -> Tensor: return OPERATORS.matmul.operate(other, self)
+    def __floordiv__(self, other: Operand) -> Tensor: return OPERATORS.table["floor_divide"].operate(self, other)
+    def __rfloordiv__(self, other: Operand) -> Tensor: return OPERATORS.table["floor_divide"].operate(other, self)
+    def __mod__(self, other: Operand) -> Tensor: return OPERATORS.table["remainder"].operate(self, other)
+    def __rmod__(self, other: Operand) -> Tensor: return OPERATORS.table["remainder"].operate(other, self)
+    def __and__(self, other: Operand) -> Tensor: return OPERATORS.table["bitwise_and"].operate(self, other)
+    def __rand__(self, other: Operand) -> Tensor: return OPERATORS.table["bitwise_and"].operate(other, self)
+    def __or__(self, other: Operand) -> Tensor: return OPERATORS.table["bitwise_or"].operate(self, other)
+    def __ror__(self, other: Operand) -> Tensor: return OPERATORS.table["bitwise_or"].operate(other, self)
+    def __xor__(self, other: Operand) -> Tensor: return OPERATORS.table["bitwise_xor"].operate(self, other)
+    def __rxor__(self, other: Operand) -> Tensor: return OPERATORS.table["bitwise_xor"].operate(other, self)
+    def __eq__(self, other: Any) -> Tensor: return OPERATORS.table["eq"].operate(self, other)  # type: ignore[override]
+    def __ne__(self, other: Any) -> Tensor: return OPERATORS.table["ne"].operate(self, other)  # type: ignore[override]
+    def __lt__(self, other: Operand) -> Tensor: return OPERATORS.table["lt"].operate(self, other)
+    def __le__(self, other: Operand) -> Tensor: return OPERATORS.table["le"].operate(self, other)
+    def __gt__(self, other: Operand) -> Tensor: return OPERATORS.table["gt"].operate(self, other)
+    def __ge__(self, other: Operand) -> Tensor: return OPERATORS.table["ge"].operate(self, other)
+    def __neg__(self) -> Tensor: return OPERATORS.table["neg"](self)
+    def __pos__(self) -> Tensor: return self
+    def __abs__(self) -> Tensor: return OPERATORS.table["abs"](self)
+    def __invert__(self) -> Tensor: return OPERATORS.table["bitwise_not"](self)
+    def __getitem__(self, key: Any) -> Tensor: return OPERATORS.table["getitem"](self, key)
     def __setitem__(self, key: Any, value: Any) -> None: OPERATORS.table["setitem_"](self, value, key)
     def __delitem__(self, key: Any) -> None: raise TypeError("del: elements cannot be taken out of a tensor; x[mask] keeps those wanted")
-    def __iadd__(self, other: Any) -> Any: return OPERATORS.table["add_"](self, other)
-    def __isub__(self, other: Any) -> Any: return OPERATORS.table["sub_"](self, other)
-    def __imul__(self, other: Any) -> Any: return OPERATORS.table["mul_"](self, other)
-    def __itruediv__(self, other: Any) -> Any: return OPERATORS.table["div_"](self, other)
-    def __ipow__(self, other: Any) -> Any: return OPERATORS.table["pow_"](self, other)
-    def __ifloordiv__(self, other: Any) -> Any: return OPERATORS.table["floor_divide_"](self, other)
-    def __imod__(self, other: Any) -> Any: return OPERATORS.table["remainder_"](self, other)
-    def __iand__(self, other: Any) -> Any: return OPERATORS.table["bitwise_and_"](self, other)
-    def __ior__(self, other: Any) -> Any: return OPERATORS.table["bitwise_or_"](self, other)
-    def __ixor__(self, other: Any) -> Any: return OPERATORS.table["bitwise_xor_"](self, other)
-    def __ilshift__(self, other: Any) -> Any: return OPERATORS.table["bitwise_left_shift_"](self, other)
-    def __irshift__(self, other: Any) -> Any: return OPERATORS.table["bitwise_right_shift_"](self, other)
-    def __reversed__(self) -> Any: return OPERATORS.table["flip"](self, 0) if self.array.ndim else self
+    def __iadd__(self, other: Operand) -> Self: return OPERATORS.table["add_"](self, other)
+    def __isub__(self, other: Operand) -> Self: return OPERATORS.table["sub_"](self, other)
+    def __imul__(self, other: Operand) -> Self: return OPERATORS.table["mul_"](self, other)
+    def __itruediv__(self, other: Operand) -> Self: return OPERATORS.table["div_"](self, other)
+    def __ipow__(self, other: Operand) -> Self: return OPERATORS.table["pow_"](self, other)
+    def __ifloordiv__(self, other: Operand) -> Self: return OPERATORS.table["floor_divide_"](self, other)
+    def __imod__(self, other: Operand) -> Self: return OPERATORS.table["remainder_"](self, other)
+    def __iand__(self, other: Operand) -> Self: return OPERATORS.table["bitwise_and_"](self, other)
+    def __ior__(self, other: Operand) -> Self: return OPERATORS.table["bitwise_or_"](self, other)
+    def __ixor__(self, other: Operand) -> Self: return OPERATORS.table["bitwise_xor_"](self, other)
+    def __ilshift__(self, other: Operand) -> Self: return OPERATORS.table["bitwise_left_shift_"](self, other)
+    def __irshift__(self, other: Operand) -> Self: return OPERATORS.table["bitwise_right_shift_"](self, other)
+    def __reversed__(self) -> Tensor: return OPERATORS.table["flip"](self, 0) if self.array.ndim else self
 
     def __contains__(self, value: Any) -> bool:
         if not isinstance(value, (Tensor, int, float, complex, np.generic)):
             raise TypeError(f"in: a tensor contains numbers and tensors, got {type(value).__name__}")
         return bool((self.array == as_array(value)).any())
 
-    def __getattr__(self, name: str) -> Any:
-        """Called for names that nothing has registered."""
-        hint = ""
-        if not name.startswith("_"):
-            from difflib import get_close_matches
+    if not TYPE_CHECKING:  # for type checkers a class with this method has every name
 
-            hint = "".join([f"; did you mean {near!r}?" for near in get_close_matches(name, dir(Tensor), 1)])
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
+        def __getattr__(self, name):
+            """Called for names that nothing has registered."""
+            hint = ""
+            if not name.startswith("_"):
+                from difflib import get_close_matches
+
+                hint = "".join([f"; did you mean {near!r}?" for near in get_close_matches(name, dir(Tensor), 1)])
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
 
 
 @cython.cclass
