@@ -3,16 +3,50 @@
 METHODS = ("product", "depthwise", "winograd2", "winograd4", "dots", "panels", "winograd_phases", "taps")
 
 
-def conv(x, w, bias, windows):
+@cython.final
+cdef class KeptFilters:
+    """Filters as the kernel of a convolution reads them, which the first call with these filters packs."""
+
+    cdef kept_filters kept
+    cdef object filters
+
+    def __cinit__(self, filters):
+        self.filters = filters
+
+    def __dealloc__(self):
+        if self.kept.memory != NULL:
+            memory_give(self.kept.memory)
+
+
+def conv(
+    x, w, bias, windows, scale=None, shift=None, residual=None, double low=-INFINITY, double high=INFINITY,
+    KeptFilters kept=None
+):
     """The convolution of x (N, C, *in) with the filters w (K, C / groups, *kernel), plus bias (K,) or None.
 
-    Shapes: (N, K, *out). Raises TypeError and ValueError for arrays that do not fit the windows.
+    That is multiplied by a scale (K,) and gets a shift (K,), a residual like the result is added, and the sum brought
+    between two limits. Shapes: (N, K, *out). Raises TypeError and ValueError for arrays that do not fit the windows, or
+    filters that are not the kept ones.
     """
+    cdef conv_finish finish
     cdef conv_shape shape
     cdef const kernel_table *kernels = _kernels_for("conv", "x", x)
     _check_array("conv", "w", w, x)
     y = _empty((x.shape[0], w.shape[0], *windows.out_size), cnp.PyArray_TYPE(x))
     _read_conv_shape("conv", windows, x, w, y, &shape)
+    finish = conv_finish(NULL, NULL, NULL, low, high)
+    if scale is not None or residual is not None or low > -INFINITY or high < INFINITY:
+        shape.finish = &finish
+    if scale is not None:
+        finish.scale = _vector_data("conv", "scale", scale, w.shape[0], x)
+        finish.shift = _vector_data("conv", "shift", shift, w.shape[0], x)
+    if residual is not None:
+        _check_like("conv", "residual", residual, y)
+        finish.residual = cnp.PyArray_DATA(residual)
+    if kept is not None:
+        if kept.filters is not w:
+            raise ValueError("conv: the filters that are kept are others")
+        shape.kept = &kept.kept
     cdef void *x_data = cnp.PyArray_DATA(x)
     cdef void *w_data = cnp.PyArray_DATA(w)
     cdef void *bias_data = _bias_data("conv", bias, w.shape[0], x)
@@ -106,6 +140,8 @@ cdef int _read_conv_shape(str op, windows, x, w, y, conv_shape *shape) except -1
     _read_axes(op, windows, shape.input, shape.out, shape.kernel, shape.stride, shape.dilation, shape.before)
     shape.algorithm = algorithm
     shape.report = NULL
+    shape.finish = NULL
+    shape.kept = NULL
     shape.batch = x.shape[0]
     shape.groups = groups
     shape.in_channels = x.shape[1] // groups

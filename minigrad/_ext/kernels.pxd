@@ -38,6 +38,17 @@ cdef extern from "csrc/shapes.h" nogil:
         int count
         conv_choice[64] choice
 
+    ctypedef struct conv_finish:
+        const void *scale
+        const void *shift
+        const void *residual
+        double low, high
+
+    ctypedef struct kept_filters:
+        void *memory
+        size_t bytes
+        const void *layout
+
     ctypedef struct conv_shape:
         ptrdiff_t batch, groups
         ptrdiff_t in_channels, out_channels
@@ -45,6 +56,8 @@ cdef extern from "csrc/shapes.h" nogil:
         ptrdiff_t[3] out, kernel, stride, dilation, before
         conv_algorithm algorithm
         conv_report *report
+        const conv_finish *finish
+        kept_filters *kept
 
     ctypedef struct pool_shape:
         ptrdiff_t planes
@@ -57,12 +70,19 @@ cdef extern from "csrc/shapes.h" nogil:
         const ptrdiff_t *right_start
         ptrdiff_t left_row, left_step, right_step, right_column
 
+    ctypedef enum rectifier:
+        NO_RECTIFIER
+        RELU
+        LEAKY_RELU
+
     ctypedef struct norm_shape:
         ptrdiff_t sets, inner, outer_stride, inner_stride
         ptrdiff_t parts, part_stride, length
         ptrdiff_t weight_set, weight_part, weight_element
         int centred
         double eps
+        rectifier rectified
+        double slope
 
 
 cdef extern from "csrc/maps.h" nogil:
@@ -99,14 +119,14 @@ cdef extern from "csrc/kernels.h" nogil:
         status (*pool_gather)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const void *, const int64_t *, void *) noexcept nogil
         status (*evaluate)(const formula *, const double *, ptrdiff_t, const ptrdiff_t *, void **) noexcept nogil
         status (*sum_of_squares)(ptrdiff_t, const ptrdiff_t *, void **, double *) noexcept nogil
-        status (*norm)(const norm_shape *, const void *, const void *, const void *, void *, void *,
+        status (*norm)(const norm_shape *, const void *, const void *, const void *, const void *, void *, void *,
                        void *) noexcept nogil
         status (*norm_input)(const norm_shape *, const void *, const void *, const void *, const void *, const void *,
-                             void *, void *, void *) noexcept nogil
+                             const void *, const void *, void *, void *, void *, void *) noexcept nogil
         status (*norm_weight)(const norm_shape *, const void *, const void *, const void *, const void *, void *,
                               void *) noexcept nogil
-        status (*scale_channels)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const void *, const void *, const void *,
-                                 void *) noexcept nogil
+        status (*scale_channels)(ptrdiff_t, ptrdiff_t, ptrdiff_t, rectifier, double, const void *, const void *,
+                                 const void *, const void *, void *) noexcept nogil
         status (*softmax)(ptrdiff_t, ptrdiff_t, ptrdiff_t, int, const void *, void *) noexcept nogil
         status (*softmax_input)(ptrdiff_t, ptrdiff_t, ptrdiff_t, int, const void *, const void *, void *) noexcept nogil
         status (*cross_entropy)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const void *, const int64_t *, const void *, int64_t,
@@ -118,6 +138,8 @@ cdef extern from "csrc/kernels.h" nogil:
                              void *) noexcept nogil
         status (*sum_outer_inner)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const void *, void *) noexcept nogil
         status (*add_rows)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const int64_t *, const void *, void *) noexcept nogil
+        status (*resample)(ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, const int64_t *, const int64_t *,
+                           const double *, const void *, void *) noexcept nogil
         status (*dropout)(ptrdiff_t, uint64_t, uint32_t, double, const void *, void *) noexcept nogil
 
     ctypedef struct instruction_set:

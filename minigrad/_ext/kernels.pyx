@@ -14,6 +14,7 @@ from .cpus import default_num_threads
 
 cimport cython
 cimport numpy as cnp
+from libc.math cimport INFINITY
 from libc.stdint cimport SIZE_MAX
 from libc.stdlib cimport free, malloc
 
@@ -30,6 +31,7 @@ include "formulas.pxi"
 include "norms.pxi"
 include "classes.pxi"
 include "elements.pxi"
+include "resampling.pxi"
 
 *_, best_isa = available_isas()
 set_isa(os.environ.get("MINIGRAD_ISA") or best_isa)

@@ -10,6 +10,7 @@ cdef extern from *:
     static void give(void *unused, void *block, size_t bytes) { (void)unused; (void)bytes; memory_give(block); }
     static PyDataMem_Handler cached_memory = {"minigrad", 1, {NULL, take, take_zeros, retake, give}};
     """
+    void memory_give(void *block) noexcept nogil
     void *cached_memory_data "&cached_memory"
     object PyDataMem_SetHandler(object handler)
     object PyCapsule_New(void *pointer, const char *name, void *destructor)

@@ -1,21 +1,25 @@
 # Normalisation: what C needs of arrays of any shape is computed here, from sizes that were checked against each other.
 
-def batch_norm(x, weight, bias, eps):
+def batch_norm(x, weight, bias, eps, slope=None, residual=None):
     """x (N, C, *) brought to mean 0 and variance 1 for each channel, times weight (C) plus bias (C), or None for them.
 
+    slope: residual, if there is one, is then added, and what is negative multiplied with the slope (0 for the slope 0).
     Returns the result and the means and variances (biased) of the channels. Raises TypeError and ValueError for arrays
     that do not fit, as all functions here do.
     """
     cdef norm_shape shape
     _read_batch_norm("batch_norm", x, eps, &shape)
-    return _norm("batch_norm", &shape, x, weight, bias, (x.shape[1],))
+    _read_rectifier("batch_norm", slope, residual, &shape)
+    return _norm("batch_norm", &shape, x, weight, bias, (x.shape[1],), x.shape[1], residual)
 
 
-def batch_norm_input(g, x, weight, mean, var, eps):
-    """The gradients of batch_norm with respect to x, weight and bias."""
+def batch_norm_input(g, x, weight, mean, var, eps, slope=None, bias=None, residual=None):
+    """The gradients of batch_norm with respect to x, weight and bias, and to the residual if there is one."""
     cdef norm_shape shape
     _read_batch_norm("batch_norm_input", x, eps, &shape)
-    return _norm_input("batch_norm_input", &shape, g, x, weight, mean, var, (x.shape[1],), (x.shape[1],))
+    _read_rectifier("batch_norm_input", slope, residual, &shape)
+    channels = (x.shape[1],)
+    return _norm_input("batch_norm_input", &shape, g, x, weight, mean, var, channels, channels, bias, residual)
 
 
 def group_norm(x, weight, bias, groups, eps):
@@ -53,37 +57,46 @@ def row_norm_input(g, x, weight, mean, var, ndim, centred, eps):
     return dx, weight_sums.reshape(inner), bias_sums.reshape(inner)
 
 
-def scale_channels(x, scale, shift):
-    """x (N, C, *) times scale (C) plus shift (C), which may be None."""
+def scale_channels(x, scale, shift, slope=None, residual=None):
+    """x (N, C, *) times scale (C) plus shift (C), which may be None; slope and residual as for batch_norm."""
     cdef const kernel_table *kernels = _float_kernels("scale_channels", "x", x)
     _check_axes("scale_channels", x)
+    cdef norm_shape end
+    _read_rectifier("scale_channels", slope, residual, &end)
     y = _empty(x.shape, cnp.PyArray_TYPE(x))
     cdef ptrdiff_t samples = x.shape[0], channels = x.shape[1]
     cdef ptrdiff_t size = _plane_elements(x)
     cdef const void *x_data = cnp.PyArray_DATA(x)
     cdef const void *scale_data = _vector_data("scale_channels", "scale", scale, channels, x)
     cdef const void *shift_data = NULL
+    cdef const void *residual_data = NULL
     if shift is not None:
         shift_data = _vector_data("scale_channels", "shift", shift, channels, x)
+    if residual is not None:
+        _check_like("scale_channels", "residual", residual, x)
+        residual_data = cnp.PyArray_DATA(residual)
     cdef void *y_data = cnp.PyArray_DATA(y)
     cdef status result
     with nogil:
-        result = kernels.scale_channels(samples, channels, size, x_data, scale_data, shift_data, y_data)
+        result = kernels.scale_channels(samples, channels, size, end.rectified, end.slope, x_data, scale_data,
+                                        shift_data, residual_data, y_data)
     _check_status("scale_channels", result)
     return y
 
 
-cdef _norm(str op, const norm_shape *shape, x, weight, bias, moments_shape, weights=None):
+cdef _norm(str op, const norm_shape *shape, x, weight, bias, moments_shape, weights, residual=None):
     """Runs a norm: the result, and the moments of its sets."""
     cdef const kernel_table *kernels = _float_kernels(op, "x", x)
-    if weights is None:
-        weights = x.shape[1]
     cdef const void *weight_data = NULL
     cdef const void *bias_data = NULL
+    cdef const void *residual_data = NULL
     if weight is not None:
         weight_data = _vector_data(op, "weight", weight, weights, x)
     if bias is not None:
         bias_data = _vector_data(op, "bias", bias, weights, x)
+    if residual is not None:
+        _check_like(op, "residual", residual, x)
+        residual_data = cnp.PyArray_DATA(residual)
     y = _empty(x.shape, cnp.PyArray_TYPE(x))
     mean = _empty(moments_shape, cnp.PyArray_TYPE(x))
     var = _empty(moments_shape, cnp.PyArray_TYPE(x))
@@ -93,20 +106,32 @@ cdef _norm(str op, const norm_shape *shape, x, weight, bias, moments_shape, weig
     cdef void *var_data = cnp.PyArray_DATA(var)
     cdef status result
     with nogil:
-        result = kernels.norm(shape, x_data, weight_data, bias_data, y_data, mean_data, var_data)
+        result = kernels.norm(shape, x_data, weight_data, bias_data, residual_data, y_data, mean_data, var_data)
     _check_status(op, result)
     return y, mean, var
 
 
-cdef _norm_input(str op, const norm_shape *shape, g, x, weight, mean, var, moments_shape, sums_shape):
-    """The gradient of a norm with respect to x, and the sums that make those of weight and bias."""
+cdef _norm_input(str op, const norm_shape *shape, g, x, weight, mean, var, moments_shape, sums_shape, bias=None,
+                 residual=None):
+    """The gradient of a norm with respect to x, the sums that make those of weight and bias, and a residual's."""
     cdef const kernel_table *kernels = _float_kernels(op, "x", x)
     _check_like(op, "g", g, x)
     _check_like(op, "mean", mean, x, moments_shape)
     _check_like(op, "var", var, x, moments_shape)
     cdef const void *weight_data = NULL
+    cdef const void *bias_data = NULL
+    cdef const void *residual_data = NULL
+    cdef void *passed_data = NULL
+    passed = None
     if weight is not None:
         weight_data = _vector_data(op, "weight", weight, sums_shape[len(sums_shape) - 1], x)
+    if bias is not None:
+        bias_data = _vector_data(op, "bias", bias, sums_shape[len(sums_shape) - 1], x)
+    if residual is not None:
+        _check_like(op, "residual", residual, x)
+        residual_data = cnp.PyArray_DATA(residual)
+        passed = _empty(x.shape, cnp.PyArray_TYPE(x))
+        passed_data = cnp.PyArray_DATA(passed)
     dx = _empty(x.shape, cnp.PyArray_TYPE(x))
     weight_sums = _empty(sums_shape, cnp.PyArray_TYPE(x))
     bias_sums = _empty(sums_shape, cnp.PyArray_TYPE(x))
@@ -119,12 +144,22 @@ cdef _norm_input(str op, const norm_shape *shape, g, x, weight, mean, var, momen
     cdef void *bias_sums_data = cnp.PyArray_DATA(bias_sums)
     cdef status result
     with nogil:
-        result = kernels.norm_input(shape, g_data, x_data, weight_data, mean_data, var_data, dx_data, weight_sums_data,
-                                    bias_sums_data)
+        result = kernels.norm_input(shape, g_data, x_data, weight_data, bias_data, residual_data, mean_data, var_data,
+                                    dx_data, passed_data, weight_sums_data, bias_sums_data)
         if result == OK and shape.weight_element:
             result = kernels.norm_weight(shape, g_data, x_data, mean_data, var_data, weight_sums_data, bias_sums_data)
     _check_status(op, result)
-    return dx, weight_sums, bias_sums
+    found = dx, weight_sums, bias_sums
+    return found if passed is None else (*found, passed)
+
+
+cdef int _read_rectifier(str op, slope, residual, norm_shape *shape) except -1:
+    """What is negative is multiplied with the slope; None stands for no rectifier, before which nothing is added."""
+    if slope is None and residual is not None:
+        raise ValueError(f"{op}: expected a slope with the residual, but got None")
+    shape.slope = 0 if slope is None else slope
+    shape.rectified = NO_RECTIFIER if slope is None else RELU if shape.slope == 0 else LEAKY_RELU
+    return 0
 
 
 cdef int _read_batch_norm(str op, x, double eps, norm_shape *shape) except -1:
@@ -141,6 +176,8 @@ cdef int _read_batch_norm(str op, x, double eps, norm_shape *shape) except -1:
     shape.weight_part = shape.weight_element = 0
     shape.centred = 1
     shape.eps = eps
+    shape.rectified = NO_RECTIFIER
+    shape.slope = 0
     return 0
 
 
@@ -164,6 +201,8 @@ cdef int _read_group_norm(str op, x, ptrdiff_t groups, double eps, norm_shape *s
     shape.weight_element = 1 if size == 1 else 0
     shape.centred = 1
     shape.eps = eps
+    shape.rectified = NO_RECTIFIER
+    shape.slope = 0
     return 0
 
 
@@ -187,4 +226,6 @@ cdef tuple _read_row_norm(str op, x, Py_ssize_t ndim, centred, double eps, norm_
     shape.weight_element = 1
     shape.centred = 1 if centred else 0
     shape.eps = eps
+    shape.rectified = NO_RECTIFIER
+    shape.slope = 0
     return x.shape[:x.ndim - ndim]

@@ -68,8 +68,12 @@ def foldable(source: Call, program: Program, scaling: Call) -> bool:
         return False
     if source.op is linear and len(program.kinds[source.outputs[0]][0]) != 2:
         return False
-    constants = (*source.args[1:], *scaling.args[1:])
-    return all(x is None or isinstance(x, np.ndarray) for x in constants)
+    return constant((*source.args[1:], *scaling.args[1:]))
+
+
+def constant(arguments: tuple[Any, ...]) -> bool:
+    """Are these known, each an array or left out?"""
+    return all(x is None or isinstance(x, np.ndarray) for x in arguments)
 
 
 def folded_arguments(source: Call, scale: Array, shift: Array | None) -> tuple[Any, ...]:

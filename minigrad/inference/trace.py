@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from minigrad.core.modes import no_grad, set_tracer
+from minigrad.core.modes import no_grad, set_tracer, tracers
 from minigrad.core.primitive import Primitive
 from minigrad.core.source import here
 from minigrad.core.tensor import Tensor
@@ -23,7 +23,7 @@ class Ref(NamedTuple):
 class Call(NamedTuple):
     """One operation: its arguments are Refs, or constants (arrays, numbers, None); `outputs` are the numbers of its values."""
 
-    op: Primitive
+    op: Any  # a Primitive, or what computes as one does
     args: tuple[Any, ...]
     static: tuple[Any, ...]
     outputs: tuple[int, ...]
@@ -55,8 +55,9 @@ def traced(model: Any, inputs: tuple[Tensor, ...]) -> tuple[Program, Any]:
     What does not depend on the inputs is a constant of the program. Raises RuntimeError for what operations cannot tell.
     """
     tracer = Tracer(inputs)
-    before = set_tracer(tracer)
+    before = tracers.current
     try:
+        set_tracer(tracer)
         with no_grad():
             out = model(*inputs)
     finally:

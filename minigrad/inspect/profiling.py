@@ -295,8 +295,8 @@ class Witness:
 def macs_of(name: str, args: tuple[Any, ...], result: Any) -> int:
     """The multiply-adds of a convolution or product."""
     windows = next((a for a in args if isinstance(a, Windows)), None)
-    if name in ("conv", "conv_input") and windows is not None:
-        outputs = result if name == "conv" else args[0]
+    if name in ("conv", "finished_conv", "conv_input") and windows is not None:
+        outputs = args[0] if name == "conv_input" else result
         return int(outputs.size) * prod(args[1].shape[1:])
     if name == "conv_weight" and windows is not None:
         return int(args[1].size) * prod(result.shape[1:])

@@ -185,8 +185,10 @@ class ShapeKernels:
     def binary(self, name: str, x: Array, z: Array, *numbers: float) -> Shadow:
         return self.shadow(np.broadcast_shapes(x.shape, z.shape), z.dtype, hull_of((x, z)))
 
-    def scale_channels(self, x: Array, scale: Array, shift: Array | None, relu: bool = False) -> Shadow:
-        return self.shadow(x.shape, x.dtype, hull_of((x,)))
+    def scale_channels(
+        self, x: Array, scale: Array, shift: Array | None, slope: float | None = None, residual: Array | None = None
+    ) -> Shadow:
+        return self.shadow(x.shape, x.dtype, hull_of((x,) if residual is None else (x, residual)))
 
     def softmax(self, x: Array, axis: int, logarithm: bool) -> Shadow:
         return self.shadow(x.shape, x.dtype, hull_of((x,)))

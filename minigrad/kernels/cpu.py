@@ -19,7 +19,7 @@ from .geometry import Ints, Windows
 from .reference import blend as blend
 from .reference import match as match
 from .reference import spread as spread
-from .resampling import Line, by_products
+from .resampling import Line
 
 Array = Any  # numpy.ndarray
 COMPILED_DTYPES = (dtype("float32"), dtype("float64"))
@@ -63,7 +63,12 @@ def packed(x: Array) -> Array:
 
 def takes(x: Array, rank: int) -> bool:
     """Can the compiled kernels compute with this array?"""
-    return compiled is not None and x.dtype in COMPILED_DTYPES and rank <= 3 and x.size > 0
+    return takes_kind(x.shape, x.dtype, rank)
+
+
+def takes_kind(shape: tuple[int, ...], dtype: Any, rank: int) -> bool:
+    """The same of an array of which only shape and dtype are known, with that many axes in its planes."""
+    return compiled is not None and dtype in COMPILED_DTYPES and rank <= 3 and 0 not in shape
 
 
 def conv(x: Array, w: Array, bias: Array | None, windows: Windows) -> Array:
@@ -72,6 +77,25 @@ def conv(x: Array, w: Array, bias: Array | None, windows: Windows) -> Array:
         bias = None if bias is None else packed(bias)
         return compiled.conv(packed(x), packed(w), bias, windows)
     return reference.conv(x, w, bias, windows)
+
+
+def finished_conv(
+    x: Array,
+    w: Array,
+    bias: Array | None,
+    windows: Windows,
+    scale: Array | None,
+    shift: Array | None,
+    low: float,
+    high: float,
+    residual: Array | None = None,
+    kept: Any = None,
+) -> Array:
+    """The convolution with each channel scaled and shifted, plus a residual, between two limits; with packed filters that are kept."""
+    if takes(x, windows.rank):
+        arrays = pack(scale), pack(shift), pack(residual)
+        return compiled.conv(packed(x), packed(w), pack(bias), windows, *arrays, low, high, kept)
+    return fused.finish(reference.conv(x, w, bias, windows), scale, shift, low, high, residual)
 
 
 def conv_input(g: Array, w: Array, bias: Array | None, windows: Windows) -> Array:
@@ -219,24 +243,40 @@ def one_number(x: Array) -> Array:
 
 
 def batch_norm(
-    x: Array, weight: Array | None, bias: Array | None, eps: float, relu: bool = False
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    eps: float,
+    slope: float | None = None,
+    residual: Array | None = None,
 ) -> tuple[Array, Array, Array]:
-    """Each channel of x brought to mean 0 and variance 1, scaled and shifted, negative results then set to 0 if asked; and both moments."""
+    """Each channel of x brought to mean 0 and variance 1, scaled and shifted, then rectified if a slope is given; and both moments."""
     if fits(x):
-        y, mean, var = compiled.batch_norm(packed(x), pack(weight), pack(bias), eps)
-        return unary("relu", y) if relu else y, mean, var
-    return fused.batch_norm(x, weight, bias, eps, relu)
+        moved: tuple[Array, Array, Array] = compiled.batch_norm(
+            packed(x), pack(weight), pack(bias), eps, slope, pack(residual)
+        )
+        return moved
+    return fused.batch_norm(x, weight, bias, eps, slope, residual)
 
 
 def batch_norm_input(
-    g: Array, x: Array, weight: Array | None, mean: Array, var: Array, eps: float, rectified: Array | None = None
-) -> tuple[Array, Array, Array]:
-    """The gradients of batch_norm with respect to x, weight and bias; `rectified` is what it gave with relu."""
+    g: Array,
+    x: Array,
+    weight: Array | None,
+    mean: Array,
+    var: Array,
+    eps: float,
+    slope: float | None = None,
+    bias: Array | None = None,
+    residual: Array | None = None,
+) -> tuple[Array, ...]:
+    """The gradients of batch_norm with respect to x, weight and bias, and to the residual if there is one."""
     if fits(x):
-        g = g if rectified is None else binary("relu_input", g, rectified)
-        found: tuple[Array, Array, Array] = compiled.batch_norm_input(packed(g), packed(x), pack(weight), mean, var, eps)
+        found: tuple[Array, ...] = compiled.batch_norm_input(
+            packed(g), packed(x), pack(weight), mean, var, eps, slope, pack(bias), pack(residual)
+        )
         return found
-    return fused.batch_norm_input(g, x, weight, mean, var, eps, rectified)
+    return fused.batch_norm_input(g, x, weight, mean, var, eps, slope, bias, residual)
 
 
 def group_norm(
@@ -283,12 +323,13 @@ def row_norm_input(
     return fused.row_norm_input(g, x, weight, mean, var, ndim, centred, eps)
 
 
-def scale_channels(x: Array, scale: Array, shift: Array | None, relu: bool = False) -> Array:
-    """x (N, C, *) times scale (C) plus shift (C), negative results then set to 0 if asked."""
+def scale_channels(
+    x: Array, scale: Array, shift: Array | None, slope: float | None = None, residual: Array | None = None
+) -> Array:
+    """x (N, C, *) times scale (C) plus shift (C), then rectified if a slope is given."""
     if fits(x):
-        y = compiled.scale_channels(packed(x), packed(scale), pack(shift))
-        return unary("relu", y) if relu else y
-    return fused.scale_channels(x, scale, shift, relu)
+        return compiled.scale_channels(packed(x), packed(scale), pack(shift), slope, pack(residual))
+    return fused.scale_channels(x, scale, shift, slope, residual)
 
 
 def softmax(x: Array, axis: int, logarithm: bool) -> Array:
@@ -395,5 +436,12 @@ def unscale(arrays: list[Array], inverse: Array) -> Array:
 
 
 def resample(x: Array, lines: tuple[Line, ...]) -> Array:
-    """The last axes of x, as many as there are lines, each multiplied by the sparse matrix of its line."""
-    return by_products(x, lines, matmul) if x.dtype in COMPILED_DTYPES else reference.resample(x, lines)
+    """The last axes resampled one after the other: those that shrink before the last one, which is the dearest, those that grow after it."""
+    if not fits(x):
+        return reference.resample(x, lines)
+    x = packed(x)
+    grow = [axis for axis, line in enumerate(lines) if line.n_out >= line.n_in]
+    shrink = [axis for axis in range(len(lines)) if axis not in grow]
+    for axis in shrink + grow[::-1]:
+        x = compiled.resample(x, x.ndim - len(lines) + axis, *lines[axis].vectors)
+    return x

@@ -44,29 +44,69 @@ def standardised_input(g: Array, x: Array, mean: Array, var: Array, axes: tuple[
     return (away - sum_wide(g, axes) / count if centred else away) * scale
 
 
-def batch_norm(x: Array, weight: Array | None, bias: Array | None, eps: float, relu: bool = False) -> Moments:
+def rectified(y: Array, slope: float | None, residual: Array | None) -> Array:
+    """y, or for a slope y + residual, what is negative of that multiplied with the slope, set to 0 if the slope is 0."""
+    y = y if residual is None else y + residual
+    if slope is None:
+        return y
+    return unary("leaky_relu", y, slope) if slope else unary("relu", y)
+
+
+def rectified_input(g: Array, y: Array, slope: float, residual: Array | None) -> Array:
+    """The gradient of rectified with respect to y, or to the residual."""
+    y = y if residual is None else y + residual
+    return binary("leaky_relu_input", g, y, slope) if slope else binary("relu_input", g, y)
+
+
+def normalised(x: Array, weight: Array | None, bias: Array | None, mean: Array, var: Array, eps: float) -> Array:
+    """x (N, C, *) minus the mean (C), over the root of the variance (C), times weight (C) plus bias (C)."""
+    mean, var = (along_channels(m.astype("float64"), x.ndim) for m in (mean, var))
+    y = (x - mean) / xp(x).sqrt(var + eps)
+    y = y if weight is None else y * along_channels(weight, x.ndim)
+    y = y if bias is None else y + along_channels(bias, x.ndim)
+    return y.astype(x.dtype)
+
+
+def batch_norm(
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    eps: float,
+    slope: float | None = None,
+    residual: Array | None = None,
+) -> Moments:
     """Each channel of x (N, C, *) brought to mean 0 and variance 1, times weight (C) plus bias (C); and both moments (C).
 
-    relu: what is negative then becomes 0.
+    slope: residual, if there is one, is then added, and what is negative multiplied with the slope, or set to 0 if that is 0. The
+    result is computed from the moments as they are returned, from which backward computes it again.
     """
-    hat, mean, var = standardised(x, (0, *range(2, x.ndim)), eps)
-    y = hat if weight is None else hat * along_channels(weight, x.ndim)
-    y = y if bias is None else y + along_channels(bias, x.ndim)
-    y = unary("relu", y) if relu else y
-    return y.astype(x.dtype), mean.astype(x.dtype).reshape(-1), var.astype(x.dtype).reshape(-1)
+    axes = (0, *range(2, x.ndim))
+    _, mean, var = standardised(x, axes, eps)
+    mean, var = mean.astype(x.dtype).reshape(-1), var.astype(x.dtype).reshape(-1)
+    return rectified(normalised(x, weight, bias, mean, var, eps), slope, residual), mean, var
 
 
 def batch_norm_input(
-    g: Array, x: Array, weight: Array | None, mean: Array, var: Array, eps: float, rectified: Array | None = None
-) -> Moments:
-    """The gradients of batch_norm with respect to x, weight and bias; `rectified` is what it gave with relu."""
-    g = g if rectified is None else binary("relu_input", g, rectified)
+    g: Array,
+    x: Array,
+    weight: Array | None,
+    mean: Array,
+    var: Array,
+    eps: float,
+    slope: float | None = None,
+    bias: Array | None = None,
+    residual: Array | None = None,
+) -> tuple[Array, ...]:
+    """The gradients of batch_norm with respect to x, weight and bias, and to the residual if there is one."""
+    if slope is not None:
+        g = rectified_input(g, normalised(x, weight, bias, mean, var, eps), slope, residual)
     axes = (0, *range(2, x.ndim))
-    mean, var = along_channels(mean, x.ndim), along_channels(var, x.ndim)
+    wide_mean, wide_var = along_channels(mean, x.ndim), along_channels(var, x.ndim)
     weighted = g if weight is None else g * along_channels(weight, x.ndim)
-    hat = (x - mean) / xp(x).sqrt(var.astype("float64") + eps)
-    dx = standardised_input(weighted, x, mean, var, axes, eps)
-    return dx.astype(x.dtype), sum_wide(g * hat, axes).astype(x.dtype).reshape(-1), sum_wide(g, axes).astype(x.dtype).reshape(-1)
+    hat = (x - wide_mean) / xp(x).sqrt(wide_var.astype("float64") + eps)
+    dx = standardised_input(weighted, x, wide_mean, wide_var, axes, eps).astype(x.dtype)
+    dw, db = (sum_wide(a, axes).astype(x.dtype).reshape(-1) for a in (g * hat, g))
+    return (dx, dw, db) if residual is None else (dx, dw, db, g)
 
 
 def group_norm(x: Array, weight: Array | None, bias: Array | None, groups: int, eps: float) -> Moments:
@@ -113,11 +153,19 @@ def row_norm_input(
     return dx.astype(x.dtype), dw.astype(x.dtype), db.astype(x.dtype)
 
 
-def scale_channels(x: Array, scale: Array, shift: Array | None, relu: bool = False) -> Array:
-    """x (N, C, *) times scale (C) plus shift (C); what is negative then becomes 0 if asked."""
+def scale_channels(
+    x: Array, scale: Array, shift: Array | None, slope: float | None = None, residual: Array | None = None
+) -> Array:
+    """x (N, C, *) times scale (C) plus shift (C); slope and residual as for batch_norm."""
     y = x * along_channels(scale, x.ndim)
     y = y if shift is None else y + along_channels(shift, x.ndim)
-    return unary("relu", y) if relu else y
+    return rectified(y, slope, residual)
+
+
+def finish(y: Array, scale: Array | None, shift: Array | None, low: float, high: float, residual: Array | None = None) -> Array:
+    """What a convolution for evaluation does to its results y (N, C, *): scaled and shifted, plus a residual, between two limits."""
+    y = y if scale is None else scale_channels(y, scale, shift)
+    return unary("hardtanh", y if residual is None else y + residual, low, high)
 
 
 # --- softmax ----------------------------------------------------------------------------------------------------------

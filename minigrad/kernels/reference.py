@@ -24,6 +24,7 @@ from .fused import binary as binary
 from .fused import cross_entropy as cross_entropy
 from .fused import cross_entropy_input as cross_entropy_input
 from .fused import dropout as dropout
+from .fused import finish
 from .fused import group_norm as group_norm
 from .fused import group_norm_input as group_norm_input
 from .fused import row_norm as row_norm
@@ -131,6 +132,13 @@ def conv(x: Array, w: Array, bias: Array | None, windows: Windows) -> Array:
 
 
 @in_wide_floats
+def finished_conv(
+    x: Array, w: Array, bias: Array | None, windows: Windows, scale: Array | None, shift: Array | None, low: float, high: float
+) -> Array:
+    """The convolution with each channel scaled and shifted, between two limits."""
+    return finish(conv(x, w, bias, windows), scale, shift, low, high)
+
+
 def conv_input(g: Array, w: Array, bias: Array | None, windows: Windows) -> Array:
     """The adjoint of conv in x: each window's value spreads over its taps. Also known as transposed convolution."""
     filters = filter_matrix(w, windows.groups)

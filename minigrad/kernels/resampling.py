@@ -35,6 +35,13 @@ class Line:
         return found
 
     @cached_property
+    def vectors(self) -> tuple[Array, Array, Array]:
+        """Starts, columns and weights as the compiled kernels read them."""
+        kinds = ((self.starts, "int64"), (self.columns, "int64"), (self.weights, "float64"))
+        starts, columns, weights = [numpy.ascontiguousarray(x, kind) for x, kind in kinds]
+        return starts, columns, weights
+
+    @cached_property
     def dense(self) -> Array:
         """The matrix written out, in float64."""
         matrix = numpy.zeros((self.n_out, self.n_in))

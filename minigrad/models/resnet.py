@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from minigrad import nn
 from minigrad.core.tensor import Tensor
 from minigrad.models.weights import Path, start_by_fan_out, with_weights
+from minigrad.nn.fusion import normalised_and_rectified
 
 Norm = Callable[[int], nn.Module]
 
@@ -55,10 +56,10 @@ class BasicBlock(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.relu(self.bn1(self.conv1(x)))
-        out = self.bn2(self.conv2(out))
-        out += x if self.downsample is None else self.downsample(x)
-        return self.relu(out)
+        out = normalised_and_rectified(self.bn1, self.relu, self.conv1(x))
+        out = self.conv2(out)
+        residual = x if self.downsample is None else self.downsample(x)
+        return normalised_and_rectified(self.bn2, self.relu, out, residual)
 
 
 class Bottleneck(nn.Module):
@@ -91,11 +92,10 @@ class Bottleneck(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.relu(self.bn1(self.conv1(x)))
-        out = self.relu(self.bn2(self.conv2(out)))
-        out = self.bn3(self.conv3(out))
-        out += x if self.downsample is None else self.downsample(x)
-        return self.relu(out)
+        out = normalised_and_rectified(self.bn1, self.relu, self.conv1(x))
+        out = self.conv3(normalised_and_rectified(self.bn2, self.relu, self.conv2(out)))
+        residual = x if self.downsample is None else self.downsample(x)
+        return normalised_and_rectified(self.bn3, self.relu, out, residual)
 
 
 class ResNet(nn.Module):
@@ -179,7 +179,7 @@ class ResNet(nn.Module):
         return nn.Sequential(first, *others)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        x = self.maxpool(normalised_and_rectified(self.bn1, self.relu, self.conv1(x)))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.fc(self.avgpool(x).flatten(1))
 

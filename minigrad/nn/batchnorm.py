@@ -107,10 +107,10 @@ class _BatchNorm(_RunningNorm):
         return momentum
 
     def forward(self, input: Tensor) -> Tensor:
-        return self.normalised(input, False)
+        return self.normalised(input)
 
-    def normalised(self, input: Tensor, rectified: bool) -> Tensor:
-        """What a call gives, or ReLU of that."""
+    def normalised(self, input: Tensor, slope: float | None = None, residual: Tensor | None = None) -> Tensor:
+        """What a call gives; for a slope, what a rectifier with that slope below 0 gives of it, or of it plus a residual."""
         self.check_input(input)
         momentum = self.count_batch()
         use_running = self.track_running_stats or not self.training
@@ -123,7 +123,8 @@ class _BatchNorm(_RunningNorm):
             self.training or (self.running_mean is None and self.running_var is None),
             momentum,
             self.eps,
-            rectified,
+            slope,
+            residual,
         )
 
 

@@ -7,10 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from operator import index
 from typing import Any, Self, TypeVar, overload
 
-from minigrad.core.modes import tracing
 from minigrad.core.tensor import Tensor
-from minigrad.nn.activation import ReLU
-from minigrad.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
+from minigrad.nn.fusion import in_turn
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
 
@@ -117,18 +115,11 @@ class _ModuleSequence(_Numbered):
         return module
 
 
-BATCH_NORMS = (BatchNorm1d, BatchNorm2d, BatchNorm3d)
-
-
-def is_plain(module: Module) -> bool:
-    """Is a call of this module its class's forward, with nobody looking on?"""
-    return module._hooks is None and "forward" not in module.__dict__
-
-
 class Sequential(_ModuleSequence):
     """Applies its modules one after the other, each to what the one before it gave.
 
-    args: the modules, or one OrderedDict of named modules.
+    args: the modules, or one OrderedDict of named modules. A batch norm and the rectifier behind it are computed at once, while no
+    gradient is recorded with the convolution before them, unless a hook looks between them; the results are the same.
 
     >>> import minigrad
     >>> from minigrad import nn
@@ -152,19 +143,7 @@ class Sequential(_ModuleSequence):
                 self.add_module(str(position), module)
 
     def forward(self, input: Any) -> Any:
-        norm: Any = None  # a batch norm that waits to see whether a ReLU follows it: both are computed at once then
-        for module in self.__dict__.values():
-            if isinstance(module, Module):
-                if norm is not None:
-                    if type(module) is ReLU and is_plain(module):
-                        input, norm = norm.normalised(input, True), None
-                        continue
-                    input, norm = norm(input), None
-                if type(module) in BATCH_NORMS and type(input) is Tensor and is_plain(module) and not tracing():
-                    norm = module
-                else:
-                    input = module(input)
-        return input if norm is None else norm(input)
+        return in_turn([module for module in self.__dict__.values() if isinstance(module, Module)], input)
 
     def _of_same_kind(self, items: list[tuple[str, Module]]) -> Self:
         return type(self)(OrderedDict(items))

@@ -10,6 +10,7 @@ from minigrad.core.tensor import Tensor
 from minigrad.kernels.geometry import per_axis
 from minigrad.nn import functional as F
 from minigrad.nn import init
+from minigrad.nn.functional.conv import convolution
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
 from minigrad.ops.creation import empty
@@ -145,6 +146,11 @@ class _Convolution(_ConvNd):
             input = F.pad(input, self._amounts(), mode=self.padding_mode)
             padding = 0
         return self.convolve(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+
+    def finished(self, input: Tensor, finish: tuple[Tensor | None, Tensor | None, float, float]) -> Tensor:
+        """The convolution of a batch, padded with zeros, with what comes after it: a scale and a shift of each channel, and two limits."""
+        op, sizes = f"conv{self.rank}d", (self.stride, self.padding, self.dilation, self.groups)
+        return convolution(op, self.rank, input, self.weight, self.bias, *sizes, finish)
 
 
 class Conv1d(_Convolution):

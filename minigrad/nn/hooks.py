@@ -22,6 +22,9 @@ class HookTable:
         self.backward_pre: list[Hook] = []
         self.backward: list[Hook] = []
 
+    def __bool__(self) -> bool:
+        return bool(self.forward_pre or self.forward or self.backward_pre or self.backward)
+
 
 def add_hook(hooks: list[Any], entry: Any, prepend: bool) -> RemovableHandle:
     """Adds an entry behind the others, or before them."""

@@ -12,7 +12,7 @@ import numpy as np
 from ..core.primitive import primitive
 from ..core.tensor import make_tensor
 from ..kernels import of
-from .activation import relu, relu_input
+from .activation import leaky_relu, leaky_relu_input, relu, relu_input
 from .arithmetic import rsqrt
 from .reduce import mean
 from .reduce import sum as total
@@ -43,6 +43,28 @@ def channel_affine(x, weight, bias):
     return affine(x, *vectors)
 
 
+def rectified(y, residual, slope):
+    """y plus the residual, if there is one; then leaky_relu with this slope, or relu for the slope 0."""
+    y = y if residual is None else y + residual
+    return leaky_relu(y, slope) if slope else relu(y)
+
+
+def rectified_input(g, out, slope):
+    """The gradient of rectified: the sign of its output is that of its argument, since slopes are not negative."""
+    return leaky_relu_input(g, out, slope) if slope else relu_input(g, out)
+
+
+def check_residual(op, input, residual, slope):
+    """Refuses a residual that would have to be broadcast or cast, and negative slopes."""
+    if residual is not None and (residual.shape != input.shape or residual.dtype != input.dtype):
+        raise RuntimeError(
+            f"{op}: expected a residual of the input's shape {tuple(input.shape)} and dtype {input.dtype}, "
+            f"got {tuple(residual.shape)} and {residual.dtype}"
+        )
+    if not slope >= 0:
+        raise ValueError(f"{op}: expected slope >= 0, got {slope}")
+
+
 def tensors(*arrays):
     return tuple([None if a is None else make_tensor(a) for a in arrays])
 
@@ -71,21 +93,26 @@ def _(g, input, weight, aux, eps):
     return tensors(*found)
 
 
-def batch_norm_relu_of_operations(input, weight, bias, eps):
-    return relu(batch_norm_of_operations(input, weight, bias, eps))
+def batch_norm_relu_of_operations(input, weight, bias, residual, eps, slope):
+    return rectified(batch_norm_of_operations(input, weight, bias, eps), residual, slope)
 
 
 @primitive(method=False, aux=2, tied=True, equals=batch_norm_relu_of_operations)
-def batch_norm_relu(input, weight=None, bias=None, /, eps=1e-5):
-    """relu(batch_norm(input, weight, bias)) without the array between; with both moments (C)."""
-    return of(input).batch_norm(input, weight, bias, eps, True)
+def batch_norm_relu(input, weight=None, bias=None, residual=None, /, eps=1e-5, slope=0.0):
+    """relu(batch_norm(input, weight, bias) + residual) without the arrays between; with both moments (C).
+
+    What is negative is multiplied with the slope if that is not 0. Backward computes the sign of the result again from the input.
+    """
+    check_residual("batch_norm_relu", input, residual, slope)
+    return of(input).batch_norm(input, weight, bias, eps, slope, residual)
 
 
-@batch_norm_relu.vjp("input", "weight", "bias")
-def _(g, out, input, weight, aux, eps):
+@batch_norm_relu.vjp("input", "weight", "bias", "residual")
+def _(g, input, weight, bias, residual, aux, eps, slope):
     mean, var = aux
-    found = of(g.array).batch_norm_input(g.array, input.array, array_of(weight), mean.array, var.array, eps, out.array)
-    return tensors(*found)
+    known = g.array, input.array, array_of(weight), mean.array, var.array, eps, slope, array_of(bias), array_of(residual)
+    found = of(g.array).batch_norm_input(*known)
+    return tensors(*found) if residual is not None else (*tensors(*found), None)
 
 
 # --- groups of channels of a sample -----------------------------------------------------------------------------------
@@ -154,24 +181,30 @@ def _(g):
 
 
 @primitive(method=False, tied=True)
-def scale_channels_relu(input, scale, shift=None, /):
-    """relu(scale_channels(input, scale, shift)) without the array between."""
-    return of(input).scale_channels(input, scale, shift, True)
+def scale_channels_relu(input, scale, shift=None, residual=None, /, slope=0.0):
+    """relu(scale_channels(input, scale, shift) + residual) without the arrays between; slope as for batch_norm_relu."""
+    check_residual("scale_channels_relu", input, residual, slope)
+    return of(input).scale_channels(input, scale, shift, slope, residual)
 
 
 @scale_channels_relu.vjp("input")
-def _(g, out, scale):
-    return scale_channels(relu_input(g, out), scale)
+def _(g, out, scale, slope):
+    return scale_channels(rectified_input(g, out, slope), scale)
 
 
 @scale_channels_relu.vjp("scale")
-def _(g, out, input):
-    return total(relu_input(g, out) * input, (0, *range(2, g.ndim)))
+def _(g, out, input, slope):
+    return total(rectified_input(g, out, slope) * input, (0, *range(2, g.ndim)))
 
 
 @scale_channels_relu.vjp("shift")
-def _(g, out):
-    return total(relu_input(g, out), (0, *range(2, g.ndim)))
+def _(g, out, slope):
+    return total(rectified_input(g, out, slope), (0, *range(2, g.ndim)))
+
+
+@scale_channels_relu.vjp("residual")
+def _(g, out, slope):
+    return rectified_input(g, out, slope)
 
 
 # --- how tests draw arguments -----------------------------------------------------------------------------------------
@@ -189,16 +222,20 @@ def _(draw):
 
 
 def away_from_kinks(draw, shape):
-    """Arguments whose results are no nearer to 0 than about 0.1: half of the numbers lie around 1, the others around -1."""
+    """Arguments whose results are no nearer to 0 than about 0.1: half of the numbers lie around 1, the others around -1.
+
+    The last is a residual that does not bring them to 0 either, or None.
+    """
     signs = np.where(np.arange(math.prod(shape)).reshape(shape) % 2, draw.choice(-1.0, 1.0), draw.choice(1.0, -1.0))
     scale = draw.array(shape[1:2], 0.5, 2.0) * draw.choice(1.0, -1.0)
-    return (draw.array(shape, 0.8, 1.2) * signs).astype(draw.dtype), scale, draw.choice(None, draw.array(shape[1:2], -0.1, 0.1))
+    shift, residual = (draw.choice(None, draw.array(s, -0.1, 0.1)) for s in (shape[1:2], shape))
+    return (draw.array(shape, 0.8, 1.2) * signs).astype(draw.dtype), scale, shift, residual
 
 
 @batch_norm_relu.cases
 def _(draw):
-    input, weight, bias = away_from_kinks(draw, draw.choice((4, 3), (2, 3, 4), (2, 1, 3, 2), (1, 3, 2, 1, 4)))
-    return (input, draw.choice(None, weight), bias), {"eps": 0.1}
+    input, weight, bias, residual = away_from_kinks(draw, draw.choice((4, 3), (2, 3, 4), (2, 1, 3, 2), (1, 3, 2, 1, 4)))
+    return (input, draw.choice(None, weight), bias, residual), {"eps": 0.1, "slope": draw.choice(0.0, 0.2)}
 
 
 @group_norm.cases
@@ -222,4 +259,4 @@ def _(draw):
 
 @scale_channels_relu.cases
 def _(draw):
-    return away_from_kinks(draw, draw.choice((3, 2), (2, 3, 4), (2, 1, 3, 2))), {}
+    return away_from_kinks(draw, draw.choice((3, 2), (2, 3, 4), (2, 1, 3, 2))), {"slope": draw.choice(0.0, 0.2)}

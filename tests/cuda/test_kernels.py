@@ -183,8 +183,14 @@ def test_normalisation(cuda: Any) -> None:
         expected = fused.batch_norm(x, weight, bias, eps)
         run(cuda, "batch_norm", x, weight, bias, eps)
         run(cuda, "batch_norm_input", g, x, weight, *expected[1:], eps)
-        run(cuda, "batch_norm", x, weight, bias, eps, True)
-        run(cuda, "batch_norm_input", g, x, weight, *expected[1:], eps, fused.batch_norm(x, weight, bias, eps, True)[0])
+        slope, residual = draw(st.sampled_from([0.0, 0.25])), numbers(draw, kind, *shape) if draw(st.booleans()) else None
+        run(cuda, "batch_norm", x, weight, bias, eps, slope, residual)
+        y = expected[0]
+        away = np.where(np.abs(y) < 1, np.where(y < 0, -1, 1), 0).astype(kind)  # no result where the rounding decides on the sign
+        run(cuda, "batch_norm_input", g, x, weight, *expected[1:], eps, slope, bias, away)
+        signs = np.where(np.indices(shape).sum(0) % 2, -1, 1)
+        apart = (signs * (1 + np.abs(x - x.round()) / 2)).astype(kind)
+        run(cuda, "batch_norm_input", g, apart, weight, *fused.batch_norm(apart, weight, None, eps)[1:], eps, slope, None)
         expected = fused.group_norm(x, weight, bias, groups, eps)
         run(cuda, "group_norm", x, weight, bias, groups, eps)
         run(cuda, "group_norm_input", g, x, weight, *expected[1:], groups, eps)
@@ -200,7 +206,7 @@ def test_normalisation(cuda: Any) -> None:
         scale = numbers(draw, kind, shape[1])
         run(cuda, "scale_channels", x, scale, None)
         run(cuda, "scale_channels", x, scale, scale)
-        run(cuda, "scale_channels", x, scale, scale, True)
+        run(cuda, "scale_channels", x, scale, scale, slope, residual)
 
     check()
 

@@ -146,6 +146,22 @@ def test_guided_backprop_and_the_deconvnet_differ_in_what_rectifiers_pass(functi
     )
 
 
+def test_rectifiers_behind_batch_norms_are_found() -> None:
+    minigrad.manual_seed(0)
+    model, x = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 5, 4)), waves(3, 6, 6)
+    looks = (
+        lambda: inspect.guided_backprop(model, x, lambda out: out.sum()),
+        lambda: inspect.deconvnet(model, x, "3", 0),
+    )
+    found = [look() for look in looks]
+    assert not any(module._hooks for module in model)
+    model[2].register_forward_hook(
+        lambda *_: None
+    )  # now the batch norm and the rectifier are computed one after the other anyway
+    for before, look in zip(found, looks, strict=True):
+        np.testing.assert_array_equal(before, look())
+
+
 def test_the_deconvnet_puts_maxima_back_where_they_were() -> None:
     model = nn.Sequential(nn.MaxPool2d(2))
     x = minigrad.tensor([[[1.0, 2, 0, 0], [4, 3, 0, 9], [0, 0, 0, 0], [5, 0, 0, 1]]])

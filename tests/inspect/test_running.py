@@ -86,7 +86,7 @@ def test_multiply_adds_and_bytes() -> None:
         model(x)
     table = inspect.summary(model, (1, 28, 28))
     assert sum(e.macs for e in measured.events) == table.macs
-    assert [e.bytes for e in measured.events if e.op == "conv"] == [4 * 6 * 28 * 28, 4 * 16 * 10 * 10]
+    assert [e.bytes for e in measured.events if e.op == "finished_conv"] == [4 * 6 * 28 * 28, 4 * 16 * 10 * 10]
     assert all(e.bytes == 0 for e in measured.events if e.op == "reshape")
     with inspect.profile() as measured:
         trained_once(nn.Conv2d(1, 4, 3), waves(1, 1, 8, 8).requires_grad_())

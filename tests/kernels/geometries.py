@@ -7,10 +7,16 @@ from random import Random
 from typing import Any
 
 import numpy as np
+from hypothesis import settings
 
 from minigrad.kernels.geometry import Windows
 
 Array = np.ndarray[Any, Any]
+
+
+def examples(count: int) -> settings:
+    """So many for a test whose kernels are quick; fewer where the profile has fewer than the default one, which are 12."""
+    return settings(max_examples=max(1, min(count, count * settings().max_examples // 12)))
 
 
 def draw_convolutions(count: int, seed: int) -> list[tuple[int, int, int, Windows]]:

@@ -22,11 +22,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from minigrad.kernels import reference
 from minigrad.kernels.geometry import Windows
+
+from .geometries import examples
 
 compiled = pytest.importorskip("minigrad._ext.kernels")
 cpus = pytest.importorskip("minigrad._ext.cpus")
@@ -175,7 +177,7 @@ def check_convolution(n: int, c: int, k: int, windows: Windows, dtype: Any, seed
     assert_same(compiled.conv_weight(x, g, windows), reference.conv_weight(x, g, windows))
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(shape=convolutions() | depthwise_squares(), dtype=st.sampled_from(DTYPES), seed=st.integers(0, 1000))
 @example(shape=(0, 2, 3, Windows((4,), (2,), (1,), (1,), ((0, 0),))), dtype=np.float32, seed=0)
 @example(shape=(1, 1, 1, Windows((1,), (1,), (1,), (1,), ((0, 0),))), dtype=np.float32, seed=0)
@@ -195,6 +197,60 @@ def test_convolutions_equal_the_reference(shape: tuple[int, int, int, Windows], 
 def test_large_convolutions_equal_the_reference(name: str, threads: int, isa: str) -> None:
     compiled.set_num_threads(threads)
     check_convolution(*LARGE[name], np.float64 if threads == 2 else np.float32, 7)
+
+
+@pytest.mark.parametrize("precision", ["highest", "high"])
+@pytest.mark.parametrize("name", LARGE)
+def test_results_are_finished_and_filters_kept(name: str, precision: str, isa: str) -> None:
+    compiled.set_conv_precision(precision)
+    n, c, k, windows = LARGE[name]
+    random = np.random.default_rng(0)
+    x = random.standard_normal((n, c, *windows.in_size), np.float32)
+    w = random.standard_normal((k, c // windows.groups, *windows.kernel), np.float32)
+    bias, residual = random.standard_normal(k, np.float32), random.standard_normal((n, k, *windows.out_size), np.float32)
+    x[0, 0].flat[0] = np.nan
+    scale, shift = random.standard_normal(k, np.float32), random.standard_normal(k, np.float32)
+    plain, kept = compiled.conv(x, w, bias, windows), compiled.KeptFilters(w)
+    of_channels = (-1, *[1] * windows.rank)
+    scaled = (plain.astype("f8") * scale.reshape(of_channels) + shift.reshape(of_channels)).astype("f4")
+    for threads in (2, 1):
+        compiled.set_num_threads(threads)
+        for added, low, high in ((None, 0.0, np.inf), (None, 0.0, 0.5), (residual, -np.inf, np.inf), (residual, 0.0, np.inf)):
+            finish = {"residual": added, "low": low, "high": high}
+            expected = np.clip(plain if added is None else plain + added, np.float32(low), np.float32(high))
+            assert_same(compiled.conv(x, w, bias, windows, **finish), expected)
+            assert_same(compiled.conv(x, w, bias, windows, **finish, kept=kept), expected)
+            expected = np.clip(scaled if added is None else scaled + added, np.float32(low), np.float32(high))
+            found = compiled.conv(x, w, bias, windows, scale, shift, **finish)
+            np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6 * np.nanmax(np.abs(plain)))
+
+
+def test_kept_filters_are_used_only_as_they_were_packed() -> None:
+    """Another shape, precision or instruction set packs anew, and leaves what is kept alone."""
+    w = np.random.default_rng(0).standard_normal((40, 16, 3, 3), np.float32)
+    kept = compiled.KeptFilters(w)
+    before = compiled.isa()
+    try:
+        for isa in compiled.available_isas() * 2:
+            compiled.set_isa(isa)
+            for precision in ("high", "highest"):
+                compiled.set_conv_precision(precision)
+                for size in (30, 12, 5):
+                    windows = Windows((size, size), (3, 3), (1, 1), (1, 1), ((1, 1), (1, 1)))
+                    x = np.random.default_rng(size).standard_normal((2, 16, size, size), np.float32)
+                    assert_same(compiled.conv(x, w, None, windows, kept=kept), compiled.conv(x, w, None, windows))
+    finally:
+        compiled.set_isa(before)
+    with pytest.raises(ValueError, match="the filters that are kept are others"):
+        compiled.conv(x, w.copy(), None, windows, kept=kept)
+    with pytest.raises(ValueError, match=r"shape of residual to be \(2, 40, 5, 5\), but got \(2, 40, 5\)"):
+        compiled.conv(x, w, None, windows, residual=np.zeros((2, 40, 5), np.float32))
+    with pytest.raises(TypeError, match="residual to be an array of float32, but got float64"):
+        compiled.conv(x, w, None, windows, residual=np.zeros((2, 40, 5, 5)))
+    with pytest.raises(ValueError, match="size of scale to be 40, but got 39"):
+        compiled.conv(x, w, None, windows, np.zeros(39, np.float32), np.zeros(40, np.float32))
+    with pytest.raises(TypeError, match="shift"):
+        compiled.conv(x, w, None, windows, np.zeros(40, np.float32))
 
 
 @pytest.mark.parametrize("name", LARGE)
@@ -256,6 +312,17 @@ def poolings(draw: st.DrawFn) -> tuple[int, int, Windows]:
     return draw(st.integers(0, 3)), draw(st.integers(1, 4)), windows
 
 
+@st.composite
+def square_poolings(draw: st.DrawFn) -> tuple[int, int, Windows]:
+    """Squares that are two apart, which have a kernel of their own, padded on one side, on both or on none."""
+    size = draw(st.sampled_from((2, 3)))
+    pads = tuple((draw(st.integers(0, size - 1)), draw(st.integers(0, size - 1))) for _ in range(2))
+    in_size = (draw(st.integers(1, 12)), draw(st.integers(1, 80)))
+    windows = Windows(in_size, (size, size), (draw(st.integers(1, 3)), 2), (1, 1), pads)
+    assume(min(windows.out_size) > 0 and not any(0 in counts for counts in windows.taps_inside()))
+    return draw(st.integers(1, 2)), draw(st.integers(1, 3)), windows
+
+
 def check_pooling(n: int, c: int, windows: Windows, dtype: Any, seed: int) -> None:
     x, g = integers(seed, (n, c, *windows.in_size), dtype), integers(seed + 1, (n, c, *windows.out_size), dtype)
     assert_same(compiled.sum_pool(x, windows), reference.sum_pool(x, windows))
@@ -263,7 +330,7 @@ def check_pooling(n: int, c: int, windows: Windows, dtype: Any, seed: int) -> No
     special = x.copy()
     places = np.random.default_rng(seed).random(x.shape)
     special[places < 0.1], special[places > 0.9] = np.nan, -np.inf
-    for data in (x, special):
+    for data in (x, special, np.full_like(x, -np.inf)):
         values, indices = compiled.max_pool(data, windows)
         expected_values, expected_indices = reference.max_pool(data, windows)
         assert_same(values, expected_values)
@@ -274,8 +341,8 @@ def check_pooling(n: int, c: int, windows: Windows, dtype: Any, seed: int) -> No
         assert_same(got, getattr(reference, name)(g, indices, windows.in_size))
 
 
-@settings(max_examples=80)
-@given(shape=poolings(), dtype=st.sampled_from(DTYPES), seed=st.integers(0, 1000))
+@examples(120)
+@given(shape=poolings() | square_poolings(), dtype=st.sampled_from(DTYPES), seed=st.integers(0, 1000))
 def test_poolings_equal_the_reference(shape: tuple[int, int, Windows], dtype: Any, seed: int) -> None:
     before = compiled.isa()
     try:

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from minigrad.kernels import cpu, reference
 from minigrad.kernels.formula import NAMES, clamp, masked_fill, maximum, noted, planned, sign, sqrt
+
+from .geometries import examples
 
 compiled = pytest.importorskip("minigrad._ext.kernels")
 
@@ -86,7 +88,7 @@ def formulas(draw: st.DrawFn) -> tuple[int, Any]:
 @example(case=(2, lambda a, b: (b, a)), seed=0, sizes=[300])
 @example(case=(3, lambda a, b, c: (a + b, a + b, c)), seed=0, sizes=[300])
 @example(case=(2, lambda a, b: (1.5, 2)), seed=0, sizes=[5])
-@settings(max_examples=60)
+@examples(60)
 def test_any_formula_gives_what_numpy_gives(dtype: Any, case: tuple[int, Any], seed: int, sizes: list[int]) -> None:
     arguments, formula = case
     random = np.random.default_rng(seed)

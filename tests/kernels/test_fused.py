@@ -151,6 +151,80 @@ def test_channels_are_scaled(shape: tuple[int, ...], dtype: str, isa: str) -> No
         check("scale_channels", got, fused.scale_channels(x.astype(float), scale, b), TOLERANCE[dtype])
 
 
+def near_zero(shape: tuple[int, ...], dtype: str) -> tuple[Array, Array, Array]:
+    """An array, weight and bias for which many results of a batch norm are 0 or next to it, as rounding has it."""
+    x = np.random.default_rng(5).integers(-3, 4, shape).astype(dtype)
+    weight = normal(3, shape[1]).astype(dtype)
+    y, _, _ = compiled.batch_norm(x, weight, None, 1e-5)
+    places = (np.arange(shape[1]) % shape[0], np.arange(shape[1]), *[0] * (len(shape) - 2))
+    return x, weight, -y[places]
+
+
+@pytest.mark.parametrize("kernels", [compiled, fused], ids=["compiled", "reference"])
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("shape", PLANES)
+def test_a_rectified_batch_norm_is_both_one_after_the_other_to_the_bit(shape: tuple[int, ...], dtype: str, kernels: Any, isa: str) -> None:
+    x, w, b = near_zero(shape, dtype)
+    g, r = normal(2, *shape).astype(dtype), np.random.default_rng(6).integers(-1, 2, shape).astype(dtype)
+    g[0, 0], w[-1], r[-1, -1, ...] = 0, np.inf, -np.inf
+    for slope in (0.0, 0.25):
+        for weight, bias in ((w, b), (w, None), (None, b), (None, None)):
+            for residual in (None, r):
+                known = weight, bias, 1e-5
+                plain, mean, var = kernels.batch_norm(x, *known)
+                y = plain if residual is None else plain + residual
+                out, *moments = on_all_threads(lambda a=(*known, slope, residual): kernels.batch_norm(x, *a))
+                np.testing.assert_array_equal(out, fused.rectified(y, slope, None), strict=True)
+                np.testing.assert_array_equal(moments, [mean, var], strict=True)
+                passed = fused.rectified_input(g, y, slope, None)
+                expected = kernels.batch_norm_input(passed, x, weight, mean, var, 1e-5)
+                expected = expected if residual is None else (*expected, passed)
+                found = on_all_threads(lambda a=(weight, mean, var, 1e-5, slope, bias, residual): kernels.batch_norm_input(g, x, *a))
+                for got, right in zip(found, expected, strict=True):
+                    np.testing.assert_array_equal(got, right, strict=True)
+
+
+def test_results_next_to_zero_are_there_to_be_told_apart(isa: str) -> None:
+    x, weight, bias = near_zero((4, 64, 16, 16), "float32")
+    y, _, _ = compiled.batch_norm(x, weight, bias, 1e-5)
+    assert (np.abs(y) < 1e-6).mean() > 0.1
+    if isa != "baseline":  # where nothing is rounded between product and sum
+        assert ((y > 0) & (y < 1e-6)).any() and ((y < 0) & (y > -1e-6)).any()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("slope", [0.0, 0.25])
+def test_a_rectifier_behind_a_norm_lets_pass_what_one_of_its_own_does(slope: float, value: float, isa: str) -> None:
+    for shape in ((6, 5), (6, 5, 3, 3), (6, 5, 20, 20), (1, 5, 3)):
+        x, g, r = (normal(i, *shape).astype(np.float32) for i in range(3))
+        x[-1, 3], r[0, 2], weight = value, value, np.array([1, value, 1, 1, 1], np.float32)
+        for known in ((weight, None), (None, weight)):
+            for residual in (None, r):
+                plain, mean, var = compiled.batch_norm(x, *known, 1e-5)
+                y = plain if residual is None else plain + residual
+                np.testing.assert_array_equal(compiled.batch_norm(x, *known, 1e-5, slope, residual)[0], fused.rectified(y, slope, None))
+                passed = fused.rectified_input(g, y, slope, None)
+                expected = compiled.batch_norm_input(passed, x, known[0], mean, var, 1e-5)
+                found = compiled.batch_norm_input(g, x, known[0], mean, var, 1e-5, slope, known[1], residual)
+                for got, right in zip(found, expected if residual is None else (*expected, passed), strict=True):
+                    np.testing.assert_array_equal(got, right)
+
+
+@pytest.mark.parametrize("kernels", [compiled, fused], ids=["compiled", "reference"])
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("shape", PLANES)
+def test_scaled_channels_are_rectified(shape: tuple[int, ...], dtype: str, kernels: Any, isa: str) -> None:
+    x, scale, shift, r = (a.astype(dtype) for a in (normal(1, *shape), normal(2, shape[1]), normal(3, shape[1]), normal(4, *shape)))
+    x[0, 0], x[-1, -1], r[0, -1] = 0, np.nan, -np.inf
+    for b in (shift, None):
+        for residual in (None, r):
+            plain = kernels.scale_channels(x, scale, b)
+            for slope in (0.0, 0.25):
+                expected = fused.rectified(plain, slope, residual)
+                (got,) = on_all_threads(lambda a=(scale, b, slope, residual): kernels.scale_channels(x, *a))
+                np.testing.assert_array_equal(got, expected, strict=True)
+
+
 # --- softmax ----------------------------------------------------------------------------------------------------------
 
 
@@ -378,6 +452,15 @@ T = np.zeros((2, 3), np.int64)
         (lambda: compiled.batch_norm(X.astype(int), V, None, 0.1), TypeError, "expected x to be float32 or float64, but got int64"),
         (lambda: compiled.batch_norm_input(X[:1], X, V, V, V, 0.1), ValueError, "expected the shape of g to be"),
         (lambda: compiled.batch_norm_input(X, X, V, V[:2].copy(), V, 0.1), ValueError, "expected the shape of mean to be"),
+        (lambda: compiled.batch_norm(X, V, None, 0.1, None, X), ValueError, "batch_norm: expected a slope with the residual"),
+        (lambda: compiled.batch_norm(X, V, None, 0.1, 0.0, X[:1]), ValueError, "expected the shape of residual to be"),
+        (lambda: compiled.batch_norm(X, V, None, 0.1, 0.0, X.astype(float)), TypeError, "expected residual to be an array of float32"),
+        (lambda: compiled.batch_norm(X, V, None, 0.1, "0"), TypeError, "must be real number"),
+        (lambda: compiled.batch_norm_input(X, X, V, V, V, 0.1, 0.0, V, X[:1]), ValueError, "expected the shape of residual to be"),
+        (lambda: compiled.batch_norm_input(X, X, V, V, V, 0.1, 0.0, V[:2].copy()), ValueError, "expected the size of bias to be 4, but got 2"),
+        (lambda: compiled.batch_norm_input(X, X, V, V, V, 0.1, None, None, X), ValueError, "expected a slope with the residual"),
+        (lambda: compiled.scale_channels(X, V, None, None, X), ValueError, "scale_channels: expected a slope with the residual"),
+        (lambda: compiled.scale_channels(X, V, None, 0.0, X[..., :1].copy()), ValueError, "expected the shape of residual to be"),
         (lambda: compiled.group_norm(X, V, None, 3, 0.1), ValueError, "4 channels cannot be split into 3 groups"),
         (lambda: compiled.group_norm(X, V, None, 0, 0.1), ValueError, "4 channels cannot be split into 0 groups"),
         (lambda: compiled.row_norm(X, None, None, 4, True, 0.1), ValueError, "expected an array with elements and some of its 3 axes"),

@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from minigrad.kernels import cpu, reference
+
+from .geometries import examples
 
 compiled = pytest.importorskip("minigrad._ext.kernels")
 
@@ -58,7 +60,7 @@ def matrices(shape: tuple[int, ...], dtype: Any, layout: str, seed: int) -> Arra
 LAYOUTS = st.sampled_from(("plain", "transposed", "sparse", "backwards"))
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(
     sizes=st.tuples(*[st.sampled_from(SIZES)] * 3).filter(lambda sizes: np.prod(sizes) < 1e6),
     batch=st.sampled_from(BATCHES),

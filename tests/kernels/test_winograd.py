@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from minigrad.kernels import reference
 from minigrad.kernels.geometry import Windows
 
+from .geometries import examples
 from .test_compiled import case, guarded, integers
 
 compiled = pytest.importorskip("minigrad._ext.kernels")
@@ -84,7 +85,7 @@ def shapes(draw: st.DrawFn) -> Shape:
     return draw(st.integers(0, 6)), draw(st.integers(1, 70)), draw(st.integers(1, 40)), windows
 
 
-@settings(max_examples=120, deadline=None)
+@examples(120)
 @given(shape=shapes(), threads=st.sampled_from(THREADS), bias=st.booleans(), seed=st.integers(0, 1000))
 @example(shape=case(40, 33, 29, (4, 4), (3, 3), 1, 1), threads=2, bias=True, seed=0)
 @example(shape=case(3, 9, 15, (37, 64), (3, 3), 1, 1), threads=3, bias=True, seed=0)

@@ -15,7 +15,6 @@ enum {
     TASK_ELEMENTS = 1 << 15,
     MOST_TASKS = 32, /* of a filter gradient */
     CHAIN = 256,     /* products that are added one after the other: rounding grows with their number */
-    SERIAL_WORK = 500 * 1000,
 };
 
 /* How targets read the source: along each axis target i * phases + phase reads, for each tap of that phase, source i *
@@ -348,7 +347,7 @@ static status convolve(plan *cut)
     cut->pieces = ceil_div(cut->units, units_a_task);
     const double work = (double)cut->batch * (double)cut->channels * (double)cut->taps *
         (double)smaller(volume(cut->target_size), volume(cut->source_size));
-    return (work < SERIAL_WORK ? serial_for : parallel_for)(channel_blocks * cut->pieces, convolve_units, cut);
+    return (work < SERIAL_PRODUCTS ? serial_for : parallel_for)(channel_blocks * cut->pieces, convolve_units, cut);
 }
 
 status channelwise_conv(const conv_shape *shape, const real *x, const real *w, const real *bias, real *y)
@@ -440,7 +439,7 @@ status channelwise_weight(const conv_shape *shape, const real *x, const real *g,
     if (!cut.sums)
         return NO_MEMORY;
     const double work = (double)cut.batch * (double)cut.channels * (double)cut.taps * (double)volume(cut.target_size);
-    const status summed = (work < SERIAL_WORK ? serial_for : parallel_for)(channel_blocks * cut.pieces,
+    const status summed = (work < SERIAL_PRODUCTS ? serial_for : parallel_for)(channel_blocks * cut.pieces,
                                                                            correlate_units, &cut);
     if (summed != OK)
         return summed;

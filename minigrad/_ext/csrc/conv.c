@@ -2,8 +2,10 @@
 
 #include "channelwise.h"
 #include "depthwise.h"
+#include "finish.h"
 #include "implicit.h"
 #include "planewise.h"
+#include "ranges.h"
 #include "scratch.h"
 #include "weight.h"
 #include "winograd.h"
@@ -53,6 +55,32 @@ static gather input_columns(const conv_shape *shape, const tap_list *taps)
     return from;
 }
 
+typedef struct {
+    const conv_finish *finish;
+    ptrdiff_t planes, channels, size; /* of all images, of one, of a plane */
+    real *results;
+} finish_job;
+
+static status finish_planes(void *context, ptrdiff_t task)
+{
+    const finish_job *work = context;
+    const real *residual = work->finish->residual;
+    const ptrdiff_t planes = items_a_task(work->size), last = smaller(work->planes, (task + 1) * planes);
+    for (ptrdiff_t plane = task * planes; plane < last; plane++) {
+        const channel_finish finish = finish_of(work->finish, plane % work->channels);
+        const ptrdiff_t at = plane * work->size;
+        finish_run(&finish, residual ? residual + at : NULL, work->results + at, work->size);
+    }
+    return OK;
+}
+
+static status finish_results(const conv_shape *shape, real *y)
+{
+    const ptrdiff_t channels = shape->groups * shape->out_channels;
+    finish_job work = {shape->finish, shape->batch * channels, channels, volume(shape->out), y};
+    return shape->finish ? for_items(work.planes, work.size, finish_planes, &work) : OK;
+}
+
 static status convolve(const implicit *product, const conv_shape *shape)
 {
     conv_choice choice = {.method = BY_PRODUCT};
@@ -63,8 +91,10 @@ static status convolve(const implicit *product, const conv_shape *shape)
         form = winograd_form(product, shape->algorithm, &choice);
     if (only_reported(shape, &choice))
         return OK;
-    if (choice.method == BY_DEPTHWISE)
-        return depthwise_product(product);
+    if (choice.method == BY_DEPTHWISE) {
+        const status result = depthwise_product(product);
+        return result == OK ? finish_results(shape, product->target) : result;
+    }
     return form ? winograd_product(product, form) : implicit_product(product);
 }
 
@@ -80,12 +110,22 @@ static int depthwise_is_reported(const conv_shape *shape)
     return only_reported(shape, &choice);
 }
 
+/* One of the two kernels knows of a finish, but of no residual: else a second pass over the results. */
+static status depthwise_conv(const conv_shape *shape, const void *x, const void *w, const void *bias, void *y)
+{
+    const int planewise = planewise_takes(shape, 0);
+    const int finishes = planewise && !(shape->finish && shape->finish->residual);
+    conv_shape rest = *shape;
+    if (!finishes)
+        rest.finish = NULL;
+    const status result = planewise ? planewise_conv(&rest, x, w, bias, y) : channelwise_conv(&rest, x, w, bias, y);
+    return result != OK || finishes ? result : finish_results(shape, y);
+}
+
 status NAME(conv)(const conv_shape *shape, const void *x, const void *w, const void *bias, void *y)
 {
-    if (planewise_takes(shape, 0))
-        return depthwise_is_reported(shape) ? OK : planewise_conv(shape, x, w, bias, y);
-    if (goes_channelwise(shape))
-        return depthwise_is_reported(shape) ? OK : channelwise_conv(shape, x, w, bias, y);
+    if (planewise_takes(shape, 0) || goes_channelwise(shape))
+        return depthwise_is_reported(shape) ? OK : depthwise_conv(shape, x, w, bias, y);
     tap_list taps;
     if (list_taps(shape, &taps) != OK)
         return NO_MEMORY;
@@ -101,6 +141,8 @@ status NAME(conv)(const conv_shape *shape, const void *x, const void *w, const v
         .bias = bias,
         .target = y,
         .shared = 1,
+        .finish = shape->finish,
+        .kept = shape->kept,
     };
     product.filter_pitch[2] = taps.count;
     product.filter_pitch[1] = shape->in_channels * product.filter_pitch[2];

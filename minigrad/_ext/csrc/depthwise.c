@@ -11,7 +11,6 @@ enum {
     LINES = 8,                 /* that are summed together, so that additions do not wait for one another */
     REGION_BYTES = 128 * 1024, /* a copy stays in the second-level cache */
     TASK_ELEMENTS = 1 << 15,
-    SERIAL_WORK = 500 * 1000,
 };
 
 /* The grid is cut into blocks of whole lines, the same for all images and groups; a task computes one block for some of
@@ -229,5 +228,5 @@ status depthwise_product(const implicit *product)
     cut.planes_a_task = smaller(cut.planes, ceil_div(TASK_ELEMENTS, cut.lines * size[2]));
     cut.tasks_a_block = ceil_div(cut.planes, cut.planes_a_task);
     const double work = (double)cut.planes * (double)area * (double)(product->rows * product->channels * from->taps);
-    return (work < SERIAL_WORK ? serial_for : parallel_for)(cut.blocks * cut.tasks_a_block, filter_planes, &cut);
+    return (work < SERIAL_PRODUCTS ? serial_for : parallel_for)(cut.blocks * cut.tasks_a_block, filter_planes, &cut);
 }

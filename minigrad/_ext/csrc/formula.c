@@ -11,7 +11,6 @@
 enum {
     BLOCK = 1024 / sizeof(real),
     TASK_ELEMENTS = 1 << 14,
-    SERIAL_ELEMENTS = 1 << 15, /* below, waking a thread costs more than it saves */
     LANES_OF_DOUBLE = 16,      /* partial sums of squares, enough to fill the pipeline of any instruction set */
 };
 

@@ -3,11 +3,10 @@
 #include <string.h>
 
 #include "columns.h"
+#include "finish.h"
 #include "gemm.h"
 #include "scratch.h"
 #include "threads.h"
-
-enum { SERIAL_WORK = 2 * 1000 * 1000 }; /* multiplications below which waking a thread costs more than it saves */
 
 /* A product and how it is cut into tasks: each block of columns times each of `parts` ranges of row panels. */
 typedef struct {
@@ -196,6 +195,26 @@ static void write_rows(const implicit *product, const column_block *block, ptrdi
     }
 }
 
+INLINE void finish_at(const implicit *product, const channel_finish *finish, ptrdiff_t at, ptrdiff_t count)
+{
+    const real *residual = product->finish->residual;
+    finish_run(finish, residual ? residual + at : NULL, product->target + at, count);
+}
+
+/* Finishes the results of some channels, counted through all groups. */
+static void finish_rows(const implicit *product, const column_block *block, ptrdiff_t channel, ptrdiff_t rows)
+{
+    for (ptrdiff_t last = channel + rows; channel < last; channel++) {
+        const channel_finish finish = finish_of(product->finish, channel);
+        const ptrdiff_t plane = channel * volume(product->target_plane);
+        for (const tile *t = block->tiles; t < block->tiles + block->tile_count; t++)
+            if (t->target >= 0)
+                finish_at(product, &finish, plane + t->target, t->vectors * LANES);
+        for (const run *r = block->runs; r < block->runs + block->run_count; r++)
+            finish_at(product, &finish, plane + r->target, r->count);
+    }
+}
+
 /* Multiplies one block of columns with one range of row panels. */
 static status multiply_block(void *context, ptrdiff_t task)
 {
@@ -265,14 +284,19 @@ static status multiply_block(void *context, ptrdiff_t task)
                                                           t->step, to, pitch, bias, done > 0);
                 }
                 copied |= copies;
-                if (done + depth == cut->depth)
+                if (done + depth == cut->depth) {
                     write_rows(product, &block, row, height, bias, sums, buffer_pitch, target);
+                    if (product->finish)
+                        finish_rows(product, &block, group * rows + row, height);
+                }
             }
             done += depth;
         } while (done < cut->depth);
     }
     return OK;
 }
+
+static const char packed_layout;
 
 status implicit_product(const implicit *product)
 {
@@ -288,7 +312,7 @@ status implicit_product(const implicit *product)
         return NO_MEMORY;
 
     const double work = (double)windows * (double)product->groups * (double)product->rows * (double)cut.depth;
-    const int serial = work < SERIAL_WORK;
+    const int serial = work < SERIAL_PRODUCTS;
     const ptrdiff_t threads = serial ? 1 : get_num_threads();
     cut_columns(product, cut.panels, threads, shift_memory, &cut.columns);
     const ptrdiff_t blocks = cut.columns.blocks;
@@ -298,11 +322,16 @@ status implicit_product(const implicit *product)
     /* Panels that only one block needs are packed as it needs them: they never leave the nearest cache. */
     const ptrdiff_t taps = product->from.taps;
     const int whole_taps = rows_in_order(product) || !taps || cut.columns.depth_block % taps == 0;
-    if (!cut.columns.streamed && (blocks > 1 || !whole_taps)) {
-        cut.packed = scratch(SCRATCH_FILTER, (size_t)(product->groups * product->rows * cut.depth) * sizeof(real));
-        const status packed = cut.packed ? run(units, pack_panel, &cut) : NO_MEMORY;
+    if (!cut.columns.streamed && (product->kept || blocks > 1 || !whole_taps)) {
+        const size_t bytes = (size_t)(product->groups * product->rows * cut.depth) * sizeof(real);
+        int ready;
+        real *kept = kept_place(product->kept, &packed_layout, bytes, &ready);
+        cut.packed = kept ? kept : scratch(SCRATCH_FILTER, bytes);
+        const status packed = !cut.packed ? NO_MEMORY : ready ? OK : run(units, pack_panel, &cut);
         if (packed != OK)
             return packed;
+        if (kept)
+            product->kept->layout = &packed_layout;
     }
     return run(blocks * cut.parts, multiply_block, &cut);
 }

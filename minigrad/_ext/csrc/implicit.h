@@ -4,6 +4,7 @@
 #define MINIGRAD_IMPLICIT_H
 
 #include "gather.h"
+#include "shapes.h"
 #include "status.h"
 
 #define implicit_product NAME(implicit_product)
@@ -25,6 +26,8 @@ typedef struct {
     /* If 1, each row has a plane of the target. Else a step has so many places, and row r * shared + p writes to place p
      * of the steps of plane r: target_start is 0, and there is one bias a plane. */
     ptrdiff_t shared;
+    const conv_finish *finish; /* or NULL; then results lie side by side */
+    kept_filters *kept;        /* or NULL */
     int alone; /* no other product writes to the places between target steps: they become the bias */
 } implicit;
 

@@ -9,7 +9,7 @@
 #include "status.h"
 
 /* The kernels of one element type, as declared and explained in conv.h, matmul.h, pool.h, formula.h, norm.h, softmax.h,
- * map_kernels.h, reduce.h, rows.h and random.h. */
+ * map_kernels.h, reduce.h, rows.h, resample.h and random.h. */
 typedef struct {
     status (*conv)(const conv_shape *shape, const void *x, const void *w, const void *bias, void *y);
     status (*conv_input)(const conv_shape *shape, const void *g, const void *w, const void *bias, void *x);
@@ -27,14 +27,15 @@ typedef struct {
     status (*evaluate)(const formula *what, const double *constants, ptrdiff_t rows, const ptrdiff_t *starts,
                        void *const *pointers);
     status (*sum_of_squares)(ptrdiff_t rows, const ptrdiff_t *starts, void *const *pointers, double *sum);
-    status (*norm)(const norm_shape *shape, const void *x, const void *weight, const void *bias, void *y, void *mean,
-                   void *var);
-    status (*norm_input)(const norm_shape *shape, const void *g, const void *x, const void *weight, const void *mean,
-                         const void *var, void *dx, void *weight_sums, void *bias_sums);
+    status (*norm)(const norm_shape *shape, const void *x, const void *weight, const void *bias, const void *residual,
+                   void *y, void *mean, void *var);
+    status (*norm_input)(const norm_shape *shape, const void *g, const void *x, const void *weight, const void *bias,
+                         const void *residual, const void *mean, const void *var, void *dx, void *passed,
+                         void *weight_sums, void *bias_sums);
     status (*norm_weight)(const norm_shape *shape, const void *g, const void *x, const void *mean, const void *var,
                           void *weight_sums, void *bias_sums);
-    status (*scale_channels)(ptrdiff_t samples, ptrdiff_t channels, ptrdiff_t size, const void *x, const void *scale,
-                             const void *shift, void *y);
+    status (*scale_channels)(ptrdiff_t samples, ptrdiff_t channels, ptrdiff_t size, rectifier rectified, double slope,
+                             const void *x, const void *scale, const void *shift, const void *residual, void *y);
     status (*softmax)(ptrdiff_t outer, ptrdiff_t classes, ptrdiff_t inner, int logarithm, const void *x, void *y);
     status (*softmax_input)(ptrdiff_t outer, ptrdiff_t classes, ptrdiff_t inner, int logarithm, const void *g,
                             const void *y, void *dx);
@@ -49,6 +50,8 @@ typedef struct {
     status (*sum_outer_inner)(ptrdiff_t outer, ptrdiff_t middle, ptrdiff_t inner, const void *x, void *sums);
     status (*add_rows)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t count, const int64_t *index, const void *source,
                        void *target);
+    status (*resample)(ptrdiff_t outer, ptrdiff_t in, ptrdiff_t inner, ptrdiff_t out, ptrdiff_t count,
+                       const int64_t *starts, const int64_t *columns, const double *weights, const void *x, void *y);
     status (*dropout)(ptrdiff_t count, uint64_t key, uint32_t threshold, double scale, const void *x, void *y);
 } kernel_table;
 

@@ -129,16 +129,12 @@ static const task_body binary_loops[] = {BINARY_MAPS(BINARY_ENTRY)};
 status NAME(map_unary)(int map, ptrdiff_t count, const void *x, double a, double b, void *y)
 {
     map_job work = {.count = count, .x = x, .a = (real)a, .b = (real)b, .y = y};
-    const ptrdiff_t tasks = ceil_div(count, TASK_WORK);
-    return count < SERIAL_WORK ? serial_for(tasks, unary_loops[map], &work)
-                               : parallel_for(tasks, unary_loops[map], &work);
+    return for_items(count, 1, unary_loops[map], &work);
 }
 
 status NAME(map_binary)(int map, ptrdiff_t count, int x_step, const void *x, int z_step, const void *z, double a,
                         double b, void *y)
 {
     map_job work = {count, x_step, z_step, x, z, (real)a, (real)b, y};
-    const ptrdiff_t tasks = ceil_div(count, TASK_WORK);
-    return count < SERIAL_WORK ? serial_for(tasks, binary_loops[map], &work)
-                               : parallel_for(tasks, binary_loops[map], &work);
+    return for_items(count, 1, binary_loops[map], &work);
 }

@@ -10,9 +10,7 @@ enum {
     PACKED_BYTES = 4 * 1024 * 1024,  /* of rows that are packed at a time */
     FEW_ROWS = 4,                    /* that are multiplied by inner products, if columns are contiguous */
     DOT_COLUMNS = 4,                 /* whose inner products are summed together */
-    SERIAL_PACKING = 128 * 1024,     /* elements; packing fewer takes less time than waking a thread */
     TASK_WORK = 64 * 1024,           /* multiplications of a task, at least */
-    SERIAL_WORK = 1000 * 1000,
 };
 
 /* A matrix whose element [k, i] is at k * step + i * pitch; i counts rows of the left factor, columns of the right. */
@@ -267,7 +265,7 @@ static status multiply_matrices(void *context, ptrdiff_t number)
         cut.rows = 1;
     }
     const double work = (double)cut.rows * (double)cut.columns * (double)cut.depth;
-    const int serial = work < SERIAL_WORK;
+    const int serial = work < SERIAL_PRODUCTS;
     const ptrdiff_t threads = serial ? 1 : get_num_threads();
     status (*run)(ptrdiff_t, task_body, void *) = serial ? serial_for : parallel_for;
 
@@ -291,7 +289,7 @@ static status multiply_matrices(void *context, ptrdiff_t number)
     for (cut.first_row = 0; cut.first_row < cut.rows && result == OK; cut.first_row += row_block) {
         cut.panels = split_rows(smaller(row_block, cut.rows - cut.first_row));
         cut.parts = cut.blocks % threads == 0 || cut.blocks > 2 * threads ? 1 : smaller(cut.panels.count, threads);
-        result = (row_block * cut.depth < SERIAL_PACKING ? serial_for : run)(cut.panels.count, pack_panel, &cut);
+        result = (row_block * cut.depth < SERIAL_ELEMENTS ? serial_for : run)(cut.panels.count, pack_panel, &cut);
         if (result == OK)
             result = run(cut.blocks * cut.parts, multiply_block, &cut);
     }
@@ -312,6 +310,6 @@ status NAME(matmul)(const matmul_shape *shape, const void *a, const void *b, con
     }
     /* A loop inside of a loop runs on its own thread: either the matrices are shared out, or the parts of each. */
     const double work = (double)results * (double)shape->depth;
-    const int whole = work >= SERIAL_WORK && shape->batch >= 2 * get_num_threads();
+    const int whole = work >= SERIAL_PRODUCTS && shape->batch >= 2 * get_num_threads();
     return (whole ? parallel_for : serial_for)(shape->batch, multiply_matrices, &all);
 }

@@ -1,17 +1,15 @@
 #include "norm.h"
 
-#include <math.h>
-
 #include "ranges.h"
-#include "simd.h"
+#include "rectify.h"
 
 enum { BLOCK = 4096 }; /* elements whose sums are taken in `real`; they stay in the nearest cache */
 
 typedef struct {
     const norm_shape *shape;
     ptrdiff_t sets_a_task;
-    const real *g, *x, *weight, *bias;
-    real *to, *mean, *var, *weight_sums, *bias_sums;
+    const real *g, *x, *weight, *bias, *residual;
+    real *to, *passed, *mean, *var, *weight_sums, *bias_sums;
     const real *known_mean, *known_var;
 } norm_job;
 
@@ -34,6 +32,13 @@ static int_vec uncovered(ptrdiff_t length)
     return mask;
 }
 INLINE vec masked(vec value, int_vec mask) { return (vec)((int_vec)value & mask); }
+
+/* Of the elements that share a weight and a bias, which are left out where NULL. */
+static outcome outcome_of(const norm_shape *shape, real mean, real var, const real *weight, const real *bias)
+{
+    const real scale = scale_of(var, shape->eps, weight ? *weight : 1);
+    return (outcome){broadcast(mean), broadcast(scale), broadcast(bias ? *bias : 0), broadcast((real)shape->slope)};
+}
 
 /* A rectangle of a set: some parts, of each the same elements. */
 typedef struct {
@@ -137,24 +142,34 @@ static void moments(const norm_shape *shape, const real *x, double *mean_of, dou
     *var_of = squares < 0 ? 0 : squares / count; /* NaN stays NaN */
 }
 
-/* to = (x - mean) * scale * weight + shift, with a number for weight or one an element. */
-INLINE void scaled(const int along, const real *x, ptrdiff_t length, real mean, real scale, const real *weight,
-                   const real *bias, real *to)
+/* to = what comes out. */
+INLINE void scaled(const rectifier kind, const int added, const outcome *how, const real *x, const real *residual,
+                   ptrdiff_t length, real *to)
 {
-    const vec centre = broadcast(mean);
-    const real one_scale = along || !weight ? scale : scale * *weight, one_shift = along || !bias ? 0 : *bias;
-    const vec scales = broadcast(one_scale), shifts = broadcast(one_shift);
-    ptrdiff_t i = 0;
-    for (; i + LANES <= length || (i < length && length >= LANES); i += LANES) {
-        i = smaller(i, length - LANES);
-        vec y = (load(x + i) - centre) * scales;
-        if (along && weight)
-            y *= load(weight + i);
-        store(to + i, along && bias ? y + load(bias + i) : y + shifts);
+    for (ptrdiff_t i = 0; i < length; i += LANES) {
+        if (length >= LANES)
+            i = smaller(i, length - LANES);
+        vec y = come_out(how, load_up_to(x + i, length));
+        if (added)
+            y += load_up_to(residual + i, length);
+        store_up_to(to + i, rectify(kind, how, y), length);
     }
-    for (; i < length; i++) {
-        const real y = (x[i] - mean) * one_scale * (along && weight ? weight[i] : 1);
-        to[i] = y + (along && bias ? bias[i] : one_shift);
+}
+
+/* to = (x - mean) * scale * weight + bias with a weight and a bias for each element. */
+INLINE void scaled_along(const real *x, const real *weight, const real *bias, ptrdiff_t length, real mean, real scale,
+                         real *to)
+{
+    const vec centre = broadcast(mean), scales = broadcast(scale);
+    for (ptrdiff_t i = 0; i < length; i += LANES) {
+        if (length >= LANES)
+            i = smaller(i, length - LANES);
+        vec y = (load_up_to(x + i, length) - centre) * scales;
+        if (weight)
+            y *= load_up_to(weight + i, length);
+        if (bias)
+            y += load_up_to(bias + i, length);
+        store_up_to(to + i, y, length);
     }
 }
 
@@ -165,79 +180,112 @@ static status norm_sets(void *context, ptrdiff_t task)
     const ptrdiff_t last = smaller(shape->sets, (task + 1) * work->sets_a_task);
     for (ptrdiff_t set = task * work->sets_a_task; set < last; set++) {
         const ptrdiff_t start = start_of(shape, set);
-        double mean, var;
-        moments(shape, work->x + start, &mean, &var);
-        work->mean[set] = (real)mean;
-        work->var[set] = (real)var;
-        const real scale = (real)(1 / sqrt(var + shape->eps));
+        double wide_mean, wide_var;
+        moments(shape, work->x + start, &wide_mean, &wide_var);
+        const real mean = work->mean[set] = (real)wide_mean, var = work->var[set] = (real)wide_var;
         for (ptrdiff_t part = 0; part < shape->parts; part++) {
             const ptrdiff_t from = start + part * shape->part_stride, entry = weight_of(shape, set, part);
             const real *weight = work->weight ? work->weight + entry : NULL;
             const real *bias = work->bias ? work->bias + entry : NULL;
-            if (shape->weight_element)
-                scaled(1, work->x + from, shape->length, (real)mean, scale, weight, bias, work->to + from);
-            else
-                scaled(0, work->x + from, shape->length, (real)mean, scale, weight, bias, work->to + from);
+            const real *residual = work->residual ? work->residual + from : NULL;
+            if (shape->weight_element) {
+                scaled_along(work->x + from, weight, bias, shape->length, mean, scale_of(var, shape->eps, 1),
+                             work->to + from);
+            } else {
+                const outcome how = outcome_of(shape, mean, var, weight, bias);
+                WITH_RECTIFIER(shape->rectified, residual, scaled, &how, work->x + from, residual, shape->length,
+                               work->to + from);
+            }
         }
     }
     return OK;
 }
 
-/* The sums of g and of g * (x - mean), each g times its weight if those differ from element to element. */
-INLINE void block_slopes(const int along, const real *g, const real *x, const real *weight, const block *size,
-                         real mean, double *sum_of, double *product_of)
+/* Where gradients come from: stretches of arrays, `weight` with one for each element or NULL; what the rectifier lets
+ * pass goes to `passed`, if a residual was added. */
+typedef struct {
+    const real *g, *x, *weight, *residual;
+    real *passed;
+} slope_source;
+
+/* The gradient of what stands before the rectifier, or of what is weighted: at up to LANES elements. */
+INLINE vec slope_at(const rectifier kind, const int added, const int along, const outcome *how,
+                    const slope_source *from, ptrdiff_t part, ptrdiff_t i, ptrdiff_t count)
+{
+    vec slope = load_up_to(from->g + part + i, count);
+    if (along)
+        slope *= load_up_to(from->weight + i, count);
+    if (kind != NO_RECTIFIER) {
+        vec y = come_out(how, load_up_to(from->x + part + i, count));
+        if (added)
+            y += load_up_to(from->residual + part + i, count);
+        slope = let_pass(kind, how, y, slope);
+        if (added)
+            store_up_to(from->passed + part + i, slope, count);
+    }
+    return slope;
+}
+
+/* Adds up the slopes, and the slopes times x - mean. */
+INLINE void block_slopes(const rectifier kind, const int added, const int along, const outcome *how,
+                         const slope_source *from, const block *size, double *sum_of, double *product_of)
 {
     vec sum[2] = {zero_vector()}, product[2] = {zero_vector()};
-    real rest = 0, rest_product = 0;
-    const vec centre = broadcast(mean);
-    const ptrdiff_t whole = size->length / LANES * LANES;
-    const int_vec last = uncovered(size->length);
-    for (ptrdiff_t part = 0; part < size->parts; part++, g += size->stride, x += size->stride) {
+    const ptrdiff_t length = size->length, whole = length / LANES * LANES;
+    const int_vec last = uncovered(length);
+    for (ptrdiff_t parts = 0, part = 0; parts < size->parts; parts++, part += size->stride) {
+        const real *x = from->x + part;
         ptrdiff_t i = 0;
         for (; i + 2 * LANES <= whole; i += 2 * LANES) {
             UNROLL
             for (int j = 0; j < 2; j++) {
-                const ptrdiff_t at = i + j * LANES;
-                const vec slope = along ? load(g + at) * load(weight + at) : load(g + at);
+                const vec slope = slope_at(kind, added, along, how, from, part, i + j * LANES, LANES);
                 sum[j] += slope;
-                product[j] += slope * (load(x + at) - centre);
+                product[j] += slope * (load(x + i + j * LANES) - how->centre);
             }
         }
         for (; i < whole; i += LANES) {
-            const vec slope = along ? load(g + i) * load(weight + i) : load(g + i);
+            const vec slope = slope_at(kind, added, along, how, from, part, i, LANES);
             sum[0] += slope;
-            product[0] += slope * (load(x + i) - centre);
+            product[0] += slope * (load(x + i) - how->centre);
         }
-        if (whole && whole < size->length) {
-            const ptrdiff_t at = size->length - LANES;
-            const vec slope = masked(along ? load(g + at) * load(weight + at) : load(g + at), last);
+        if (whole && whole < length) {
+            i = length - LANES;
+            const vec slope = slope_at(kind, added, along, how, from, part, i, LANES);
+            sum[1] += masked(slope, last);
+            product[1] += masked(slope * (load(x + i) - how->centre), last);
+        } else if (whole < length) {
+            const vec slope = slope_at(kind, added, along, how, from, part, 0, length);
             sum[1] += slope;
-            product[1] += masked(slope * (load(x + at) - centre), last);
-        } else {
-            for (; i < size->length; i++) {
-                const real slope = along ? g[i] * weight[i] : g[i];
-                rest += slope;
-                rest_product += slope * (x[i] - mean);
-            }
+            product[1] += slope * (load_first(x, length) - how->centre);
         }
     }
-    *sum_of += sum_lanes(sum[0] + sum[1]) + rest;
-    *product_of += sum_lanes(product[0] + product[1]) + rest_product;
+    *sum_of += sum_lanes(sum[0] + sum[1]);
+    *product_of += sum_lanes(product[0] + product[1]);
 }
 
-/* to = g * scale * weight - fall * (x - mean) - drop. */
-INLINE void combined(const int along, const real *g, const real *x, const real *weight, ptrdiff_t length, real mean,
-                     real scale, real fall, real drop, real *to)
+/* to = slope * scale - fall * (x - mean) - drop. */
+INLINE void combined(const rectifier kind, const int added, const int along, const outcome *how,
+                     const slope_source *from, ptrdiff_t length, real scale, real fall, real drop, real *to)
 {
-    const vec centre = broadcast(mean), scales = broadcast(scale), falls = broadcast(fall), drops = broadcast(drop);
-    ptrdiff_t i = 0;
-    for (; i + LANES <= length || (i < length && length >= LANES); i += LANES) {
-        i = smaller(i, length - LANES);
-        const vec slope = along ? load(g + i) * load(weight + i) : load(g + i);
-        store(to + i, slope * scales - (load(x + i) - centre) * falls - drops);
+    const vec scales = broadcast(scale), falls = broadcast(fall), drops = broadcast(drop);
+    for (ptrdiff_t i = 0; i < length; i += LANES) {
+        if (length >= LANES)
+            i = smaller(i, length - LANES);
+        const vec slope = slope_at(kind, added, along, how, from, 0, i, length);
+        const vec away = load_up_to(from->x + i, length) - how->centre;
+        store_up_to(to + i, slope * scales - away * falls - drops, length);
     }
-    for (; i < length; i++)
-        to[i] = (along ? g[i] * weight[i] : g[i]) * scale - (x[i] - mean) * fall - drop;
+}
+
+static slope_source sources_at(const norm_job *work, ptrdiff_t begin, const real *weight)
+{
+    slope_source from = {.g = work->g + begin, .x = work->x + begin, .weight = weight};
+    if (work->residual) {
+        from.residual = work->residual + begin;
+        from.passed = work->passed + begin;
+    }
+    return from;
 }
 
 static status norm_input_sets(void *context, ptrdiff_t task)
@@ -249,20 +297,23 @@ static status norm_input_sets(void *context, ptrdiff_t task)
     const ptrdiff_t apart = shape->weight_part ? 1 : shape->parts; /* parts that share one weight */
     for (ptrdiff_t set = task * work->sets_a_task; set < last; set++) {
         const ptrdiff_t start = start_of(shape, set);
-        const real mean = shape->centred ? work->known_mean[set] : 0;
-        const double scale = 1 / sqrt(work->known_var[set] + shape->eps), count = (double)(shape->parts * shape->length);
+        const real mean = shape->centred ? work->known_mean[set] : 0, var = work->known_var[set];
+        const double scale = 1 / sqrt(var + shape->eps), count = (double)(shape->parts * shape->length);
         double sum = 0, product = 0;
         for (ptrdiff_t first = 0; first < shape->parts; first += apart) {
             double part_sum = 0, part_product = 0;
-            const real *weight = work->weight ? work->weight + weight_of(shape, set, first) : NULL;
+            const ptrdiff_t entry = weight_of(shape, set, first);
+            const real *weight = work->weight ? work->weight + entry : NULL;
+            const outcome how = outcome_of(shape, mean, var, weight, work->bias ? work->bias + entry : NULL);
             FOR_BLOCKS(shape, first, first + apart, part, element, size)
             {
-                const ptrdiff_t from = start + part * shape->part_stride + element;
+                const slope_source from = sources_at(work, start + part * shape->part_stride + element,
+                                                     along ? weight + element : NULL);
                 if (along)
-                    block_slopes(1, work->g + from, work->x + from, weight + element, size, mean, &part_sum,
-                                 &part_product);
+                    block_slopes(NO_RECTIFIER, 0, 1, &how, &from, size, &part_sum, &part_product);
                 else
-                    block_slopes(0, work->g + from, work->x + from, weight, size, mean, &part_sum, &part_product);
+                    WITH_RECTIFIER(shape->rectified, work->residual, block_slopes, 0, &how, &from, size, &part_sum,
+                                   &part_product);
             }
             if (work->weight_sums) {
                 const ptrdiff_t to = set * (shape->parts / apart) + first / apart;
@@ -276,14 +327,18 @@ static status norm_input_sets(void *context, ptrdiff_t task)
         const real drop = (real)(shape->centred ? sum * scale / count : 0);
         const real fall = (real)(product * scale * scale * scale / count);
         for (ptrdiff_t part = 0; part < shape->parts; part++) {
-            const ptrdiff_t from = start + part * shape->part_stride;
-            const real *weight = work->weight ? work->weight + weight_of(shape, set, part) : NULL;
-            if (along)
-                combined(1, work->g + from, work->x + from, weight, shape->length, mean, (real)scale, fall, drop,
-                         work->to + from);
-            else
-                combined(0, work->g + from, work->x + from, weight, shape->length, mean,
-                         (real)(weight ? scale * *weight : scale), fall, drop, work->to + from);
+            const ptrdiff_t begin = start + part * shape->part_stride, entry = weight_of(shape, set, part);
+            const real *weight = work->weight ? work->weight + entry : NULL;
+            const outcome how = outcome_of(shape, mean, var, weight, work->bias ? work->bias + entry : NULL);
+            slope_source from = sources_at(work, begin, along ? weight : NULL);
+            if (along) {
+                combined(NO_RECTIFIER, 0, 1, &how, &from, shape->length, (real)scale, fall, drop, work->to + begin);
+            } else {
+                if (work->residual)
+                    from.g = from.passed;
+                WITH_RECTIFIER(work->residual ? NO_RECTIFIER : shape->rectified, 0, combined, 0, &how, &from,
+                               shape->length, (real)(weight ? scale * *weight : scale), fall, drop, work->to + begin);
+            }
         }
     }
     return OK;
@@ -303,21 +358,25 @@ static int has_columns(const norm_shape *shape)
            shape->inner == shape->sets && shape->part_stride == shape->sets * shape->length;
 }
 
-status NAME(norm)(const norm_shape *shape, const void *x, const void *weight, const void *bias, void *y, void *mean,
-                  void *var)
+status NAME(norm)(const norm_shape *shape, const void *x, const void *weight, const void *bias, const void *residual,
+                  void *y, void *mean, void *var)
 {
     if (has_columns(shape))
-        return NAME(norm_columns)(shape, x, weight, bias, y, mean, var);
-    norm_job work = {.shape = shape, .x = x, .weight = weight, .bias = bias, .to = y, .mean = mean, .var = var};
+        return NAME(norm_columns)(shape, x, weight, bias, residual, y, mean, var);
+    norm_job work = {.shape = shape, .x = x, .weight = weight, .bias = bias, .residual = residual,
+                     .to = y, .mean = mean, .var = var};
     return for_sets(&work, norm_sets);
 }
 
-status NAME(norm_input)(const norm_shape *shape, const void *g, const void *x, const void *weight, const void *mean,
-                        const void *var, void *dx, void *weight_sums, void *bias_sums)
+status NAME(norm_input)(const norm_shape *shape, const void *g, const void *x, const void *weight, const void *bias,
+                        const void *residual, const void *mean, const void *var, void *dx, void *passed,
+                        void *weight_sums, void *bias_sums)
 {
     if (has_columns(shape))
-        return NAME(norm_columns_input)(shape, g, x, weight, mean, var, dx, weight_sums, bias_sums);
-    norm_job work = {.shape = shape, .g = g, .x = x, .weight = weight, .known_mean = mean, .known_var = var, .to = dx};
+        return NAME(norm_columns_input)(shape, g, x, weight, bias, residual, mean, var, dx, passed, weight_sums,
+                                        bias_sums);
+    norm_job work = {.shape = shape, .g = g, .x = x, .weight = weight, .bias = bias, .residual = residual,
+                     .known_mean = mean, .known_var = var, .to = dx, .passed = passed};
     if (!shape->weight_element) {
         work.weight_sums = weight_sums;
         work.bias_sums = bias_sums;
@@ -327,7 +386,9 @@ status NAME(norm_input)(const norm_shape *shape, const void *g, const void *x, c
 
 typedef struct {
     ptrdiff_t channels, size, planes, planes_a_task;
-    const real *x, *scale, *shift;
+    rectifier rectified;
+    real slope;
+    const real *x, *scale, *shift, *residual;
     real *y;
 } channel_job;
 
@@ -337,15 +398,18 @@ static status scale_planes(void *context, ptrdiff_t task)
     const ptrdiff_t last = smaller(work->planes, (task + 1) * work->planes_a_task);
     for (ptrdiff_t plane = task * work->planes_a_task; plane < last; plane++) {
         const ptrdiff_t channel = plane % work->channels, from = plane * work->size;
-        scaled(0, work->x + from, work->size, 0, work->scale[channel], NULL, work->shift ? work->shift + channel : NULL,
-               work->y + from);
+        const real *residual = work->residual ? work->residual + from : NULL;
+        const outcome how = {zero_vector(), broadcast(work->scale[channel]),
+                             broadcast(work->shift ? work->shift[channel] : 0), broadcast(work->slope)};
+        WITH_RECTIFIER(work->rectified, residual, scaled, &how, work->x + from, residual, work->size, work->y + from);
     }
     return OK;
 }
 
-status NAME(scale_channels)(ptrdiff_t samples, ptrdiff_t channels, ptrdiff_t size, const void *x, const void *scale,
-                            const void *shift, void *y)
+status NAME(scale_channels)(ptrdiff_t samples, ptrdiff_t channels, ptrdiff_t size, rectifier rectified, double slope,
+                            const void *x, const void *scale, const void *shift, const void *residual, void *y)
 {
-    channel_job work = {channels, size, samples * channels, items_a_task(size), x, scale, shift, y};
+    channel_job work = {channels, size, samples * channels, items_a_task(size), rectified, (real)slope,
+                        x, scale, shift, residual, y};
     return for_items(work.planes, size, scale_planes, &work);
 }

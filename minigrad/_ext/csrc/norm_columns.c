@@ -1,16 +1,15 @@
 /* Norms whose sums run down the columns of matrices: a vector holds neighbouring columns. */
-#include <math.h>
-
 #include "norm.h"
 #include "ranges.h"
+#include "rectify.h"
 #include "strip.h"
 
 enum { CHUNK = 64 /* rows whose sums are taken in `real` */ };
 
 typedef struct {
     const norm_shape *shape;
-    const real *g, *x, *weight, *bias, *known_mean, *known_var;
-    real *to, *mean, *var, *weight_sums, *bias_sums;
+    const real *g, *x, *weight, *bias, *residual, *known_mean, *known_var;
+    real *to, *passed, *mean, *var, *weight_sums, *bias_sums;
     ptrdiff_t blocks; /* of a group of columns */
 } column_job;
 
@@ -80,16 +79,46 @@ INLINE set_range sets_of(const norm_shape *shape, ptrdiff_t task)
     return (set_range){set, sets, set * shape->length, sets * shape->length};
 }
 
+/* How the elements of each vector of a strip come out, for the mean and the variance of each of its sets. */
+static void find_outcomes(const column_job *work, const set_range *here, const real *mean, const real *var,
+                          outcome how[STRIP_VECTORS])
+{
+    const ptrdiff_t length = work->shape->length;
+    real centre[STRIP] = {0}, scale[STRIP] = {0}, shift[STRIP] = {0};
+    for (ptrdiff_t column = 0; column < here->width; column++) {
+        const ptrdiff_t set = here->set + column / length;
+        centre[column] = mean[set];
+        scale[column] = scale_of(var[set], work->shape->eps, work->weight ? work->weight[set] : 1);
+        shift[column] = work->bias ? work->bias[set] : 0;
+    }
+    for (int j = 0; j < STRIP_VECTORS; j++)
+        how[j] = (outcome){load(centre + j * LANES), load(scale + j * LANES), load(shift + j * LANES),
+                           broadcast((real)work->shape->slope)};
+}
+
+INLINE void write_columns(const rectifier kind, const int added, const column_job *work, const set_range *here,
+                          const outcome how[STRIP_VECTORS])
+{
+    for (ptrdiff_t row = 0; row < work->shape->parts; row++) {
+        const ptrdiff_t from = here->column + row * work->shape->part_stride;
+        UNROLL
+        for (int j = 0; j < STRIP_VECTORS; j++) {
+            vec y = come_out(&how[j], load_strip(work->x + from, here->width, j));
+            if (added)
+                y += load_strip(work->residual + from, here->width, j);
+            store_strip(work->to + from, here->width, j, rectify(kind, &how[j], y));
+        }
+    }
+}
+
 static status norm_column_block(void *context, ptrdiff_t task)
 {
     const column_job *work = context;
     const norm_shape *shape = work->shape;
     const set_range here = sets_of(shape, task);
-    const ptrdiff_t pitch = shape->part_stride, length = shape->length;
-    const real *x = work->x + here.column;
+    const ptrdiff_t length = shape->length;
     double mean[STRIP] = {0}, var[STRIP] = {0};
-    column_moments(x, shape->parts, pitch, here.width, mean, var);
-    real centre[STRIP] = {0}, scale[STRIP] = {0}, shift[STRIP] = {0};
+    column_moments(work->x + here.column, shape->parts, shape->part_stride, here.width, mean, var);
     for (ptrdiff_t i = 0; i < here.sets; i++) {
         const ptrdiff_t set = here.set + i, first = i * length;
         double set_mean = 0, set_var = 0;
@@ -101,21 +130,66 @@ static status norm_column_block(void *context, ptrdiff_t task)
         }
         work->mean[set] = (real)set_mean;
         work->var[set] = (real)set_var;
-        for (ptrdiff_t column = first; column < first + length; column++) {
-            centre[column] = (real)set_mean;
-            scale[column] = (real)(1 / sqrt(set_var + shape->eps)) * (work->weight ? work->weight[set] : 1);
-            shift[column] = work->bias ? work->bias[set] : 0;
-        }
     }
-    for (ptrdiff_t row = 0; row < shape->parts; row++) {
+    outcome how[STRIP_VECTORS];
+    find_outcomes(work, &here, work->mean, work->var, how);
+    WITH_RECTIFIER(shape->rectified, work->residual, write_columns, work, &here, how);
+    return OK;
+}
+
+/* The gradient of what stands before the rectifier, at a vector of a row. */
+INLINE vec column_slope(const rectifier kind, const int added, const column_job *work, const set_range *here,
+                        const outcome *how, ptrdiff_t from, int j)
+{
+    const vec g = load_strip(work->g + from, here->width, j);
+    if (kind == NO_RECTIFIER)
+        return g;
+    vec y = come_out(how, load_strip(work->x + from, here->width, j));
+    if (added)
+        y += load_strip(work->residual + from, here->width, j);
+    const vec slope = let_pass(kind, how, y, g);
+    if (added)
+        store_strip(work->passed + from, here->width, j, slope);
+    return slope;
+}
+
+/* The sums of the slopes of each column, and of the slopes times x - mean. */
+INLINE void sum_columns(const rectifier kind, const int added, const column_job *work, const set_range *here,
+                        const outcome how[STRIP_VECTORS], double *sum, double *product)
+{
+    const ptrdiff_t rows = work->shape->parts;
+    for (ptrdiff_t start = 0; start < rows; start += CHUNK) {
+        vec sums[STRIP_VECTORS], products[STRIP_VECTORS];
+        for (int j = 0; j < STRIP_VECTORS; j++)
+            sums[j] = products[j] = zero_vector();
+        for (ptrdiff_t row = start; row < smaller(rows, start + CHUNK); row++) {
+            const ptrdiff_t from = here->column + row * work->shape->part_stride;
+            UNROLL
+            for (int j = 0; j < STRIP_VECTORS; j++) {
+                const vec slope = column_slope(kind, added, work, here, &how[j], from, j);
+                sums[j] += slope;
+                products[j] += slope * (load_strip(work->x + from, here->width, j) - how[j].centre);
+            }
+        }
+        add_up(sum, sums);
+        add_up(product, products);
+    }
+}
+
+/* to = slope * scale - fall * (x - mean) - drop. */
+INLINE void combine_columns(const rectifier kind, const int added, const column_job *work, const set_range *here,
+                            const outcome how[STRIP_VECTORS], const real *scale, const real *fall, const real *drop)
+{
+    for (ptrdiff_t row = 0; row < work->shape->parts; row++) {
+        const ptrdiff_t from = here->column + row * work->shape->part_stride;
         UNROLL
         for (int j = 0; j < STRIP_VECTORS; j++) {
-            const vec away = load_strip(x + row * pitch, here.width, j) - load(centre + j * LANES);
-            store_strip(work->to + here.column + row * pitch, here.width, j,
-                        away * load(scale + j * LANES) + load(shift + j * LANES));
+            const vec slope = column_slope(kind, added, work, here, &how[j], from, j);
+            const vec away = load_strip(work->x + from, here->width, j) - how[j].centre;
+            store_strip(work->to + from, here->width, j,
+                        slope * load(scale + j * LANES) - away * load(fall + j * LANES) - load(drop + j * LANES));
         }
     }
-    return OK;
 }
 
 static status norm_input_column_block(void *context, ptrdiff_t task)
@@ -123,27 +197,12 @@ static status norm_input_column_block(void *context, ptrdiff_t task)
     const column_job *work = context;
     const norm_shape *shape = work->shape;
     const set_range here = sets_of(shape, task);
-    const ptrdiff_t pitch = shape->part_stride, length = shape->length, rows = shape->parts;
-    const real *x = work->x + here.column, *g = work->g + here.column;
-    real centre[STRIP] = {0}, scale[STRIP] = {0}, fall[STRIP] = {0}, drop[STRIP] = {0};
+    const ptrdiff_t length = shape->length;
+    real scale[STRIP] = {0}, fall[STRIP] = {0}, drop[STRIP] = {0};
     double sum[STRIP] = {0}, product[STRIP] = {0};
-    for (ptrdiff_t column = 0; column < here.width; column++)
-        centre[column] = work->known_mean[here.set + column / length];
-    for (ptrdiff_t start = 0; start < rows; start += CHUNK) {
-        vec sums[STRIP_VECTORS], products[STRIP_VECTORS];
-        for (int j = 0; j < STRIP_VECTORS; j++)
-            sums[j] = products[j] = zero_vector();
-        for (ptrdiff_t row = start; row < smaller(rows, start + CHUNK); row++) {
-            UNROLL
-            for (int j = 0; j < STRIP_VECTORS; j++) {
-                const vec slope = load_strip(g + row * pitch, here.width, j);
-                sums[j] += slope;
-                products[j] += slope * (load_strip(x + row * pitch, here.width, j) - load(centre + j * LANES));
-            }
-        }
-        add_up(sum, sums);
-        add_up(product, products);
-    }
+    outcome how[STRIP_VECTORS];
+    find_outcomes(work, &here, work->known_mean, work->known_var, how);
+    WITH_RECTIFIER(shape->rectified, work->residual, sum_columns, work, &here, how, sum, product);
     for (ptrdiff_t i = 0; i < here.sets; i++) {
         const ptrdiff_t set = here.set + i, first = i * length;
         double set_sum = 0, set_product = 0;
@@ -151,7 +210,7 @@ static status norm_input_column_block(void *context, ptrdiff_t task)
             set_sum += sum[column];
             set_product += product[column];
         }
-        const double inverse = 1 / sqrt(work->known_var[set] + shape->eps), count = (double)(rows * length);
+        const double inverse = 1 / sqrt(work->known_var[set] + shape->eps), count = (double)(shape->parts * length);
         const double factor = inverse * (work->weight ? work->weight[set] : 1);
         work->bias_sums[set] = (real)set_sum;
         work->weight_sums[set] = (real)(set_product * inverse);
@@ -161,14 +220,12 @@ static status norm_input_column_block(void *context, ptrdiff_t task)
             fall[column] = (real)(set_product * factor * inverse * inverse / count);
         }
     }
-    for (ptrdiff_t row = 0; row < rows; row++) {
-        UNROLL
-        for (int j = 0; j < STRIP_VECTORS; j++) {
-            const vec away = load_strip(x + row * pitch, here.width, j) - load(centre + j * LANES);
-            store_strip(work->to + here.column + row * pitch, here.width, j,
-                        load_strip(g + row * pitch, here.width, j) * load(scale + j * LANES) -
-                            away * load(fall + j * LANES) - load(drop + j * LANES));
-        }
+    if (work->residual) {
+        column_job rest = *work;
+        rest.g = work->passed;
+        combine_columns(NO_RECTIFIER, 0, &rest, &here, how, scale, fall, drop);
+    } else {
+        WITH_RECTIFIER(shape->rectified, 0, combine_columns, work, &here, how, scale, fall, drop);
     }
     return OK;
 }
@@ -209,24 +266,29 @@ static status norm_weight_block(void *context, ptrdiff_t task)
 
 static status for_columns(ptrdiff_t tasks, ptrdiff_t elements, task_body body, column_job *work)
 {
-    return elements < SERIAL_WORK ? serial_for(tasks, body, work) : parallel_for(tasks, body, work);
+    return elements < SERIAL_ELEMENTS ? serial_for(tasks, body, work) : parallel_for(tasks, body, work);
 }
 
 ptrdiff_t NAME(norm_columns_most)(void) { return STRIP < 16 ? STRIP : 16; }
 
-status NAME(norm_columns)(const norm_shape *shape, const void *x, const void *weight, const void *bias, void *y,
-                          void *mean, void *var)
+status NAME(norm_columns)(const norm_shape *shape, const void *x, const void *weight, const void *bias,
+                          const void *residual, void *y, void *mean, void *var)
 {
-    column_job work = {.shape = shape, .x = x, .weight = weight, .bias = bias, .to = y, .mean = mean, .var = var};
-    return for_columns(ceil_div(shape->sets, sets_a_strip(shape)), shape->sets * shape->length * shape->parts, norm_column_block, &work);
+    column_job work = {.shape = shape, .x = x, .weight = weight, .bias = bias, .residual = residual,
+                       .to = y, .mean = mean, .var = var};
+    return for_columns(ceil_div(shape->sets, sets_a_strip(shape)), shape->sets * shape->length * shape->parts,
+                       norm_column_block, &work);
 }
 
 status NAME(norm_columns_input)(const norm_shape *shape, const void *g, const void *x, const void *weight,
-                                const void *mean, const void *var, void *dx, void *weight_sums, void *bias_sums)
+                                const void *bias, const void *residual, const void *mean, const void *var, void *dx,
+                                void *passed, void *weight_sums, void *bias_sums)
 {
-    column_job work = {.shape = shape, .g = g, .x = x, .weight = weight, .known_mean = mean, .known_var = var,
-                       .to = dx, .weight_sums = weight_sums, .bias_sums = bias_sums};
-    return for_columns(ceil_div(shape->sets, sets_a_strip(shape)), shape->sets * shape->length * shape->parts, norm_input_column_block, &work);
+    column_job work = {.shape = shape, .g = g, .x = x, .weight = weight, .bias = bias, .residual = residual,
+                       .known_mean = mean, .known_var = var, .to = dx, .passed = passed, .weight_sums = weight_sums,
+                       .bias_sums = bias_sums};
+    return for_columns(ceil_div(shape->sets, sets_a_strip(shape)), shape->sets * shape->length * shape->parts,
+                       norm_input_column_block, &work);
 }
 
 status NAME(norm_weight)(const norm_shape *shape, const void *g, const void *x, const void *mean, const void *var,

@@ -6,10 +6,7 @@
 #include "shapes.h"
 #include "threads.h"
 
-enum {
-    SERIAL_ELEMENTS = 1 << 16, /* below, waking a thread costs more than it saves */
-    TASK_ELEMENTS = 1 << 14,
-};
+enum { TASK_ELEMENTS = 1 << 13 };
 
 /* Planes are independent: a task takes some of them, so that nothing depends on the number of threads. */
 typedef struct {

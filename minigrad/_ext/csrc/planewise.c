@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "finish.h"
 #include "scratch.h"
 #include "simd.h"
 #include "threads.h"
@@ -12,7 +13,6 @@ enum {
     STRIP_LINES = 256,       /* at most: products that are added one after the other, as rounding grows with them */
     TASK_ELEMENTS = 1 << 15,
     MOST_TASKS = 32,         /* of a filter gradient */
-    SERIAL_WORK = 500 * 1000,
 };
 
 /* Targets read the source; in the adjoint the cotangent is the source. A slice is two axes of a plane, a strip some of
@@ -138,9 +138,13 @@ INLINE void filter_column(const int size, const int step, const int whole, const
     const real *source = source_slice(cut, part), *bias = cut->bias ? cut->bias + part->channel : 0;
     const real *filter = cut->filter + part->channel * size * size + (cut->adjoint ? size * size - 1 : 0);
     real *target = cut->target + target_slice(cut, part) + x;
+    const int finishes = cut->shape->finish != NULL;
+    channel_finish finish;
     for (ptrdiff_t channel = 0; channel < part->channels; channel++) {
         const vec begin = broadcast(bias ? bias[channel] : 0);
         vec weight[LARGEST * LARGEST], total[LARGEST];
+        if (finishes)
+            finish = finish_of(cut->shape->finish, part->channel + channel);
         UNROLL
         for (int i = 0; i < size * size; i++)
             weight[i] = broadcast(filter[i * forwards]);
@@ -163,8 +167,11 @@ INLINE void filter_column(const int size, const int step, const int whole, const
                             total[age] += weight[(age * step + below) * size + i] * read;
                 }
             }
-            if (y - (live - 1) >= first)
-                store_windows(whole, target + (y - (live - 1)) * width, total[live - 1], windows);
+            if (y - (live - 1) >= first) {
+                const vec sum = total[live - 1];
+                store_windows(whole, target + (y - (live - 1)) * width,
+                              finishes ? finished(&finish, sum, -zero_vector()) : sum, windows);
+            }
             UNROLL
             for (int age = live - 1; age > 0; age--)
                 total[age] = total[age - 1];
@@ -296,7 +303,7 @@ static status filter_planes(const conv_shape *shape, int adjoint, const real *so
     cut.target = target;
     const ptrdiff_t units = cut.units * ceil_div(shape->groups, cut.channels);
     cut.units_a_task = ceil_div(TASK_ELEMENTS, larger(1, cut.channels * cut.lines * cut.target_size[2]));
-    return (work_of(shape) < SERIAL_WORK ? serial_for : parallel_for)(ceil_div(units, cut.units_a_task), filter_strips,
+    return (work_of(shape) < SERIAL_PRODUCTS ? serial_for : parallel_for)(ceil_div(units, cut.units_a_task), filter_strips,
                                                                      &cut);
 }
 
@@ -452,7 +459,7 @@ status planewise_weight(const conv_shape *shape, const real *x, const real *g, r
     cut.sums = scratch(SCRATCH_SUMS, sums * sizeof(real));
     if (!cut.sums)
         return NO_MEMORY;
-    status (*run)(ptrdiff_t, task_body, void *) = work_of(shape) < SERIAL_WORK ? serial_for : parallel_for;
+    status (*run)(ptrdiff_t, task_body, void *) = work_of(shape) < SERIAL_PRODUCTS ? serial_for : parallel_for;
     const status summed = run(blocks * cut.pieces, correlate_strips, &cut);
     return summed == OK ? run(blocks, add_pieces, &cut) : summed;
 }

@@ -133,6 +133,14 @@ INLINE void for_lines(line_reader *reader, const real *plane, ptrdiff_t z, ptrdi
                 }
 }
 
+/* The larger values so far and where they are, against another vector. */
+INLINE void keep_larger(vec value, int_vec here, vec *best, int_vec *found)
+{
+    const int_vec wins = (value > *best) | (value != value);
+    *best = (vec)(((int_vec)value & wins) | ((int_vec)*best & ~wins));
+    *found = (here & wins) | (*found & ~wins);
+}
+
 /* The largest values so far and where they lie, against those of one line. */
 static void take_larger(line_reader *reader, ptrdiff_t position)
 {
@@ -143,10 +151,11 @@ static void take_larger(line_reader *reader, ptrdiff_t position)
         advance[lane] = (lane_int)(LANES * step);
     }
     for (ptrdiff_t i = 0; i < reader->along.length; i += LANES) {
-        const vec value = load(reader->line + i), best = load(reader->result + i);
-        const int_vec found = load_ints(reader->found + i), wins = (value > best) | (value != value);
-        store(reader->result + i, (vec)(((int_vec)value & wins) | ((int_vec)best & ~wins)));
-        store_ints(reader->found + i, (here & wins) | (found & ~wins));
+        vec best = load(reader->result + i);
+        int_vec found = load_ints(reader->found + i);
+        keep_larger(load(reader->line + i), here, &best, &found);
+        store(reader->result + i, best);
+        store_ints(reader->found + i, found);
         here += advance;
     }
 }
@@ -225,6 +234,70 @@ INLINE vec read_tap(const real *read, const real *end, ptrdiff_t stride)
                        : even_lanes(load_first(read, end - read), load_first(read + LANES, end - read - LANES));
 }
 
+/* Up to LANES square windows from window x on, which are two apart and read lines first .. last - 1 of the plane. Nothing but
+ * the first element of the first window may be padding. */
+INLINE void max_of_squares(const int size, const line_reader *reader, const real *plane, ptrdiff_t first,
+                           ptrdiff_t last, ptrdiff_t x, real *values, int64_t *indices)
+{
+    static const real infinite = (real)INFINITY;
+    const pool_shape *shape = reader->shape;
+    const ptrdiff_t width = shape->in[2], count = shape->out[2] - x, at = 2 * x - shape->before[2], left = at < 0;
+    const ptrdiff_t readable = width - at;
+    const int whole = !left && readable >= 2 * LANES;
+    const int_vec padding = {left ? -1 : 0};
+    vec best = zero_vector();
+    int_vec found = {0};
+    for (ptrdiff_t y = first; y < last; y++) {
+        const real *line = plane + y * width + at;
+        const vec low = whole ? load(line) : load_between(line, left, readable);
+        const vec high = whole ? load(line + LANES) : load_first(line + LANES, readable - LANES);
+        const vec begin = (vec)(((int_vec)even_lanes(low, high) & ~padding) | ((int_vec)broadcast(-infinite) & padding));
+        const int_vec here = load_ints(reader->steps) + (lane_int)(at + y * width);
+        if (y == first) {
+            best = begin;
+            found = here - padding; /* padding is no place */
+        } else {
+            keep_larger(begin, here, &best, &found);
+        }
+        keep_larger(odd_lanes(low, high), here + 1, &best, &found);
+        if (size == 3) {
+            keep_larger(read_tap(line + 2, line + readable, 2), here + 2, &best, &found);
+        }
+    }
+    if (count >= LANES) {
+        store(values + x, best);
+        *(wide_indices *)(indices + x) = __builtin_convertvector(found, wide_indices);
+    } else {
+        store_first(values + x, best, count);
+        for (int lane = 0; lane < LANES && lane < count; lane++)
+            indices[x + lane] = found[lane];
+    }
+}
+
+/* Are these the windows of nearly all networks: squares of 2 or 3 in planes, two apart? */
+static int are_squares(const pool_shape *shape)
+{
+    const ptrdiff_t size = shape->kernel[2];
+    return shape->in[0] == 1 && shape->out[0] == 1 && shape->kernel[0] == 1 && shape->kernel[1] == size &&
+           (size == 2 || size == 3) && shape->stride[2] == 2 && shape->dilation[1] == 1 && shape->dilation[2] == 1 &&
+           shape->before[0] == 0 && shape->before[2] <= size - 2 &&
+           2 * (shape->out[2] - 1) + size - shape->before[2] <= shape->in[2];
+}
+
+/* A line of such windows. False if they are wholly padding. */
+static int max_of_square_line(const line_reader *reader, const real *plane, ptrdiff_t y, real *values, int64_t *indices)
+{
+    const pool_shape *shape = reader->shape;
+    const ptrdiff_t begin = y * shape->stride[1] - shape->before[1], first = larger(0, begin),
+                    last = smaller(shape->in[1], begin + shape->kernel[1]);
+    for (ptrdiff_t x = 0; x < shape->out[2] && first < last; x += LANES)
+        if (shape->kernel[2] == 2)
+            max_of_squares(2, reader, plane, first, last, x, values, indices);
+        else
+            max_of_squares(3, reader, plane, first, last, x, values, indices);
+    return first < last;
+}
+
 /* Windows (z, y), which begin inside of the plane. */
 static void max_in_place(const line_reader *reader, const real *plane, ptrdiff_t z, ptrdiff_t y, real *values,
                          int64_t *indices)
@@ -246,9 +319,12 @@ static void max_in_place(const line_reader *reader, const real *plane, ptrdiff_t
                         const vec value = stride == 1 ? read_tap(plane + at, reader->end, 1)
                                                       : read_tap(plane + at, reader->end, 2);
                         const int_vec here = steps + (lane_int)at;
-                        const int_vec wins = begun ? (value > best) | (value != value) : ~(int_vec){0};
-                        best = (vec)(((int_vec)value & wins) | ((int_vec)best & ~wins));
-                        found = (here & wins) | (found & ~wins);
+                        if (begun) {
+                            keep_larger(value, here, &best, &found);
+                        } else {
+                            best = value;
+                            found = here;
+                        }
                         begun = 1;
                     }
         if (out - x >= LANES) {
@@ -271,13 +347,15 @@ static status max_pool_planes(void *context, ptrdiff_t task)
     line_reader reader;
     if (open_lines(work, &reader) != OK)
         return NO_MEMORY;
-    const int in_place = reads_in_place(shape);
+    const int in_place = reads_in_place(shape), squares = are_squares(shape);
     for (ptrdiff_t plane = first_plane(work, task); plane < last_plane(work, task); plane++) {
         real *values = work->to + plane * work->out;
         int64_t *indices = work->to_indices + plane * work->out;
         for (ptrdiff_t z = 0; z < shape->out[0]; z++)
             for (ptrdiff_t y = 0; y < shape->out[1]; y++, values += shape->out[2], indices += shape->out[2])
-                if (in_place && first_inside(shape, 0, z) >= 0 && first_inside(shape, 1, y) >= 0)
+                if (squares && max_of_square_line(&reader, work->from + plane * work->in, y, values, indices))
+                    continue;
+                else if (in_place && first_inside(shape, 0, z) >= 0 && first_inside(shape, 1, y) >= 0)
                     max_in_place(&reader, work->from + plane * work->in, z, y, values, indices);
                 else
                     (has_wide_windows(shape) ? max_of_taps : max_of_windows)(&reader, work->from + plane * work->in, z,

@@ -97,6 +97,5 @@ static status drop(void *context, ptrdiff_t task)
 status NAME(dropout)(ptrdiff_t count, uint64_t key, uint32_t threshold, double scale, const void *x, void *y)
 {
     dropout_job work = {count, key, threshold, (real)scale, x, y};
-    const ptrdiff_t tasks = ceil_div(count, TASK_WORK);
-    return count < SERIAL_WORK ? serial_for(tasks, drop, &work) : parallel_for(tasks, drop, &work);
+    return for_items(count, 1, drop, &work);
 }

@@ -5,10 +5,7 @@
 #include "real.h"
 #include "threads.h"
 
-enum {
-    SERIAL_WORK = 1 << 15, /* elements; below, waking a thread costs more than it saves */
-    TASK_WORK = 1 << 14,
-};
+enum { TASK_WORK = 1 << 13 };
 
 /* How many of `items`, each of `size` elements, a task takes. */
 static inline ptrdiff_t items_a_task(ptrdiff_t size) { return ceil_div(TASK_WORK, larger(1, size)); }
@@ -16,7 +13,7 @@ static inline ptrdiff_t items_a_task(ptrdiff_t size) { return ceil_div(TASK_WORK
 static inline status for_items(ptrdiff_t items, ptrdiff_t size, task_body body, void *context)
 {
     const ptrdiff_t tasks = ceil_div(items, items_a_task(size));
-    return items * size < SERIAL_WORK ? serial_for(tasks, body, context) : parallel_for(tasks, body, context);
+    return items * size < SERIAL_ELEMENTS ? serial_for(tasks, body, context) : parallel_for(tasks, body, context);
 }
 
 #endif

@@ -96,7 +96,7 @@ status NAME(sum_outer_inner)(ptrdiff_t outer, ptrdiff_t middle, ptrdiff_t inner,
     sum_job work = {.outer = outer, .middle = middle, .inner = inner, .x = x, .sums = sums};
     if (inner == 1 && middle > 1) {
         const ptrdiff_t tasks = ceil_div(middle, STRIP);
-        return outer * middle < SERIAL_WORK ? serial_for(tasks, sum_columns, &work)
+        return outer * middle < SERIAL_ELEMENTS ? serial_for(tasks, sum_columns, &work)
                                             : parallel_for(tasks, sum_columns, &work);
     }
     work.length = smaller(inner, PIECE);

@@ -38,7 +38,7 @@ status NAME(add_rows)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t count, const 
         if (index[i] < 0 || index[i] >= rows)
             return BAD_INDEX;
     row_sums work = {rows, columns, count, 1, index, source, target};
-    if (count * columns < SERIAL_WORK || get_num_threads() == 1)
+    if (count * columns < SERIAL_ELEMENTS || get_num_threads() == 1)
         return serial_for(1, add_some, &work);
     work.tasks = smaller(TASKS, rows);
     return parallel_for(work.tasks, add_some, &work);

@@ -31,13 +31,30 @@ typedef struct {
     conv_choice choice[REPORTED_CHOICES]; /* the first of them */
 } conv_report;
 
+/* What is done to the results of a convolution: those of each channel are multiplied by its scale and get its shift, or
+ * neither if these are NULL; `residual`, an array like theirs, is added unless it is NULL; then they are brought between
+ * two limits. */
+typedef struct {
+    const void *scale, *shift, *residual;
+    double low, high;
+} conv_finish;
+
+/* Filters as a kernel reads them, from the call that packed them for those that follow. */
+typedef struct {
+    void *memory;
+    size_t bytes;
+    const void *layout; /* names the kernel; NULL until they are written */
+} kept_filters;
+
 typedef struct {
     ptrdiff_t batch, groups;
     ptrdiff_t in_channels, out_channels; /* of one group */
     ptrdiff_t in[AXES], out[AXES], kernel[AXES], stride[AXES], dilation[AXES];
     ptrdiff_t before[AXES]; /* padding; what follows the input is implied by `out` */
     conv_algorithm algorithm;
-    conv_report *report; /* unless NULL: only tell what would be done */
+    conv_report *report;       /* unless NULL: only tell what would be done */
+    const conv_finish *finish; /* or NULL, as what follows; both are for `conv` alone */
+    kept_filters *kept;
 } conv_shape;
 
 /* Whether that is all: the choice is noted, if it is asked for. */
@@ -62,15 +79,21 @@ typedef struct {
 
 static inline ptrdiff_t volume(const ptrdiff_t size[AXES]) { return size[0] * size[1] * size[2]; }
 
+/* What stands behind a norm: nothing, or a rectifier. */
+typedef enum { NO_RECTIFIER, RELU, LEAKY_RELU } rectifier;
+
 /* What is brought to one mean and variance is a set: `parts` stretches of `length` elements, `part_stride` apart. Set i
  * begins at element (i / inner) * outer_stride + (i % inner) * inner_stride. The weight and bias of element e of a part
- * have the index (i % inner) * weight_set + part * weight_part + e * weight_element. */
+ * have the index (i % inner) * weight_set + part * weight_part + e * weight_element. A rectifier, whose slope below 0
+ * is `slope`, needs weights that are not those of single elements. */
 typedef struct {
     ptrdiff_t sets, inner, outer_stride, inner_stride;
     ptrdiff_t parts, part_stride, length;
     ptrdiff_t weight_set, weight_part, weight_element;
     int centred; /* 0 leaves the mean where it is and divides by the root mean square */
     double eps;
+    rectifier rectified;
+    double slope;
 } norm_shape;
 
 #endif

@@ -42,10 +42,13 @@ enum { LANES = VECTOR_BYTES / sizeof(real), TILE_COLUMNS = TILE_VECTORS * LANES 
 /* A lane of integers is as wide as a lane of reals, so that comparisons of one select in both. */
 #if REAL_BYTES == 4
 typedef int32_t lane_int;
+typedef uint32_t lane_bits;
 #else
 typedef int64_t lane_int;
+typedef uint64_t lane_bits;
 #endif
 typedef lane_int int_vec __attribute__((vector_size(VECTOR_BYTES)));
+typedef lane_bits bits_vec __attribute__((vector_size(VECTOR_BYTES)));
 typedef lane_int unaligned_int_vec
     __attribute__((vector_size(VECTOR_BYTES), aligned(__alignof__(lane_int)), may_alias));
 
@@ -129,6 +132,19 @@ INLINE void store_first(real *to, vec value, ptrdiff_t count)
 }
 #endif
 INLINE vec load_first(const real *from, ptrdiff_t count) { return load_between(from, 0, count); }
+
+/* Whole vectors, or the first `count` lanes. */
+INLINE vec load_up_to(const real *from, ptrdiff_t count)
+{
+    return count >= LANES ? load(from) : load_first(from, count);
+}
+INLINE void store_up_to(real *to, vec value, ptrdiff_t count)
+{
+    if (count >= LANES)
+        store(to, value);
+    else
+        store_first(to, value, count);
+}
 
 INLINE real sum_lanes(vec value)
 {

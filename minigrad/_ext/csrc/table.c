@@ -7,6 +7,7 @@
 #include "pool.h"
 #include "random.h"
 #include "reduce.h"
+#include "resample.h"
 #include "rows.h"
 #include "softmax.h"
 
@@ -36,5 +37,6 @@ const kernel_table NAME(kernels) = {
     .map_binary = NAME(map_binary),
     .sum_outer_inner = NAME(sum_outer_inner),
     .add_rows = NAME(add_rows),
+    .resample = NAME(resample),
     .dropout = NAME(dropout),
 };

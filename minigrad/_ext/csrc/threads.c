@@ -1,4 +1,4 @@
-/* A pool of sleeping workers that help with parallel loops.
+/* A pool of workers that help with parallel loops.
  *
  * A loop is a job on its caller's stack, linked into a list while it has tasks left. Workers join any job of the list,
  * so that several callers can run loops at once; the caller takes tasks like everybody else and at the end waits only
@@ -9,12 +9,15 @@
 #include "denormal.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <time.h>
 
-enum { SECOND = 1000000000, LOOK = 20000000 }; /* nanoseconds; between two looks whether to end */
+/* Nanoseconds. To wake a sleeping thread takes ten or more microseconds, on a rented core that has been given away hundreds:
+ * as long as a small kernel. So who waits watches for a moment before it sleeps, and meanwhile offers its core to others. */
+enum { SECOND = 1000000000, LOOK = 20000000 /* between two looks whether to end */, WATCH = 200000, TAKEN = 20000, GLANCES = 32 };
 
 typedef struct job {
     task_body body;
@@ -23,8 +26,8 @@ typedef struct job {
     _Atomic ptrdiff_t next_task;
     atomic_int result;
     unsigned long long float_modes; /* of the caller: workers compute as it does */
-    int places;  /* how many more workers may join; under the mutex, as all that follows */
-    int running; /* workers that joined and have not left */
+    int places;         /* how many more workers may join; written under the mutex, as all that follows */
+    atomic_int running; /* workers that joined and have not left */
     pthread_cond_t left;
     struct job *next;
 } job;
@@ -33,7 +36,8 @@ static struct {
     pthread_mutex_t mutex;
     pthread_cond_t work;
     job *jobs;
-    int workers;
+    atomic_int announced; /* counts jobs */
+    int workers, sleepers;
     bool watching_forks;
 } pool = {.mutex = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
 
@@ -59,6 +63,34 @@ static bool shall_end(void)
         return false;
     last_look = now;
     return interruption();
+}
+
+/* Tells the processor that a loop only watches. */
+static inline void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* Watches until a number is, or is no more, this one. False if that takes long, or somebody took the core that was
+ * offered. */
+static bool comes(atomic_int *number, int value, bool equal)
+{
+    const long long begin = nanoseconds(CLOCK_MONOTONIC);
+    for (long long now = begin, before = begin; now - begin < WATCH && now - before < TAKEN;) {
+        for (int glance = 0; glance < GLANCES; glance++) {
+            if ((atomic_load_explicit(number, memory_order_acquire) == value) == equal)
+                return true;
+            relax();
+        }
+        sched_yield();
+        before = now;
+        now = nanoseconds(CLOCK_MONOTONIC);
+    }
+    return false;
 }
 
 static bool has_ended(job *loop) { return atomic_load_explicit(&loop->result, memory_order_relaxed) == INTERRUPTED; }
@@ -96,6 +128,20 @@ static job *joinable_job(void)
     return NULL;
 }
 
+/* With the mutex held, when there is none to join. */
+static void wait_for_job(void)
+{
+    const int seen = atomic_load(&pool.announced);
+    pthread_mutex_unlock(&pool.mutex);
+    const bool come = comes(&pool.announced, seen, false);
+    pthread_mutex_lock(&pool.mutex);
+    if (come || joinable_job())
+        return;
+    pool.sleepers++;
+    pthread_cond_wait(&pool.work, &pool.mutex);
+    pool.sleepers--;
+}
+
 static void *work(void *unused)
 {
     is_worker = true;
@@ -103,7 +149,7 @@ static void *work(void *unused)
     for (;;) {
         job *loop = joinable_job();
         if (!loop) {
-            pthread_cond_wait(&pool.work, &pool.mutex);
+            wait_for_job();
             continue;
         }
         loop->places--;
@@ -127,7 +173,7 @@ static void after_fork_child(void)
     pthread_mutex_init(&pool.mutex, NULL);
     pthread_cond_init(&pool.work, NULL);
     pool.jobs = NULL;
-    pool.workers = 0;
+    pool.workers = pool.sleepers = 0;
 }
 
 /* Called with the mutex held. A machine that refuses more threads is no error: the caller works anyway. */
@@ -164,6 +210,11 @@ status serial_for(ptrdiff_t tasks, task_body body, void *context)
 /* With the mutex held. Tasks that workers have begun may take long. */
 static void wait_for_workers(job *loop)
 {
+    if (atomic_load(&loop->running) > 0) {
+        pthread_mutex_unlock(&pool.mutex);
+        comes(&loop->running, 0, true);
+        pthread_mutex_lock(&pool.mutex);
+    }
     while (loop->running > 0) {
         const long long until = nanoseconds(CLOCK_REALTIME) + LOOK;
         const struct timespec deadline = {.tv_sec = (time_t)(until / SECOND), .tv_nsec = (long)(until % SECOND)};
@@ -191,10 +242,12 @@ status parallel_for(ptrdiff_t tasks, task_body body, void *context)
     start_workers((int)helpers);
     loop.next = pool.jobs;
     pool.jobs = &loop;
+    const int sleepers = pool.sleepers;
     pthread_mutex_unlock(&pool.mutex);
-    if (helpers == 1)
+    atomic_fetch_add(&pool.announced, 1);
+    if (sleepers > 0 && helpers == 1)
         pthread_cond_signal(&pool.work);
-    else
+    else if (sleepers > 0)
         pthread_cond_broadcast(&pool.work);
 
     run_tasks(&loop);

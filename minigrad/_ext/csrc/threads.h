@@ -6,6 +6,10 @@
 
 #include "status.h"
 
+/* Loops of less work run on their caller's thread: a worker that watches joins within a microsecond or two, but one that
+ * sleeps takes ten or more. */
+enum { SERIAL_PRODUCTS = 512 * 1024, SERIAL_ELEMENTS = 1 << 14 };
+
 /* One iteration of a parallel loop. */
 typedef status (*task_body)(void *context, ptrdiff_t task);
 

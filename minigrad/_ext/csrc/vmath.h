@@ -119,10 +119,10 @@ INLINE vec log_of(vec x)
 {
     const int_vec tiny = x < power_of_two((int_vec){0} + 1 - EXPONENT_BIAS);
     const vec scaled = choose(tiny, x * (real)((int64_t)1 << MANTISSA_BITS), x);
-    const int_vec bits = (int_vec)scaled;
-    const int_vec exponent = (bits - TWO_THIRDS) & ~(((lane_int)1 << MANTISSA_BITS) - 1);
+    const bits_vec bits = (bits_vec)scaled; /* without a sign: the differences wrap for negative x, whose result is not theirs */
+    const bits_vec exponent = (bits - TWO_THIRDS) & ~(((lane_bits)1 << MANTISSA_BITS) - 1);
     const vec f = (vec)(bits - exponent) - 1; /* the mantissa, in [2/3, 4/3), less one */
-    const int_vec doublings = (exponent >> MANTISSA_BITS) - (tiny & MANTISSA_BITS);
+    const int_vec doublings = ((int_vec)exponent >> MANTISSA_BITS) - (tiny & MANTISSA_BITS);
     const vec n = (vec)(doublings + (int_vec)ROUNDER) - ROUNDER;
     const vec square = f * f;
 #if REAL_BYTES == 8

@@ -12,7 +12,6 @@ enum {
     BLOCK_WINDOWS = 64 * LANES,
     REGION_BYTES = 256 * 1024,
     TILE_STEPS = 64, /* vectors that a tile shall run over at least */
-    SERIAL_WORK = 2 * 1000 * 1000,
 };
 
 /* The blocks of windows are cut into `splits`, which depends on the shape only, so that the order of summation does
@@ -250,7 +249,7 @@ static status by_dots(const weight_gradient *gradient, int in_place)
     cut.sums = scratch(SCRATCH_SUMS, (size_t)(cut.splits * sums_bytes));
     if (!cut.sums)
         return NO_MEMORY;
-    status (*run)(ptrdiff_t, task_body, void *) = work < SERIAL_WORK ? serial_for : parallel_for;
+    status (*run)(ptrdiff_t, task_body, void *) = work < SERIAL_PRODUCTS ? serial_for : parallel_for;
     const status summed = run(cut.splits, sum_split, &cut);
     return summed != OK ? summed : serial_for(gradient->groups * gradient->filters, add_splits, &cut);
 }

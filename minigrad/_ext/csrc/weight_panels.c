@@ -10,7 +10,6 @@ enum {
     SPLIT_BLOCKS = 4,                /* that are worth writing and adding another set of sums */
     PART_ROWS = 2 * ROW_BLOCK,       /* each part of the rows transposes the cotangent again: that must be worth it */
     PARTIAL_BYTES = 4 * 1024 * 1024, /* for partial sums, all of them together */
-    SERIAL_WORK = 2 * 1000 * 1000,
 };
 
 /* The sum over columns is cut into `splits`, the rows (channel, tap) of each group into `parts`. The cut depends on the
@@ -142,7 +141,7 @@ status weight_by_panels(const weight_gradient *gradient)
         return NO_MEMORY;
     const ptrdiff_t tasks = groups * cut.parts * cut.splits,
                     sum_tasks = groups * ceil_div(cut.rows, LANES);
-    const int serial = weight_work(gradient) < SERIAL_WORK;
+    const int serial = weight_work(gradient) < SERIAL_PRODUCTS;
     status (*run)(ptrdiff_t, task_body, void *) = serial ? serial_for : parallel_for;
     status summed = run(tasks, sum_columns, &cut);
     return summed != OK ? summed : run(sum_tasks, add_sums, &cut);

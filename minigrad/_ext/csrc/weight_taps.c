@@ -17,7 +17,6 @@ enum {
     MOST_LINES = 5, /* of taps that are summed at once */
     MOST_CHANNELS = 16,
     BLOCK_WINDOWS = 512,
-    SERIAL_WORK = 2 * 1000 * 1000,
 };
 
 /* Lines of windows are cut into blocks, and these into `splits`, which depends on the shape only, so that the order of
@@ -196,7 +195,7 @@ status weight_by_taps(const weight_gradient *gradient, const conv_shape *shape)
     cut.sums = scratch(SCRATCH_SUMS, (size_t)(cut.splits * sums_bytes));
     if (!cut.sums)
         return NO_MEMORY;
-    const status summed = (work < SERIAL_WORK ? serial_for : parallel_for)(cut.splits, sum_split, &cut);
+    const status summed = (work < SERIAL_PRODUCTS ? serial_for : parallel_for)(cut.splits, sum_split, &cut);
     if (summed == OK)
         add_splits(&cut);
     return summed;

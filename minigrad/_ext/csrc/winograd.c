@@ -1,5 +1,6 @@
 #include "winograd.h"
 
+#include "finish.h"
 #include "gemm.h"
 #include "scratch.h"
 #include "threads.h"
@@ -18,7 +19,6 @@ enum {
     TRANSPOSED_CHANNELS = 16,
     PACKING_COST = 27,    /* multiplications of a vector that take as long as packing one filter directly */
     TAP_PACKING_COST = 5, /* or one tap of it, at stride 2 */
-    SERIAL_WORK = 1000 * 1000,
 };
 
 /* A tile of one vector takes this many times half the time of one of two. */
@@ -100,6 +100,26 @@ INLINE void transform_filters(const tile_form form, const plan *cut, ptrdiff_t f
     }
 }
 
+/* Finishes results of a channel. */
+INLINE void finish_squares(const tile_form form, const implicit *product, int chunked, const squares *where,
+                           ptrdiff_t channel, vec square[MOST_OUTPUTS][MOST_OUTPUTS])
+{
+    const int outputs = tile_outputs(form);
+    const channel_finish finish = finish_of(product->finish, channel);
+    const real *residual = product->finish->residual;
+    vec added[MOST_OUTPUTS][MOST_OUTPUTS];
+    if (residual)
+        read_squares(outputs, chunked, where, residual + channel * volume(product->target_plane), added);
+    else
+        for (int i = 0; i < outputs * outputs; i++)
+            added[i / outputs][i % outputs] = -zero_vector();
+    UNROLL
+    for (int i = 0; i < outputs * outputs; i++) {
+        vec *value = &square[i / outputs][i % outputs];
+        *value = finished(&finish, *value, added[i / outputs][i % outputs]);
+    }
+}
+
 /* Writes the results of a vector of tiles, from[sum * pitch + row * cut->block]. */
 INLINE void transform_sums(const tile_form form, const plan *cut, ptrdiff_t first_tile, ptrdiff_t first_row,
                            ptrdiff_t rows, const real *from, ptrdiff_t pitch)
@@ -119,6 +139,8 @@ INLINE void transform_sums(const tile_form form, const plan *cut, ptrdiff_t firs
         UNROLL
         for (int i = 0; i < outputs * outputs; i++)
             square[i / outputs][i % outputs] = results[i] + bias;
+        if (product->finish)
+            finish_squares(form, product, chunked, &where, first_row + row, square);
         write_squares(outputs, chunked, &where, square, product->target + (first_row + row) * plane);
     }
 }
@@ -345,6 +367,8 @@ tile_form winograd_spread_form(const implicit *product, conv_algorithm algorithm
     return cheaper_phases(form, algorithm, choice);
 }
 
+static const char transformed_layout[STRIDED_4 + 1];
+
 status winograd_product(const implicit *product, tile_form form)
 {
     plan cut = {
@@ -383,23 +407,28 @@ status winograd_product(const implicit *product, tile_form form)
     cut.tile_pitch = product->channels * cut.block + LANES;
     cut.panel_pitch = cut.channels_at_once * cut.panel_height + LANES;
 
+    /* Of few tiles filters are not kept: to read them, four times as large, would take as long as to transform them. */
+    const size_t bytes = (size_t)(cut.products.count * cut.panels.count * cut.panel_pitch) * sizeof(real);
+    int ready = 0;
+    real *kept = few || form > STRIDED_4 ? NULL : kept_place(product->kept, &transformed_layout[form], bytes, &ready);
     if (few)
         cut.tiles = scratch(SCRATCH_COLUMNS, (size_t)(cut.inputs * cut.tile_pitch) * sizeof(real));
     else
-        cut.filters = scratch(SCRATCH_FILTER, (size_t)(cut.products.count * cut.panels.count * cut.panel_pitch) *
-                                                  sizeof(real));
+        cut.filters = kept ? kept : scratch(SCRATCH_FILTER, bytes);
     if (!(few ? cut.tiles : cut.filters))
         return NO_MEMORY;
 
     const double work = (double)cut.products.count * (double)cut.grid.tiles * (double)product->rows *
         (double)product->channels;
-    status (*run)(ptrdiff_t, task_body, void *) = work < SERIAL_WORK ? serial_for : parallel_for;
+    status (*run)(ptrdiff_t, task_body, void *) = work < SERIAL_PRODUCTS ? serial_for : parallel_for;
     status result;
     if (few) {
         result = run(cut.block / LANES * ceil_div(product->channels, PATCH_CHANNELS), transform_some_patches, &cut);
         return result != OK ? result : run(ceil_div(cut.panels.count, cut.panels_at_once), multiply_group, &cut);
     }
-    result = run(cut.panels.count, transform_panel, &cut);
+    result = ready ? OK : run(cut.panels.count, transform_panel, &cut);
+    if (kept && result == OK)
+        product->kept->layout = &transformed_layout[form];
     return result != OK ? result : run(ceil_div(cut.grid.tiles, cut.block), multiply_block, &cut);
 }
 

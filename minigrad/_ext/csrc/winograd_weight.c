@@ -16,7 +16,6 @@ enum {
     MOST_SPLITS = 16,
     TASK_CHANNELS = 2 * LANES, /* whose tiles one task transforms */
     SUM_CHANNELS = LANES,      /* whose gradients one task transforms */
-    SERIAL_WORK = 1000 * 1000,
 };
 
 /* A step of a strided tile, whose sums are fetched and stored again after a block, in steps of a packed one. */
@@ -315,7 +314,7 @@ status weight_by_winograd(const weight_gradient *gradient, tile_form form)
         return NO_MEMORY;
 
     const double work = (double)cut.products.count * (double)cut.grid.tiles * (double)channels * (double)filters;
-    status (*run)(ptrdiff_t, task_body, void *) = work < SERIAL_WORK ? serial_for : parallel_for;
+    status (*run)(ptrdiff_t, task_body, void *) = work < SERIAL_PRODUCTS ? serial_for : parallel_for;
     const status summed = cut.splits > 1 ? run(cut.splits, sum_split, &cut) : sum_blocks(&cut, run);
     if (summed != OK)
         return summed;

@@ -15,6 +15,7 @@ from .blend import spread as spread
 from .conv import conv as conv
 from .conv import conv_input as conv_input
 from .conv import conv_weight as conv_weight
+from .conv import finished_conv as finished_conv
 from .linalg import matmul as matmul
 from .maps import binary as binary
 from .maps import unary as unary

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from .. import reference
+from .. import fused, reference
 from ..driver import constant
 from ..geometry import Ints, Windows
 from .launch import LARGEST, THREADS, WIDE, Array, each, empty, pack, packed, processors, start, takes
@@ -179,6 +179,13 @@ def conv(x: Array, w: Array, bias: Array | None, windows: Windows) -> Array:
     gathered(x, w, bias, out, taps_forward(windows, w.shape[1], x.device.id), groups, rows, depth, rows * depth, g.inside, g.out, g.stride,
              (0, 0, 0), (1, 1, 1), g.out, True)  # fmt: skip
     return out
+
+
+def finished_conv(
+    x: Array, w: Array, bias: Array | None, windows: Windows, scale: Array | None, shift: Array | None, low: float, high: float
+) -> Array:
+    """The convolution with each channel scaled and shifted, between two limits."""
+    return fused.finish(conv(x, w, bias, windows), scale, shift, low, high)
 
 
 def conv_input(g: Array, w: Array, bias: Array | None, windows: Windows) -> Array:

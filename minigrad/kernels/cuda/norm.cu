@@ -98,10 +98,20 @@ extern "C" __global__ void parameter_columns(const T* g, const T* x, const T* me
 #define PART(total) \
     const int channel = blockIdx.x, first = (int)((int64)(total) * blockIdx.y / gridDim.y), last = (int)((int64)(total) * (blockIdx.y + 1) / gridDim.y)
 #define PLACE(i) (((int64)((i) / inner) * channels + channel) * inner + (i) % inner)
-#define RECTIFIED(value) (relu ? rectified(value) : (value))
-#define SLOPE(i) (rectifier && wide(rectifier[PLACE(i)]) <= 0 ? (A)0 : wide(g[PLACE(i)]))  // `rectifier`: the output of the ReLU behind it, if there is one
+// Before the rectifier. Forward and backward compute it alike, by the moments as they are handed out, so that its sign need not be kept.
+#define BEFORE(i) (fma(wide(x[PLACE(i)]) - mean, factor, shift) + SHIFT(residual, PLACE(i)))
+#define SLOPE(i) (rectifier ? passed(wide(g[PLACE(i)]), BEFORE(i), rectifier, (A)below) : wide(g[PLACE(i)]))
 
-__device__ __forceinline__ A rectified(A x) { return x < 0 ? (A)0 : x; }  // a NaN stays one
+enum { NOTHING, RELU, LEAKY_RELU };  // what `rectifier` stands for; `below` is the slope of the last below 0
+
+// A NaN stays one.
+__device__ __forceinline__ A rectified(A y, int rectifier, A below) {
+    return rectifier == RELU ? (y <= 0 ? (A)0 : y) : rectifier == LEAKY_RELU ? (y > 0 ? y : y * below) : y;
+}
+__device__ __forceinline__ A passed(A g, A y, int rectifier, A below) {
+    return rectifier == RELU ? (y <= 0 ? (A)0 : g) : y > 0 ? g : g * below;
+}
+__device__ __forceinline__ A scale_of(A variance, double eps) { return 1 / sqrt(variance + (A)eps); }
 
 extern "C" __global__ void batch_moments(const T* x, A* parts, int outer, int channels, int inner) {
     __shared__ A slots[32];
@@ -120,29 +130,30 @@ extern "C" __global__ void batch_moments(const T* x, A* parts, int outer, int ch
     }
 }
 
-extern "C" __global__ void batch_norm(const T* x, const A* parts, const T* weight, const T* bias, T* y, T* means, T* variances, int outer, int channels, int inner, int splits, int relu, double eps) {
+extern "C" __global__ void batch_norm(const T* x, const A* parts, const T* weight, const T* bias, const T* residual, T* y, T* means, T* variances, int outer, int channels, int inner, int splits, int rectifier, double below, double eps) {
     const int total = outer * inner;
     PART(total);
-    A mean = 0, squares = 0;
+    A middle = 0, squares = 0;
     for (int s = 0; s < splits; s++) {  // Chan, Golub and LeVeque, 1979
         const int before = (int)((int64)total * s / splits), size = (int)((int64)total * (s + 1) / splits) - before;
         if (size == 0) continue;
-        const A away = parts[(channel * splits + s) * 2] - mean;
-        mean += away * size / (before + size);
+        const A away = parts[(channel * splits + s) * 2] - middle;
+        middle += away * size / (before + size);
         squares += parts[(channel * splits + s) * 2 + 1] + away * away * ((A)before * size / (before + size));
     }
-    const A variance = squares / total, scale = SCALE(weight, channel) / sqrt(variance + (A)eps), shift = SHIFT(bias, channel);
-    for (int i = first + threadIdx.x; i < last; i += blockDim.x) y[PLACE(i)] = narrow(RECTIFIED((wide(x[PLACE(i)]) - mean) * scale + shift));
+    const T handed_mean = narrow(middle), handed_variance = narrow(squares / total);
+    const A mean = wide(handed_mean), factor = SCALE(weight, channel) * scale_of(wide(handed_variance), eps), shift = SHIFT(bias, channel);
+    for (int i = first + threadIdx.x; i < last; i += blockDim.x) y[PLACE(i)] = narrow(rectified(BEFORE(i), rectifier, (A)below));
     if (threadIdx.x == 0 && blockIdx.y == 0) {
-        means[channel] = narrow(mean);
-        variances[channel] = narrow(variance);
+        means[channel] = handed_mean;
+        variances[channel] = handed_variance;
     }
 }
 
-extern "C" __global__ void batch_slopes(const T* g, const T* rectifier, const T* x, const T* means, const T* variances, A* parts, int outer, int channels, int inner, double eps) {
+extern "C" __global__ void batch_slopes(const T* g, const T* x, const T* weight, const T* bias, const T* residual, const T* means, const T* variances, A* parts, int outer, int channels, int inner, int rectifier, double below, double eps) {
     __shared__ A slots[32];
     PART(outer * inner);
-    const A mean = wide(means[channel]), scale = 1 / sqrt(wide(variances[channel]) + (A)eps);
+    const A mean = wide(means[channel]), scale = scale_of(wide(variances[channel]), eps), factor = SCALE(weight, channel) * scale, shift = SHIFT(bias, channel);
     A product = 0, sum = 0;
     for (int i = first + threadIdx.x; i < last; i += blockDim.x) {
         const A slope = SLOPE(i);
@@ -157,7 +168,7 @@ extern "C" __global__ void batch_slopes(const T* g, const T* rectifier, const T*
     }
 }
 
-extern "C" __global__ void batch_norm_input(const T* g, const T* rectifier, const T* x, const T* weight, const T* means, const T* variances, const A* parts, T* dx, T* dw, T* db, int outer, int channels, int inner, int splits, double eps) {
+extern "C" __global__ void batch_norm_input(const T* g, const T* x, const T* weight, const T* bias, const T* residual, const T* means, const T* variances, const A* parts, T* dx, T* dw, T* db, T* dr, int outer, int channels, int inner, int splits, int rectifier, double below, double eps) {
     const int total = outer * inner;
     PART(total);
     A product = 0, sum = 0;
@@ -165,10 +176,11 @@ extern "C" __global__ void batch_norm_input(const T* g, const T* rectifier, cons
         product += parts[(channel * splits + s) * 2];
         sum += parts[(channel * splits + s) * 2 + 1];
     }
-    const A mean = wide(means[channel]), scale = 1 / sqrt(wide(variances[channel]) + (A)eps), factor = SCALE(weight, channel) * scale;
+    const A mean = wide(means[channel]), scale = scale_of(wide(variances[channel]), eps), factor = SCALE(weight, channel) * scale, shift = SHIFT(bias, channel);
     for (int i = first + threadIdx.x; i < last; i += blockDim.x) {
-        const A hat = (wide(x[PLACE(i)]) - mean) * scale;
-        dx[PLACE(i)] = narrow((SLOPE(i) - sum / total - hat * product / total) * factor);
+        const A hat = (wide(x[PLACE(i)]) - mean) * scale, slope = SLOPE(i);
+        dx[PLACE(i)] = narrow((slope - sum / total - hat * product / total) * factor);
+        if (dr) dr[PLACE(i)] = narrow(slope);
     }
     if (threadIdx.x == 0 && blockIdx.y == 0) {
         dw[channel] = narrow(product);
@@ -176,9 +188,9 @@ extern "C" __global__ void batch_norm_input(const T* g, const T* rectifier, cons
     }
 }
 
-extern "C" __global__ void scale_channels(const T* x, const T* scale, const T* shift, T* y, int size, int channels, int inner, int relu) {
+extern "C" __global__ void scale_channels(const T* x, const T* scale, const T* shift, const T* residual, T* y, int size, int channels, int inner, int rectifier, double below) {
     EACH(i, size) {
         const int c = i / inner % channels;
-        y[i] = narrow(RECTIFIED(wide(x[i]) * wide(scale[c]) + SHIFT(shift, c)));
+        y[i] = narrow(rectified(wide(x[i]) * wide(scale[c]) + SHIFT(shift, c) + SHIFT(residual, i), rectifier, (A)below));
     }
 }

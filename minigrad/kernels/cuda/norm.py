@@ -168,12 +168,22 @@ def batch_grid(x: Array) -> tuple[Ints, int, list[int]]:
     return (channels, splits), block_for(min(outer * inner, THREADS)), [outer, channels, inner]
 
 
+def rectifier(slope: float | None) -> tuple[int, float]:
+    """What stands behind a norm, as the kernels number it: nothing, ReLU or a leaky one; and its slope below 0."""
+    return (0, 0.0) if slope is None else (2 if slope else 1, float(slope))
+
+
 def batch_norm(
-    x: Array, weight: Array | None, bias: Array | None, eps: float, relu: bool = False
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    eps: float,
+    slope: float | None = None,
+    residual: Array | None = None,
 ) -> tuple[Array, Array, Array]:
-    """Each channel of x brought to mean 0 and variance 1, scaled and shifted, negative results then set to 0 if asked; and both moments."""
+    """Each channel of x brought to mean 0 and variance 1, scaled and shifted, then rectified if a slope is given; and both moments."""
     if not fits(x):
-        return reference.batch_norm(x, weight, bias, eps, relu)
+        return reference.batch_norm(x, weight, bias, eps, slope, residual)
     x = packed(x)
     grid, threads, lengths = batch_grid(x)
     parts = empty(x, (prod(grid) * 2,), WIDE[x.dtype.name])
@@ -189,55 +199,50 @@ def batch_norm(
         parts,
         pack(weight),
         pack(bias),
+        pack(residual),
         out,
         mean,
         var,
         *lengths,
         grid[1],
-        relu,
+        *rectifier(slope),
         float(eps),
     )
     return out, mean, var
 
 
 def batch_norm_input(
-    g: Array, x: Array, weight: Array | None, mean: Array, var: Array, eps: float, rectified: Array | None = None
-) -> tuple[Array, Array, Array]:
-    """The gradients of batch_norm with respect to x, weight and bias; `rectified` is what it gave with relu."""
+    g: Array,
+    x: Array,
+    weight: Array | None,
+    mean: Array,
+    var: Array,
+    eps: float,
+    slope: float | None = None,
+    bias: Array | None = None,
+    residual: Array | None = None,
+) -> tuple[Array, ...]:
+    """The gradients of batch_norm with respect to x, weight and bias, and to the residual if there is one."""
     if not fits(x):
-        return reference.batch_norm_input(g, x, weight, mean, var, eps, rectified)
-    g, x, mean, var, rectified = packed(g), packed(x), packed(mean), packed(var), pack(rectified)
+        return reference.batch_norm_input(g, x, weight, mean, var, eps, slope, bias, residual)
+    g, x, mean, var = packed(g), packed(x), packed(mean), packed(var)
+    weight, bias, residual = pack(weight), pack(bias), pack(residual)
     grid, threads, lengths = batch_grid(x)
     parts = empty(x, (prod(grid) * 2,), WIDE[x.dtype.name])
     dx, dw, db = empty(x, x.shape), empty(x, (grid[0],)), empty(x, (grid[0],))
-    start("norm", "batch_slopes", x.dtype, grid, threads, g, rectified, x, mean, var, parts, *lengths, float(eps))
-    start(
-        "norm",
-        "batch_norm_input",
-        x.dtype,
-        grid,
-        threads,
-        g,
-        rectified,
-        x,
-        pack(weight),
-        mean,
-        var,
-        parts,
-        dx,
-        dw,
-        db,
-        *lengths,
-        grid[1],
-        float(eps),
-    )
-    return dx, dw, db
+    dr = None if residual is None else empty(x, x.shape)
+    given, end = (g, x, weight, bias, residual, mean, var, parts), (*rectifier(slope), float(eps))
+    start("norm", "batch_slopes", x.dtype, grid, threads, *given, *lengths, *end)
+    start("norm", "batch_norm_input", x.dtype, grid, threads, *given, dx, dw, db, dr, *lengths, grid[1], *end)
+    return (dx, dw, db) if dr is None else (dx, dw, db, dr)
 
 
-def scale_channels(x: Array, scale: Array, shift: Array | None, relu: bool = False) -> Array:
-    """x (N, C, *) times scale (C) plus shift (C), negative results then set to 0 if asked."""
+def scale_channels(
+    x: Array, scale: Array, shift: Array | None, slope: float | None = None, residual: Array | None = None
+) -> Array:
+    """x (N, C, *) times scale (C) plus shift (C), then rectified if a slope is given."""
     if not fits(x):
-        return reference.scale_channels(x, scale, shift, relu)
+        return reference.scale_channels(x, scale, shift, slope, residual)
     out = empty(x, x.shape)
     each(
         "norm",
@@ -247,10 +252,11 @@ def scale_channels(x: Array, scale: Array, shift: Array | None, relu: bool = Fal
         packed(x),
         packed(scale),
         pack(shift),
+        pack(residual),
         out,
         x.size,
         x.shape[1],
         prod(x.shape[2:]),
-        relu,
+        *rectifier(slope),
     )
     return out

@@ -266,7 +266,8 @@ def _projected(
             "multi_head_attention_forward: use_separate_proj_weight is False but in_proj_weight is None"
         )
     elif query is key is value:
-        return tuple(linear(query, weight, bias).chunk(3, -1))
+        q, k, v = linear(query, weight, bias).chunk(3, -1)
+        return q, k, v
     else:
         weights = tuple(weight.chunk(3))
     for name, x, w in zip(("query", "key", "value"), (query, key, value), weights, strict=True):

@@ -12,6 +12,7 @@ from typing import Any
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.geometry import Windows
 from minigrad.ops.conv import conv, conv_input
+from minigrad.ops.finished_conv import finished_conv
 
 Size = int | tuple[int, ...] | list[int]
 
@@ -38,7 +39,7 @@ def conv1d(
     >>> minigrad.nn.functional.conv1d(signal, minigrad.tensor([[[-1.0, 1.0]]]))
     tensor([[1., 2., 4.]])
     """
-    return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+    return convolution("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv2d(
@@ -60,7 +61,7 @@ def conv2d(
     >>> minigrad.nn.functional.conv2d(picture, filters, stride=1, padding=2).shape
     (1, 10, 32, 32)
     """
-    return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+    return convolution("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv3d(
@@ -80,7 +81,7 @@ def conv3d(
     >>> minigrad.nn.functional.conv3d(minigrad.ones(1, 2, 4, 8, 8), minigrad.ones(6, 2, 3, 3, 3), padding=(0, 1, 1)).shape
     (1, 6, 2, 8, 8)
     """
-    return _conv("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
+    return convolution("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv_transpose1d(
@@ -156,13 +157,26 @@ def conv_transpose3d(
     )
 
 
-def _conv(
-    op: str, rank: int, input: Tensor, weight: Tensor, bias: Any, stride: Any, padding: Any, dilation: Any, groups: Any
+def convolution(
+    op: str,
+    rank: int,
+    input: Tensor,
+    weight: Tensor,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: Any,
+    finish: tuple[Tensor | None, Tensor | None, float, float] | None = None,
 ) -> Tensor:
+    """The convolution; with scale, shift and limits of `finished_conv` if these are given, for a batch."""
     _check_operands(op, input, weight, bias)
     windows = Windows.conv(
         op, rank, input.shape, weight.shape, None if bias is None else bias.shape, stride, padding, dilation, groups
     )
+    if finish is not None:
+        scale, shift, low, high = finish
+        return finished_conv(input, weight, bias, scale, shift, windows, low, high)  # type: ignore[no-any-return]
     if input.ndim == rank + 2:
         return conv(input, weight, bias, windows)
     return conv(input.unsqueeze(0), weight, bias, windows).squeeze(0)

@@ -74,8 +74,8 @@ def ctc_loss(
 
 
 def _lengths(name: str, lengths: Any, samples: int, most: int | None) -> Array:
-    numbers = lengths.array if isinstance(lengths, Tensor) else np.array(lengths, np.int64)
-    if numbers.dtype.kind not in "iu":
+    numbers = lengths.array if isinstance(lengths, Tensor) else np.asarray(lengths)
+    if numbers.dtype.kind not in "iu" and numbers.size:
         raise RuntimeError(f"ctc_loss: {name} must be integral, got {numbers.dtype}")
     numbers = numbers.reshape(-1).astype(np.int64)
     if numbers.size != samples:

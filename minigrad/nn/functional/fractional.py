@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
+from math import isfinite, prod
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,8 @@ def _pool(
         if output_ratio is None:
             raise ValueError(f"{op} requires specifying either an output_size or an output_ratio")
         ratios = tuple(output_ratio) if isinstance(output_ratio, Sequence) else (output_ratio,) * rank
+        if not all(isfinite(ratio) for ratio in ratios):
+            raise ValueError(f"{op}: output_ratio must be a finite number, got {output_ratio}")
         output_size = [int(size * ratio) for size, ratio in zip(plane, ratios, strict=True)]
     kernel, outputs = per_axis(op, "kernel_size", kernel_size, rank), per_axis(op, "output_size", output_size, rank)
     for axis, (size, window, count) in enumerate(zip(plane, kernel, outputs, strict=True)):

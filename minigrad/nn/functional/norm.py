@@ -54,7 +54,7 @@ def update_running(running: Tensor | None, value: Any, momentum: float, factor: 
         running.written()
 
 
-def _scale_and_shift(mean: Any, var: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any]:
+def scale_and_shift(mean: Any, var: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any]:
     """What running statistics multiply with and then add: computed on arrays where no gradient is asked for, as in most evaluations."""
     given = (mean, var, weight, bias)
     if recording() and any([x is not None and x.requires_grad for x in given]):
@@ -104,7 +104,7 @@ def batch_norm(
     tensor([[-1.0000],
             [ 1.0000]])
     """
-    return normalised_batch(input, running_mean, running_var, weight, bias, training, momentum, eps, False)
+    return normalised_batch(input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 
 def normalised_batch(
@@ -116,16 +116,22 @@ def normalised_batch(
     training: bool,
     momentum: float,
     eps: float,
-    rectified: bool,
+    slope: float | None = None,
+    residual: Tensor | None = None,
 ) -> Tensor:
-    """What batch_norm gives, or relu of that: both at once write and read one array less."""
+    """What batch_norm gives; for a slope, what leaky_relu (relu for 0) gives of that, or of that plus a residual.
+
+    All at once write and read fewer arrays. A residual has the input's shape and dtype.
+    """
     if input.ndim < 2 and input.numel():
         raise ValueError(f"batch_norm: expected input (N, C, *), got shape {tuple(input.shape)}")
     if input.numel() == 0:
-        return input.clone() if weight is None else input * weight.reshape(-1)[0]
+        empty = input.clone() if weight is None else input * weight.reshape(-1)[0]
+        return empty if residual is None else empty + residual
     if input.dtype == "float16":
         statistics = running_mean, running_var, _single(weight), _single(bias)
-        return normalised_batch(_single(input), *statistics, training, momentum, eps, rectified).half()  # type: ignore[no-any-return]
+        wide = normalised_batch(_single(input), *statistics, training, momentum, eps, slope, _single(residual))
+        return wide.half()  # type: ignore[no-any-return]
     channels = input.shape[1]
     _check_channels("batch_norm", channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     if eps < 0 or (training and eps == 0):
@@ -134,14 +140,18 @@ def normalised_batch(
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError("batch_norm: Expected running_mean and running_var to be defined when training=False")
-        scale, shift = _scale_and_shift(running_mean, running_var, weight, bias, eps)
-        scaled = normalization.scale_channels_relu if rectified else normalization.scale_channels
-        return scaled(input, scale, shift)  # type: ignore[no-any-return]
+        scale, shift = scale_and_shift(running_mean, running_var, weight, bias, eps)
+        if slope is None:
+            return normalization.scale_channels(input, scale, shift)  # type: ignore[no-any-return]
+        return normalization.scale_channels_relu(input, scale, shift, residual, slope)  # type: ignore[no-any-return]
     count = input.numel() // channels if channels else 0
     if count == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {tuple(input.shape)}")
-    normalised = normalization.batch_norm_relu if rectified else normalization.batch_norm
-    output, mean, var = normalised(input, _vector(weight), _vector(bias), eps)
+    weight, bias = _vector(weight), _vector(bias)
+    if slope is None:
+        output, mean, var = normalization.batch_norm(input, weight, bias, eps)
+    else:
+        output, mean, var = normalization.batch_norm_relu(input, weight, bias, residual, eps, slope)
     update_running(running_mean, mean, momentum)
     update_running(running_var, var, momentum, count / max(count - 1, 1))
     return output  # type: ignore[no-any-return]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.core.modes import enable_grad, no_grad, set_tracer
+from minigrad.core.modes import enable_grad, no_grad, set_tracer, tracers
 from minigrad.core.tensor import Tensor, make_tensor
 from minigrad.inference.passes import without_dead
 from minigrad.inference.trace import Program, Tracer, replaced
@@ -48,9 +48,10 @@ def recorded(model: Module, inputs: tuple[Tensor, ...]) -> Recording:
     for array in state.values():
         recorder.add(array)
     modes = [(module, module.training) for module in model.modules()]
-    before, draws = set_tracer(None), get_rng_state()
-    model.eval()
+    before, draws = tracers.current, get_rng_state()
     try:
+        set_tracer(None)
+        model.eval()
         # Gradients are recorded so that batch norm computes with tensors; what the model is given needs none.
         with enable_grad():
             set_tracer(recorder)
