@@ -86,12 +86,11 @@ class Windows:
         for n, k, s, d, (before, after), out in zip(
             self.in_size, self.kernel, self.stride, self.dilation, self.padding, self.out_size, strict=True
         ):
-            first, last = (-before, n - 1 + after) if count_padding else (0, n - 1)
+            low, high = (-before, n - 1 + after) if count_padding else (0, n - 1)
+            starts = range(-before, -before + out * s, s)
+            # Taps ceil((low - start) / d) to floor((high - start) / d), of those that there are.
             counts.append(
-                tuple(
-                    sum(first <= start + t * d <= last for t in range(k))
-                    for start in range(-before, -before + out * s, s)
-                )
+                tuple([max(0, min(k - 1, (high - i) // d) - max(0, -((i - low) // d)) + 1) for i in starts])
             )
         return tuple(counts)
 
@@ -226,6 +225,29 @@ class Windows:
             f"dilation={self.dilation}, padding={self.padding}, groups={self.groups}, "
             f"ceil_mode={self.ceil_mode}, out_size={self.out_size})"
         )
+
+
+@lru_cache(CACHED_GEOMETRIES)
+def without_idle_taps(windows: Windows) -> Windows:
+    """The same windows less the first and last taps that read the input in none of them, of which a pooling may have any number.
+
+    >>> idle = Windows(in_size=(4,), kernel=(99,), stride=(99,), dilation=(1,), padding=((20, 20),), ceil_mode=True)
+    >>> print(without_idle_taps(idle).kernel, without_idle_taps(idle).padding)
+    (4,) ((0, 20),)
+    """
+    kernel, padding = [], []
+    for n, k, s, d, (before, after), out in zip(
+        windows.in_size, windows.kernel, windows.stride, windows.dilation, windows.padding, windows.out_size, strict=True
+    ):
+        idle = min(k - 1, max(0, before - (out - 1) * s) // d)  # the last window is the first to reach the input
+        kernel.append(min(k, (n - 1 + before) // d + 1) - idle)
+        padding.append((before - idle * d, after))
+    if tuple(kernel) == windows.kernel:
+        return windows
+    return Windows(
+        windows.in_size, tuple(kernel), windows.stride, windows.dilation, tuple(padding), windows.groups,
+        windows.ceil_mode, windows.out_size,
+    )  # fmt: skip
 
 
 def per_axis(op: str, name: str, value: Any, rank: int) -> Ints:

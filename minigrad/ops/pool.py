@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.primitive import primitive
 from ..kernels import of
-from ..kernels.geometry import Windows
+from ..kernels.geometry import Windows, without_idle_taps
 
 __all__ = ["max_pool", "max_unpool", "pool_gather", "pool_scatter", "sum_pool", "sum_pool_input"]
 
@@ -18,7 +18,7 @@ __all__ = ["max_pool", "max_unpool", "pool_gather", "pool_scatter", "sum_pool", 
 @primitive(method=False, aux=1, tied=True)
 def max_pool(input, /, windows):
     """(N, C, *in) to the largest value of each window and its index, both (N, C, *out); the first of equal maxima."""
-    return of(input).max_pool(input, windows)
+    return of(input).max_pool(input, without_idle_taps(windows))
 
 
 @max_pool.vjp("input")
@@ -66,7 +66,7 @@ def _(g, indices):
 @primitive(method=False, laws="linear", tied=True)
 def sum_pool(input, /, windows):
     """(N, C, *in) to the sum of each window, (N, C, *out)."""
-    return of(input).sum_pool(input, windows)
+    return of(input).sum_pool(input, without_idle_taps(windows))
 
 
 @sum_pool.vjp("input")
@@ -77,7 +77,7 @@ def _(g, windows):
 @primitive(method=False, laws="linear")
 def sum_pool_input(input, /, windows):
     """(N, C, *out) to (N, C, *in): each window's value goes to all of its elements. The adjoint of sum_pool."""
-    return of(input).sum_pool_input(input, windows)
+    return of(input).sum_pool_input(input, without_idle_taps(windows))
 
 
 @sum_pool_input.vjp("input")

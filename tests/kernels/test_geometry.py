@@ -8,8 +8,10 @@ import re
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
-from minigrad.kernels.geometry import Windows, per_axis
+from minigrad.kernels.geometry import Windows, per_axis, without_idle_taps
 
 
 def conv2d(input_shape: Any, weight_shape: Any, bias_shape: Any = None, **options: Any) -> Windows:
@@ -86,6 +88,51 @@ def test_taps_inside_counts_what_each_window_reads() -> None:
     longer = Windows.pool("avg_pool1d", 1, (1, 1, 6), 3, stride=2, padding=1, ceil_mode=True)
     assert longer.taps_inside() == ((2, 3, 3, 1),)
     assert longer.taps_inside(count_padding=True) == ((3, 3, 3, 2),)  # beyond the padding nothing counts
+
+
+@st.composite
+def windows_of_any_kind(draw: st.DrawFn) -> Windows:
+    padding = draw(st.tuples(st.integers(0, 9), st.integers(0, 6)))
+    sizes = [draw(st.integers(1, most)) for most in (9, 12, 5, 4)]
+    windows = Windows(*[(size,) for size in sizes], (padding,), 1, draw(st.booleans()))
+    assume(windows.out_size[0] > 0)
+    return windows
+
+
+def taps_on(positions: range, windows: Windows, window: int) -> list[int]:
+    """Where the taps of a window read, of those that read these positions."""
+    start = window * windows.stride[0] - windows.padding[0][0]
+    return [i for i in range(start, start + windows.span[0], windows.dilation[0]) if i in positions]
+
+
+@given(windows_of_any_kind(), st.booleans())
+def test_taps_inside_are_those_that_one_counts(windows: Windows, count_padding: bool) -> None:
+    n, (before, after) = windows.in_size[0], windows.padding[0]
+    readable = range(-before, n + after) if count_padding else range(n)
+    counts = [len(taps_on(readable, windows, j)) for j in range(windows.out_size[0])]
+    assert windows.taps_inside(count_padding=count_padding) == (tuple(counts),)
+
+
+@given(windows_of_any_kind())
+def test_without_idle_taps_windows_read_the_same(windows: Windows) -> None:
+    shorter = without_idle_taps(windows)
+    plane = range(windows.in_size[0])
+    assert shorter.out_size == windows.out_size
+    assert shorter.padding[0][0] >= 0
+    for j in range(windows.out_size[0]):
+        assert taps_on(plane, shorter, j) == taps_on(plane, windows, j)
+    reads = [any(
+        j * shorter.stride[0] + tap - shorter.padding[0][0] in plane for j in range(shorter.out_size[0])
+    ) for tap in range(shorter.kernel[0])]  # fmt: skip
+    if windows.dilation == (1,) and any(reads):
+        assert reads[0]
+        assert reads[-1]
+
+
+def test_endless_windows_are_not_counted_one_by_one() -> None:
+    windows = Windows.pool("avg_pool1d", 1, (1, 1, 5), 2**62, ceil_mode=True)
+    assert windows.taps_inside() == ((5,),)
+    assert without_idle_taps(windows).kernel == (5,)
 
 
 def test_windows_are_values() -> None:

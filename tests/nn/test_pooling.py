@@ -284,6 +284,19 @@ def compare(name: str, x: Array, *arguments: Any, indices: bool = False, **optio
     np.testing.assert_allclose(g.numpy(), their_g.numpy(), rtol=1e-11)
 
 
+@pytest.mark.parametrize("op", [F.max_pool2d, F.avg_pool2d])
+def test_windows_much_larger_than_the_plane_cost_no_more_than_it(op: Callable[..., Tensor]) -> None:
+    given = distinct(3, 2, 3, 5, 7)
+    results = []
+    for kernel in (2**30, 7):
+        x = minigrad.tensor(given, requires_grad=True)
+        y = op(x, (kernel, 2), stride=(kernel, 2), ceil_mode=True)
+        y.square().sum().backward()
+        results.append((y.detach().numpy(), x.grad.numpy()))
+    for huge, wide in zip(*results, strict=True):
+        np.testing.assert_array_equal(huge, wide)
+
+
 @pytest.mark.parametrize("rank", [1, 2, 3])
 @pytest.mark.parametrize("ceil_mode", [False, True])
 def test_max_pool_equals_that_of_torch(rank: int, ceil_mode: bool) -> None:
