@@ -9,11 +9,13 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from .cases import CASES, Case
+from .cases import CASES
 from .compare import REFERENCE, SUBJECT, Result, Worker, WorkerError, measure
-from .report import HEADING, as_json, row
+from .engines import ENGINES, installed
+from .report import HEADING, as_json, rows
 from .scaling import as_json as scaling_as_json
 from .scaling import measure_scaling
+from .steps import Case
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -22,7 +24,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         prog="python -m bench",
         description="Times minigrad and PyTorch in turn, each in a process of its own, on the same code. "
         "The ratio is PyTorch's time over minigrad's, so more than 1 means that minigrad is faster; "
-        "PyTorch computes in the faster of its two memory layouts.",
+        "PyTorch computes in the faster of its two memory layouts. "
+        "Optimized inference is timed beside onnxruntime and OpenVINO too, where they are installed.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--quick", action="store_true", help="fewer rounds, and only the cases that take little time")
@@ -73,8 +76,13 @@ def main() -> int:
         workers = [Worker(SUBJECT, options.threads, options.device)]
         workers.append(Worker(REFERENCE, options.threads, options.device))
         both = [worker.ask("rates") for worker in workers]
+        if options.device == "cpu" and any(case.infers is not None for case in cases):
+            workers.extend(Worker(engine, options.threads) for engine in installed())
+            absent = ["onnx"] if find_spec("onnx") is None else [engine for engine in ENGINES if engine not in installed()]
+            if absent:
+                print(f"not installed, so not compared: {', '.join(absent)}")
         rates = {name: max(rate[name] for rate in both) for name in ("operations", "bytes")}
-        results, failures = _compare(cases, *workers, options.rounds or (5 if options.quick else 15), rates)
+        results, failures = _compare(cases, workers, options.rounds or (5 if options.quick else 15), rates)
     except WorkerError as error:
         return _fail(str(error))
     finally:
@@ -96,11 +104,10 @@ def _scaling(options: argparse.Namespace) -> int:
     return 0
 
 
-def _compare(
-    cases: list[Case], subject: Worker, reference: Worker, rounds: int, rates: dict[str, float]
-) -> tuple[list[Result], dict[str, str]]:
-    """Measures and prints case by case."""
-    for worker in (subject, reference):
+def _compare(cases: list[Case], workers: list[Worker], rounds: int, rates: dict[str, float]) -> tuple[list[Result], dict[str, str]]:
+    """Measures and prints case by case: minigrad, PyTorch and engines."""
+    subject, reference, *engines = workers
+    for worker in workers:
         print(worker.framework, ", ".join(f"{key} {value}" for key, value in worker.identity.items()))
     print(f"machine: {rates['operations'] / 1e9:.0f} GFLOP/s in a matrix product, {rates['bytes'] / 1e9:.1f} GB/s in a copy")
     print(HEADING)
@@ -112,8 +119,9 @@ def _compare(
             group = case.group
             print(f"{group}:")
         try:
-            results.append(measure(case, subject, reference, rounds))
-            print(row(results[-1], rates["operations"]), flush=True)
+            results.append(measure(case, subject, reference, rounds, engines))
+            failures |= {f"{case.name}, {engine}": error for engine, error in results[-1].failures.items()}
+            print(rows(results[-1], rates), flush=True)
         except WorkerError as error:
             failures[case.name] = str(error)
             print(f"{case.name:46} failed: {error}", flush=True)

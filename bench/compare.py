@@ -1,4 +1,4 @@
-"""Two processes, one with minigrad and one with PyTorch, that measure in turn: what slows the machine then slows both."""
+"""Processes, one with minigrad, one with PyTorch, perhaps others with engines, that measure in turn: what slows the machine then slows all."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any, NamedTuple
 
-from .cases import Case
+from .steps import Case
 
 SUBJECT, REFERENCE = "minigrad", "torch"
 PLAIN, CHANNELS_LAST = "contiguous", "channels_last"
 SAMPLE_SECONDS = 0.04  # a sample repeats a short step until it lasts about this long
-PAUSE_SECONDS = 0.005  # after which the threads of the one that was measured have stopped spinning
+PAUSE_SECONDS = 0.03  # after which the threads of the one that was measured have stopped spinning: those of OpenMP take some 10 ms
 
 
 class WorkerError(Exception):
@@ -76,8 +78,11 @@ class Result(NamedTuple):
     subject: list[float]
     reference: dict[str, list[float]]  # by layout
     operations: int  # multiplications and additions of a call
+    moved: int  # bytes that a call moves at least, 0 if they are not counted
     subject_memory: int
     reference_memory: int  # in the contiguous layout
+    engines: dict[str, list[float]]  # by engine
+    failures: dict[str, str]  # of engines
 
     @property
     def best_layout(self) -> str:
@@ -90,33 +95,51 @@ class Result(NamedTuple):
         return self.operations / median(self.subject)
 
     @property
-    def ratios(self) -> list[float]:
-        """PyTorch's time over minigrad's, round by round."""
-        return [theirs / ours for ours, theirs in zip(self.subject, self.reference[self.best_layout], strict=True)]
+    def others(self) -> dict[str, list[float]]:
+        """The times of what minigrad is compared with: PyTorch in its faster layout, and engines."""
+        return {REFERENCE: self.reference[self.best_layout], **self.engines}
 
-    @property
-    def spread(self) -> tuple[float, float]:
-        """The first and the third quartile of the ratios."""
-        if len(self.ratios) == 1:
-            return self.ratios[0], self.ratios[0]
-        first, _, third = quantiles(self.ratios, n=4, method="inclusive")
-        return first, third
+    def ratios(self, other: str = REFERENCE) -> list[float]:
+        """The other's time over minigrad's, round by round."""
+        return [theirs / ours for ours, theirs in zip(self.subject, self.others[other], strict=True)]
 
 
-def measure(case: Case, subject: Worker, reference: Worker, rounds: int) -> Result:
-    """Lets the workers take turns. Raises WorkerError if one of them cannot run the case."""
+def spread(ratios: list[float]) -> tuple[float, float]:
+    """The first and the third quartile."""
+    if len(ratios) == 1:
+        return ratios[0], ratios[0]
+    first, _, third = quantiles(ratios, n=4, method="inclusive")
+    return first, third
+
+
+def measure(case: Case, subject: Worker, reference: Worker, rounds: int, engines: Sequence[Worker] = ()) -> Result:
+    """Lets the workers take turns. Raises WorkerError if minigrad or PyTorch cannot run the case; an engine that cannot is left out."""
     layouts = [PLAIN, CHANNELS_LAST] if case.has_layouts else [PLAIN]
     turns = [(subject, PLAIN), *((reference, layout) for layout in layouts)]
-    times: list[list[float]] = [[] for _ in turns]
+    failures: dict[str, str] = {}
     try:
         built = [worker.ask("build", layout, case=case.name) for worker, layout in turns]
+        if case.infers is not None and engines:
+            with tempfile.TemporaryDirectory() as folder:
+                subject.ask("write", case=case.name, folder=folder)
+                for engine in engines:
+                    try:
+                        built.append(engine.ask("build", folder=folder))
+                        turns.append((engine, PLAIN))
+                    except WorkerError as error:
+                        failures[engine.framework] = str(error)
+        times: list[list[float]] = [[] for _ in turns]
         for _ in range(rounds):
             for (worker, layout), estimate, taken in zip(turns, built, times, strict=True):
                 time.sleep(PAUSE_SECONDS)
                 repeats = max(1, round(SAMPLE_SECONDS / max(estimate["seconds"], 1e-6)))
                 taken.append(worker.ask("run", layout, repeats=repeats)["seconds"])
     finally:
-        for worker in (subject, reference):
+        for worker in {worker.framework: worker for worker, _ in turns}.values():
             worker.ask("forget")
-    reference_times = dict(zip(layouts, times[1:], strict=True))
-    return Result(case, times[0], reference_times, built[1]["operations"], built[0]["memory"], built[1]["memory"])
+    first = 1 + len(layouts)
+    reference_times = dict(zip(layouts, times[1:first], strict=True))
+    engine_times = {worker.framework: taken for (worker, _), taken in zip(turns[first:], times[first:], strict=True)}
+    return Result(
+        case, times[0], reference_times, built[1]["operations"], built[0]["moved"], built[0]["memory"], built[1]["memory"], engine_times, failures
+    )  # fmt: skip

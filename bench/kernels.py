@@ -58,7 +58,7 @@ CASES: dict[str, tuple[str, Callable[[int], tuple[Any, ...]]]] = {
     "max pooling, backward": ("pool_scatter", lambda s: pooled("pool_scatter", s // 2, 64, s)),
     "average pooling": ("sum_pool", lambda s: pooled("sum_pool", s // 2, 64, s)),
     "batch norm": ("batch_norm", lambda s: (floats(s // 2, 64, s, s), *moments(64), 1e-5)),
-    "batch norm and ReLU": ("batch_norm", lambda s: (floats(s // 2, 64, s, s), *moments(64), 1e-5, True)),
+    "batch norm and ReLU": ("batch_norm", lambda s: (floats(s // 2, 64, s, s), *moments(64), 1e-5, 0.0)),
     "batch norm, backward": ("batch_norm_input", lambda s: (floats(s // 2, 64, s, s), floats(s // 2, 64, s, s), moments(64)[1], *moments(64), 1e-5)),
     "group norm": ("group_norm", lambda s: (floats(s // 2, 64, s, s), *moments(64), 8, 1e-5)),
     "layer norm": ("row_norm", lambda s: (floats(s * s, 768), *moments(768), 1, True, 1e-5)),

@@ -15,7 +15,8 @@ from minigrad.kernels import driver
 from tests.cudasim.counts import counts
 from tests.cudasim.standin import installed, settings
 
-from .cases import CASES, Case
+from .cases import CASES
+from .steps import Case
 
 
 def counted_steps(cases: list[Case]) -> Iterator[Case]:

@@ -7,20 +7,27 @@ import platform
 from statistics import median
 from typing import Any
 
-from .compare import Result
+from .compare import REFERENCE, Result, spread
 
-HEADING = f"{'':46} {'minigrad':>11} {'PyTorch':>11} {'ratio':>7}   {'quartiles':<11} {'GFLOP/s':>8} {'of peak':>8} {'MB':>6} {'PyTorch':>8}  PyTorch's layout"
+HEADING = f"{'':46} {'minigrad':>11} {'PyTorch':>11} {'ratio':>7}   {'quartiles':<11} {'GFLOP/s':>8} {'of peak':>8} {'of copy':>8} {'MB':>6} {'PyTorch':>8}  PyTorch's layout"
 
 
-def row(result: Result, peak: float) -> str:
-    """One line of the table; `peak` is the machine's operations a second."""
-    layout = result.best_layout
-    first, third = result.spread
-    times = f"{_shown(median(result.subject)):>11} {_shown(median(result.reference[layout])):>11}"
-    rate = f"{result.rate / 1e9:8.1f} {100 * result.rate / peak:7.0f}%" if result.operations else f"{'':17}"
+def rows(result: Result, rates: dict[str, float]) -> str:
+    """The lines of a case: minigrad beside PyTorch, with the shares of the machine's operations and bytes a second, and beside each engine."""
+    rate = f"{result.rate / 1e9:8.1f} {100 * result.rate / rates['operations']:7.0f}%" if result.operations else f"{'':17}"
+    share = f"{100 * result.moved / median(result.subject) / rates['bytes']:7.0f}%" if result.moved else f"{'':8}"
     memory = f"{result.subject_memory / 1e6:6.0f} {result.reference_memory / 1e6:8.0f}" if result.subject_memory else f"{'':15}"
-    shown_layout = layout if len(result.reference) > 1 else ""
-    return f"{result.case.name:46} {times} {median(result.ratios):7.2f}   {first:.2f}-{third:<6.2f} {rate} {memory}  {shown_layout}".rstrip()
+    layout = result.best_layout if len(result.reference) > 1 else ""
+    lines = [f"{_compared(result.case.name, result, REFERENCE)} {rate} {share} {memory}  {layout}"]
+    lines += [_compared(f"    beside {engine}", result, engine) for engine in result.engines]
+    lines += [f"    beside {engine}: failed: {error}" for engine, error in result.failures.items()]
+    return "\n".join([line.rstrip() for line in lines])
+
+
+def _compared(name: str, result: Result, other: str) -> str:
+    ratios = result.ratios(other)
+    first, third = spread(ratios)
+    return f"{name:46} {_shown(median(result.subject)):>11} {_shown(median(result.others[other])):>11} {median(ratios):7.2f}   {first:.2f}-{third:<6.2f}"
 
 
 def as_json(
@@ -35,14 +42,19 @@ def as_json(
             {
                 "name": result.case.name,
                 "group": result.case.group,
-                "ratio": median(result.ratios),
-                "quartiles": result.spread,
+                "ratio": median(result.ratios()),
+                "quartiles": spread(result.ratios()),
                 "layout": result.best_layout,
                 "operations": result.operations,
+                "moved": result.moved,
                 "minigrad_memory": result.subject_memory,
                 "torch_memory": result.reference_memory,
                 "minigrad_seconds": result.subject,
                 "torch_seconds": result.reference,
+                "engines": {
+                    engine: {"ratio": median(result.ratios(engine)), "quartiles": spread(result.ratios(engine)), "seconds": seconds}
+                    for engine, seconds in result.engines.items()
+                },
             }
             for result in results
         ],

@@ -13,8 +13,9 @@ from minigrad.kernels.cuda.conv import DEPTH, splits_of, tile_of
 from minigrad.kernels.geometry import Windows
 from tests.cudasim.counts import counts
 
-from .cases import CASES, Case
+from .cases import CASES
 from .launches import counted_steps
+from .steps import Case
 
 
 class Gpu(NamedTuple):

@@ -1,6 +1,6 @@
 """The process that measures for one framework: reads requests, a line of JSON each, and answers each with a line of JSON.
 
-Started as a file by compare.py: `python -P bench/worker.py FRAMEWORK THREADS DEVICE`. The project's folder comes last in the search path, so that the
+Started as a file by compare.py: `python -P bench/worker.py FRAMEWORK THREADS DEVICE`, where FRAMEWORK may also be one of `engines.ENGINES`. The project's folder comes last in the search path, so that the
 installed minigrad is measured and the source tree only where it is all there is and its kernels are built.
 """
 
@@ -16,6 +16,10 @@ from typing import Any
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
+from bench import engines
+from bench.cases import CASES, SCALING
+from bench.steps import Step, at_rest
+
 
 def load(framework: str, threads: int, device: str) -> tuple[Any, dict[str, Any]]:
     """The framework's module, which makes tensors on this device unless another is named, and what identifies it."""
@@ -27,6 +31,8 @@ def load(framework: str, threads: int, device: str) -> tuple[Any, dict[str, Any]
 
 
 def loaded(framework: str, threads: int) -> tuple[Any, dict[str, Any]]:
+    if framework in engines.ENGINES:
+        return None, engines.identity(framework, threads)
     if framework == "torch":
         import torch
 
@@ -117,8 +123,6 @@ def main() -> None:
     except (ImportError, RuntimeError) as error:
         answer(error=f"{error}")
         return
-    from bench.cases import CASES, SCALING
-
     answer(**identity)
     cases = {case.name: case for case in (*CASES, *[case for points in SCALING.values() for _, case in points])}
     steps: dict[str, Callable[[], Any]] = {}
@@ -127,14 +131,22 @@ def main() -> None:
         layout = request["layout"]
         try:
             if request["do"] == "build":
-                torch.manual_seed(0)
-                arrange = (lambda x: x.to(memory_format=torch.channels_last)) if layout == "channels_last" else (lambda x: x)
                 before = reset_peak()
-                steps[layout] = cases[request["case"]].build(torch, arrange)
-                steps[layout]()
-                seconds = seconds_of(torch, steps[layout], 1)
+                if framework in engines.ENGINES:
+                    step = Step(engines.reader(framework, Path(request["folder"]), threads))
+                else:
+                    torch.manual_seed(0)
+                    arrange = (lambda x: x.to(memory_format=torch.channels_last)) if layout == "channels_last" else (lambda x: x)
+                    step = cases[request["case"]].build(torch, arrange)
+                steps[layout] = step.call
+                step()
+                seconds = seconds_of(torch, step.call, 1)
                 memory = resident("VmHWM") - before if before else 0
-                answer(seconds=seconds, memory=memory, operations=operations(framework, steps[layout]))
+                answer(seconds=seconds, memory=memory, operations=operations(framework, step.alike), moved=step.moved)
+            elif request["do"] == "write":
+                torch.manual_seed(0)
+                engines.write(torch, *at_rest(*cases[request["case"]].infers, torch, lambda x: x), Path(request["folder"]))
+                answer()
             elif request["do"] == "rates":
                 answer(**rates(torch))
             elif request["do"] == "run":
