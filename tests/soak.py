@@ -4,6 +4,10 @@
 
 A round trains each network for a few steps from a new model on: loaders with and without worker processes, a gradient of a gradient, checkpoints written and
 resumed, an exception in the middle of backward. A line is fitted to what the process holds after each round; the first rounds fill the caches.
+
+After a hundred rounds objects, blocks and what malloc has given away stay level. Resident memory makes steps still, which a line over thousands of rounds shows
+as a rise: pathlib interns the names of temporary files, which die again, and when their places in Python's table of interned strings are used up, after some
+200 rounds, the table is made anew with twice as many: 0.96 MB for 0.42.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -387,6 +388,8 @@ def empty_strided(size, stride, *, dtype=None, device=None, requires_grad=False)
         raise RuntimeError(f"empty_strided: {len(shape)} lengths but {len(strides)} strides")
     dtype = chosen_dtype("empty_strided", dtype, get_default_dtype())
     n = sum([s * (n - 1) for n, s in zip(shape, strides, strict=True)]) + 1 if 0 not in shape else 0
+    if any([s * dtype.itemsize > sys.maxsize for s in strides]):
+        raise RuntimeError(f"empty_strided: no memory has elements that far apart: shape {shape}, strides {strides}")
     array = np.lib.stride_tricks.as_strided(np.empty(n, dtype), shape, [s * dtype.itemsize for s in strides])
     return finished("empty_strided", array, device, requires_grad)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from operator import itemgetter
-
 import numpy as np
 
 from ..core.dtypes import check_kind, int32, int64
@@ -206,8 +204,15 @@ def unravel_index(indices, shape):
 class MinAndMax(tuple[Tensor, Tensor]):
     """What aminmax returns."""
 
-    min = property(itemgetter(0), doc="The smallest elements.")
-    max = property(itemgetter(1), doc="The largest elements.")
+    @property
+    def min(self) -> Tensor:
+        """The smallest elements."""
+        return self[0]
+
+    @property
+    def max(self) -> Tensor:
+        """The largest elements."""
+        return self[1]
 
 
 @function

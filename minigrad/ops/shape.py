@@ -546,7 +546,8 @@ def narrow(input, dim, start, length):
     if isinstance(start, Tensor) and (start.ndim or start.dtype.kind not in "iu"):
         raise RuntimeError(f"narrow: expected start as an integer or a 0-d tensor of one, got {start.dtype} of shape {start.shape}")
     dim = check_dim("narrow", dim, input.ndim)
-    start = int(start) + (input.shape[dim] if start < 0 else 0)
+    start, length = [as_int("narrow", *given) for given in (("start", start), ("length", length))]
+    start += input.shape[dim] if start < 0 else 0
     if not 0 <= start <= start + length <= input.shape[dim]:
         raise RuntimeError(f"narrow: {length} elements from {start} do not fit into dimension {dim} of length {input.shape[dim]}")
     return input[(slice(None),) * dim + (slice(start, start + length),)]

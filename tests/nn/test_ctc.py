@@ -100,6 +100,8 @@ labels = tensor([[1, 2], [3, 1]])
         (lambda: F.ctc_loss(good, labels, (6, 6), (2,)), RuntimeError, "target_lengths must be of size batch_size"),
         (lambda: F.ctc_loss(good, labels, tensor([6.0, 6.0]), (2, 2)), RuntimeError, "input_lengths must be integral, got float32"),
         (lambda: F.ctc_loss(good, labels, (6, 6), (3, 2)), RuntimeError, r"2 rows of size at least 3, but got shape \(2, 2\)"),
+        (lambda: F.ctc_loss(good, labels, (6.5, 6), (2, 2)), RuntimeError, "input_lengths must be integral, got float64"),
+        (lambda: F.ctc_loss(good, labels, (6, 6), (2, float("inf"))), RuntimeError, "target_lengths must be integral, got float64"),
         (lambda: F.ctc_loss(good, tensor([1, 2, 3]), (6, 6), (2, 2)), RuntimeError, "Expected targets to have size 4, the sum of target_lengths, but got size 3"),
         (lambda: F.ctc_loss(good, labels.unsqueeze(0), (6, 6), (2, 2)), RuntimeError, "Expected targets with 1 to 2 dimensions"),
         (lambda: F.ctc_loss(good, labels.float(), (6, 6), (2, 2)), RuntimeError, "expected targets of integers, got float32"),

@@ -81,6 +81,7 @@ zeros = minigrad.zeros
         (lambda: F.fractional_max_pool2d(zeros(1, 1, 4, 0), 2, 2), RuntimeError, "none but the batch empty"),
         (lambda: F.fractional_max_pool3d(zeros(1, 1, 4, 4, 4), 2, 2, _random_samples=zeros(1, 1, 2)), RuntimeError,
          r"Expected _random_samples of shape \(1, 1, 3\), got \(1, 1, 2\)"),
+        (lambda: F.fractional_max_pool2d(zeros(1, 1, 4, 4), 2, output_ratio=float("inf")), ValueError, "output_ratio must be a finite number, got inf"),
         (lambda: nn.FractionalMaxPool2d(2), ValueError, "FractionalMaxPool2d requires specifying either an output size, or a pooling ratio"),
         (lambda: nn.FractionalMaxPool2d(2, 3, 0.5), ValueError, "only one of output_size and output_ratio may be specified"),
         (lambda: nn.FractionalMaxPool3d(2, output_ratio=1.5), ValueError, r"output_ratio must be between 0 and 1 \(got 1.5\)"),

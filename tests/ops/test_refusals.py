@@ -123,6 +123,8 @@ case("unbind", IndexError, "expected a dimension from -1 to 0, got 2", V([-8, 6]
 case("narrow", RuntimeError, "a 0-d tensor has no dimension to narrow", A(), 0, 0, 1)
 case("narrow", IndexError, "expected a dimension from -3 to 2, got 3", A(10, 5, 20), 3, 0, 0)
 case("narrow", RuntimeError, "0 elements from 11 do not fit into dimension 1 of length 10", A(20, 10, 5), 1, 11, 0)
+case("narrow", TypeError, "expected start as an int, got float inf", A(20, 10, 5), 1, float("inf"), 0)
+case("narrow", TypeError, "expected length as an int, got float 1.5", A(20, 10, 5), 1, 0, 1.5)
 case("narrow", RuntimeError, "0 elements from -1 do not fit into dimension 1 of length 10", A(20, 10, 5), 1, -11, 0)
 case("fliplr", RuntimeError, "expected at least 2 dimensions, got shape (1,)", A(1))
 case("flipud", RuntimeError, "expected at least 1 dimension, got a 0-d tensor", A())
