@@ -364,33 +364,134 @@ static status max_pool_planes(void *context, ptrdiff_t task)
     return OK;
 }
 
+/* A vector of one tap of windows, zero in padding: of the elements from `read` on, begin .. end - 1 lie inside. */
+INLINE vec read_inside(const real *read, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t stride)
+{
+    if (begin <= 0 && end >= stride * LANES)
+        return stride == 1 ? load(read) : load_even(read);
+    return stride == 1 ? load_between(read, begin, end)
+                       : even_lanes(load_between(read, begin, end),
+                                    load_between(read + LANES, begin - LANES, end - LANES));
+}
+
+/* Windows (z, y), which lie one or two apart along the last axis. */
+INLINE void sum_in_place(const pool_shape *shape, const real *plane, ptrdiff_t z, ptrdiff_t y, ptrdiff_t stride,
+                         real *sums)
+{
+    const ptrdiff_t width = shape->in[2], out = shape->out[2];
+    for (ptrdiff_t x = 0; x < out; x += LANES) {
+        vec total = zero_vector();
+        ptrdiff_t at_z, at_y;
+        for (ptrdiff_t tap_z = 0; tap_z < shape->kernel[0]; tap_z++)
+            for (ptrdiff_t tap_y = 0; tap_y < shape->kernel[1]; tap_y++)
+                if (inside(shape, 0, z, tap_z, &at_z) && inside(shape, 1, y, tap_y, &at_y)) {
+                    const real *line = plane + (at_z * shape->in[1] + at_y) * width;
+                    for (ptrdiff_t tap = 0; tap < shape->kernel[2]; tap++) {
+                        const ptrdiff_t at = x * stride + tap * shape->dilation[2] - shape->before[2];
+                        total += read_inside(line + at, -at, width - at, stride);
+                    }
+                }
+        store_up_to(sums + x, total, out - x);
+    }
+}
+
+/* The same with lines that are copied first, for any stride. */
+static void sum_of_windows(line_reader *reader, const real *plane, ptrdiff_t z, ptrdiff_t y, real *sums)
+{
+    const pool_shape *shape = reader->shape;
+    memset(reader->result, 0, (size_t)round_up(shape->out[2], LANES) * sizeof(real));
+    for_lines(reader, plane, z, y, 0, reader->along.lines, 0, add_line);
+    memcpy(sums, reader->result, (size_t)shape->out[2] * sizeof(real));
+}
+
+/* The same with a vector for many taps of one window. */
+static void sum_of_taps(line_reader *reader, const real *plane, ptrdiff_t z, ptrdiff_t y, real *sums)
+{
+    const pool_shape *shape = reader->shape;
+    const ptrdiff_t length = round_up(reader->along.length, LANES);
+    for (ptrdiff_t x = 0; x < shape->out[2]; x++) {
+        memset(reader->result, 0, (size_t)length * sizeof(real));
+        for_lines(reader, plane, z, y, x, x + 1, 0, add_line);
+        vec total = load(reader->result);
+        for (ptrdiff_t i = LANES; i < length; i += LANES)
+            total += load(reader->result + i);
+        sums[x] = sum_lanes(total);
+    }
+}
+
 static status sum_pool_planes(void *context, ptrdiff_t task)
 {
     const plane_job *work = context;
     const pool_shape *shape = work->shape;
+    const ptrdiff_t stride = shape->stride[2];
     line_reader reader;
     if (open_lines(work, &reader) != OK)
         return NO_MEMORY;
-    const ptrdiff_t length = round_up(reader.along.length, LANES);
     for (ptrdiff_t plane = first_plane(work, task); plane < last_plane(work, task); plane++) {
         const real *from = work->from + plane * work->in;
         real *sums = work->to + plane * work->out;
         for (ptrdiff_t z = 0; z < shape->out[0]; z++)
             for (ptrdiff_t y = 0; y < shape->out[1]; y++, sums += shape->out[2])
-                if (has_wide_windows(shape)) {
-                    for (ptrdiff_t x = 0; x < shape->out[2]; x++) {
-                        memset(reader.result, 0, (size_t)length * sizeof(real));
-                        for_lines(&reader, from, z, y, x, x + 1, 0, add_line);
-                        vec total = load(reader.result);
-                        for (ptrdiff_t i = LANES; i < length; i += LANES)
-                            total += load(reader.result + i);
-                        sums[x] = sum_lanes(total);
-                    }
-                } else {
-                    memset(reader.result, 0, (size_t)length * sizeof(real));
-                    for_lines(&reader, from, z, y, 0, reader.along.lines, 0, add_line);
-                    memcpy(sums, reader.result, (size_t)shape->out[2] * sizeof(real));
-                }
+                if (has_wide_windows(shape))
+                    sum_of_taps(&reader, from, z, y, sums);
+                else if (stride == 1)
+                    sum_in_place(shape, from, z, y, 1, sums);
+                else if (stride == 2)
+                    sum_in_place(shape, from, z, y, 2, sums);
+                else
+                    sum_of_windows(&reader, from, z, y, sums);
+    }
+    return OK;
+}
+
+/* Do the windows lie side by side from the beginning of the plane, so that no element is in two? */
+static int are_tiles(const pool_shape *shape)
+{
+    for (int axis = 0; axis < 3; axis++)
+        if (shape->before[axis] || shape->dilation[axis] != 1 ||
+            (shape->kernel[axis] != shape->stride[axis] && shape->out[axis] > 1))
+            return 0;
+    return 1;
+}
+
+/* to[i] = from[i / size] as far as the `count` windows reach, then zeros. */
+static void spread_line(const real *from, ptrdiff_t count, ptrdiff_t size, ptrdiff_t width, real *to)
+{
+    const ptrdiff_t reached = smaller(width, count * size);
+    if (size == 2)
+        for (ptrdiff_t x = 0; 2 * x < reached; x += LANES) {
+            const vec values = load_up_to(from + x, count - x);
+            store_up_to(to + 2 * x, low_pairs(values, values), reached - 2 * x);
+            store_up_to(to + 2 * x + LANES, high_pairs(values, values), reached - 2 * x - LANES);
+        }
+    else
+        for (ptrdiff_t x = 0, i = 0; i < reached; x++)
+            for (const ptrdiff_t end = smaller(reached, i + size); i < end; i++)
+                to[i] = from[x];
+    memset(to + reached, 0, (size_t)(width - reached) * sizeof(real));
+}
+
+static status spread_tiles(void *context, ptrdiff_t task)
+{
+    const plane_job *work = context;
+    const pool_shape *shape = work->shape;
+    const ptrdiff_t *in = shape->in, *out = shape->out, *size = shape->kernel, width = in[2];
+    for (ptrdiff_t plane = first_plane(work, task); plane < last_plane(work, task); plane++) {
+        const real *from = work->from + plane * work->out;
+        real *line = work->to + plane * work->in;
+        for (ptrdiff_t z = 0; z < in[0]; z++)
+            for (ptrdiff_t y = 0; y < in[1]; y++, line += width) {
+                const ptrdiff_t tile_z = z / size[0], tile_y = y / size[1];
+                const size_t bytes = (size_t)width * sizeof(real);
+                if (tile_z >= out[0] || tile_y >= out[1])
+                    memset(line, 0, bytes);
+                else if (y % size[1])
+                    memcpy(line, line - width, bytes);
+                else if (z % size[0])
+                    memcpy(line, line - in[1] * width, bytes);
+                else
+                    spread_line(from + (tile_z * out[1] + tile_y) * out[2], out[2], size[2], width, line);
+            }
     }
     return OK;
 }
@@ -430,6 +531,20 @@ static status sum_pool_input_planes(void *context, ptrdiff_t task)
     return OK;
 }
 
+/* Windows one apart: an element is the sum of those that read it, which is a window of sums. False if it would begin inside. */
+static int turn_windows(const pool_shape *shape, pool_shape *turned)
+{
+    *turned = *shape;
+    for (int axis = 0; axis < 3; axis++) {
+        turned->in[axis] = shape->out[axis];
+        turned->out[axis] = shape->in[axis];
+        turned->before[axis] = (shape->kernel[axis] - 1) * shape->dilation[axis] - shape->before[axis];
+        if (shape->stride[axis] != 1 || turned->before[axis] < 0)
+            return 0;
+    }
+    return 1;
+}
+
 static plane_job windows_job(const pool_shape *shape, const void *from, void *to)
 {
     return (plane_job){.shape = shape,
@@ -456,5 +571,10 @@ status NAME(sum_pool)(const pool_shape *shape, const void *x, void *sums)
 status NAME(sum_pool_input)(const pool_shape *shape, const void *g, void *x)
 {
     plane_job work = windows_job(shape, g, x);
+    pool_shape turned;
+    if (are_tiles(shape))
+        return for_planes(spread_tiles, &work);
+    if (turn_windows(shape, &turned))
+        return NAME(sum_pool)(&turned, g, x);
     return for_planes(sum_pool_input_planes, &work);
 }
