@@ -364,35 +364,66 @@ static status max_pool_planes(void *context, ptrdiff_t task)
     return OK;
 }
 
-/* A vector of one tap of windows, zero in padding: of the elements from `read` on, begin .. end - 1 lie inside. */
-INLINE vec read_inside(const real *read, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t stride)
+/* Elements begin .. end - 1 of LANES, zero elsewhere. */
+INLINE vec load_inside(const real *from, ptrdiff_t begin, ptrdiff_t end)
 {
-    if (begin <= 0 && end >= stride * LANES)
-        return stride == 1 ? load(read) : load_even(read);
-    return stride == 1 ? load_between(read, begin, end)
-                       : even_lanes(load_between(read, begin, end),
-                                    load_between(read + LANES, begin - LANES, end - LANES));
+    return begin <= 0 && end >= LANES ? load(from) : load_between(from, begin, end);
 }
 
-/* Windows (z, y), which lie one or two apart along the last axis. */
-INLINE void sum_in_place(const pool_shape *shape, const real *plane, ptrdiff_t z, ptrdiff_t y, ptrdiff_t stride,
-                         real *sums)
+/* Adds the taps of some lines, the first of which is given, to the sums of windows, which lie one or two apart (then taps
+ * lie side by side). */
+INLINE void add_taps(const ptrdiff_t stride, const ptrdiff_t taps, const pool_shape *shape, const real *first,
+                     ptrdiff_t lines, int begins, real *sums)
 {
-    const ptrdiff_t width = shape->in[2], out = shape->out[2];
+    const ptrdiff_t width = shape->in[2], out = shape->out[2], pitch = shape->dilation[1] * width;
     for (ptrdiff_t x = 0; x < out; x += LANES) {
-        vec total = zero_vector();
-        ptrdiff_t at_z, at_y;
-        for (ptrdiff_t tap_z = 0; tap_z < shape->kernel[0]; tap_z++)
-            for (ptrdiff_t tap_y = 0; tap_y < shape->kernel[1]; tap_y++)
-                if (inside(shape, 0, z, tap_z, &at_z) && inside(shape, 1, y, tap_y, &at_y)) {
-                    const real *line = plane + (at_z * shape->in[1] + at_y) * width;
-                    for (ptrdiff_t tap = 0; tap < shape->kernel[2]; tap++) {
-                        const ptrdiff_t at = x * stride + tap * shape->dilation[2] - shape->before[2];
-                        total += read_inside(line + at, -at, width - at, stride);
-                    }
+        vec total = begins ? zero_vector() : load_up_to(sums + x, out - x);
+        const real *line = first;
+        for (ptrdiff_t i = 0; i < lines; i++, line += pitch)
+            for (ptrdiff_t tap = 0; tap < taps; tap += stride) {
+                const ptrdiff_t at = x * stride + tap * shape->dilation[2] - shape->before[2];
+                const vec low = load_inside(line + at, -at, width - at);
+                if (stride == 1) {
+                    total += low;
+                    continue;
                 }
+                const vec high = load_inside(line + at + LANES, -at - LANES, width - at - LANES);
+                total += even_lanes(low, high);
+                if (tap + 1 < taps)
+                    total += odd_lanes(low, high);
+            }
         store_up_to(sums + x, total, out - x);
     }
+}
+
+/* Can sums be taken where the plane lies? */
+static int sums_in_place(const pool_shape *shape)
+{
+    return shape->stride[2] == 1 || (shape->stride[2] == 2 && shape->dilation[2] == 1);
+}
+
+/* Windows (z, y) of 2, 3 or any number of taps along the last axis. */
+static void sum_in_place(const pool_shape *shape, const real *plane, ptrdiff_t z, ptrdiff_t y, real *sums)
+{
+    const ptrdiff_t taps = shape->kernel[2], first_y = first_inside(shape, 1, y);
+    ptrdiff_t lines = 0, at_z, at_y;
+    for (ptrdiff_t tap_y = 0; tap_y < shape->kernel[1]; tap_y++)
+        lines += inside(shape, 1, y, tap_y, &at_y);
+    int begins = 1;
+    for (ptrdiff_t tap_z = 0; tap_z < shape->kernel[0]; tap_z++)
+        if (inside(shape, 0, z, tap_z, &at_z)) {
+            const real *first = plane + (at_z * shape->in[1] + larger(0, first_y)) * shape->in[2];
+            if (shape->stride[2] == 1)
+                taps == 3 ? add_taps(1, 3, shape, first, lines, begins, sums)
+                          : add_taps(1, taps, shape, first, lines, begins, sums);
+            else
+                taps == 2   ? add_taps(2, 2, shape, first, lines, begins, sums)
+                : taps == 3 ? add_taps(2, 3, shape, first, lines, begins, sums)
+                            : add_taps(2, taps, shape, first, lines, begins, sums);
+            begins = 0;
+        }
+    if (begins)
+        memset(sums, 0, (size_t)shape->out[2] * sizeof(real));
 }
 
 /* The same with lines that are copied first, for any stride. */
@@ -423,7 +454,6 @@ static status sum_pool_planes(void *context, ptrdiff_t task)
 {
     const plane_job *work = context;
     const pool_shape *shape = work->shape;
-    const ptrdiff_t stride = shape->stride[2];
     line_reader reader;
     if (open_lines(work, &reader) != OK)
         return NO_MEMORY;
@@ -434,10 +464,8 @@ static status sum_pool_planes(void *context, ptrdiff_t task)
             for (ptrdiff_t y = 0; y < shape->out[1]; y++, sums += shape->out[2])
                 if (has_wide_windows(shape))
                     sum_of_taps(&reader, from, z, y, sums);
-                else if (stride == 1)
-                    sum_in_place(shape, from, z, y, 1, sums);
-                else if (stride == 2)
-                    sum_in_place(shape, from, z, y, 2, sums);
+                else if (sums_in_place(shape))
+                    sum_in_place(shape, from, z, y, sums);
                 else
                     sum_of_windows(&reader, from, z, y, sums);
     }
