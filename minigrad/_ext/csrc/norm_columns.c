@@ -242,11 +242,14 @@ static status norm_weight_block(void *context, ptrdiff_t task)
         vec sums[STRIP_VECTORS], products[STRIP_VECTORS];
         for (int j = 0; j < STRIP_VECTORS; j++)
             sums[j] = products[j] = zero_vector();
-        for (ptrdiff_t row = start; row < smaller(rows, start + CHUNK); row++) {
-            const ptrdiff_t set = row * shape->inner + group;
+        const ptrdiff_t end = smaller(rows, start + CHUNK);
+        real scales[CHUNK]; /* in a loop of their own, where roots and quotients are taken by vectors */
+        for (ptrdiff_t row = start; row < end; row++)
+            scales[row - start] = (real)(1 / sqrt(work->known_var[row * shape->inner + group] + shape->eps));
+        for (ptrdiff_t row = start; row < end; row++) {
             const ptrdiff_t from = row * shape->outer_stride + group * shape->inner_stride + first;
-            const vec centre = broadcast(shape->centred ? work->known_mean[set] : 0);
-            const vec scale = broadcast((real)(1 / sqrt(work->known_var[set] + shape->eps)));
+            const vec centre = broadcast(shape->centred ? work->known_mean[row * shape->inner + group] : 0);
+            const vec scale = broadcast(scales[row - start]);
             UNROLL
             for (int j = 0; j < STRIP_VECTORS; j++) {
                 const vec slope = load_strip(work->g + from, width, j);
