@@ -16,7 +16,7 @@ from .elementwise import clamp, tied, where
 from .families import NONZERO, REAL, Domain, elementwise
 from .reduce import sum
 from .shape import check_dim
-from .transcendental import erf, exp, expm1, sigmoid, tanh
+from .transcendental import erf, exp, expm1, log1p, sigmoid, tanh
 
 __all__ = ["hardshrink", "log_softmax", "prelu", "relu", "softmax"]
 
@@ -112,7 +112,15 @@ def slope(name, g, input, *constants):
     return make_tensor(of(input.array).binary(name, g.array, input.array, *constants))
 
 
-@elementwise(REAL, method=False, accepts="f", oracle=lambda x: math.log1p(math.exp(x)))
+def softplus_of_operations(input, beta, threshold):
+    scaled = input * beta
+    curved = where(scaled > threshold, 0.0, scaled)
+    right = curved > 0  # there log(1 + exp(x)) = x + log(1 + exp(-x)), which does not overflow
+    curve = where(right, curved, 0.0) + log1p(exp(where(right, -curved, curved)))
+    return where(scaled > threshold, input, curve / beta)
+
+
+@elementwise(REAL, method=False, accepts="f", equals=softplus_of_operations)
 def softplus(input, /, beta=1.0, threshold=20.0):
     """log(1 + exp(beta * input)) / beta, a smooth relu; the input itself where beta * input exceeds the threshold."""
     return of(input).unary("softplus", input, beta, threshold)
@@ -120,7 +128,7 @@ def softplus(input, /, beta=1.0, threshold=20.0):
 
 @softplus.vjp("input")
 def _(g, input, beta, threshold):
-    return where(input * beta > threshold, g, g * sigmoid(input * beta))
+    return slope("softplus_input", g, input, beta, threshold)
 
 
 def gelu_of_operations(input):
