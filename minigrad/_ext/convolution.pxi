@@ -1,6 +1,8 @@
 # Convolutions and their adjoints.
 
-METHODS = ("product", "depthwise", "winograd2", "winograd4", "dots", "panels", "winograd_phases", "taps")
+METHODS = (
+    "product", "depthwise", "winograd2", "winograd4", "dots", "panels", "winograd_phases", "taps", "whole_planes",
+)
 
 
 @cython.final

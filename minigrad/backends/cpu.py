@@ -21,6 +21,7 @@ _METHODS = {
     "winograd_phases": "Winograd F(2x2, 2x2) of each phase",
     "dots": "inner products",
     "panels": "implicit matrix product",
+    "whole_planes": "matrix product",
     "reference": "reference kernel",
 }
 
@@ -92,6 +93,8 @@ def _reason(method: str, costs: tuple[float, float, float] | None, dtype: Any) -
         return "the compiled kernels are not built, or do not take this dtype or number of axes"
     if method == "depthwise":
         return "groups of so few filters have no matrix to multiply"
+    if method == "whole_planes":
+        return "the only window reads the whole plane: images and filters are rows of matrices"
     if costs is not None:
         direct, of_2, of_4 = costs
         if not of_4:

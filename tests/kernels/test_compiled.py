@@ -95,6 +95,15 @@ def depthwise_squares(draw: st.DrawFn) -> tuple[int, int, int, Windows]:
     return draw(st.integers(0, 3)), channels, channels, windows
 
 
+@st.composite
+def whole_planes(draw: st.DrawFn) -> tuple[int, int, int, Windows]:
+    """One window, which reads the whole plane: a product of matrices."""
+    size = draw(st.tuples(*[st.integers(1, 5)] * draw(st.integers(1, 3))))
+    rank = len(size)
+    windows = Windows(size, size, draw(st.tuples(*[st.integers(1, 3)] * rank)), (1,) * rank, ((0, 0),) * rank)
+    return draw(st.integers(0, 4)), draw(st.integers(1, 5)), draw(st.integers(1, 20)), windows
+
+
 def case(n: int, c: int, k: int, size: tuple[int, ...], kernel: tuple[int, ...], stride: int, pad: int, groups: int = 1,
          dilation: int = 1) -> tuple[int, int, int, Windows]:  # fmt: skip
     rank = len(size)
@@ -178,7 +187,7 @@ def check_convolution(n: int, c: int, k: int, windows: Windows, dtype: Any, seed
 
 
 @examples(60)
-@given(shape=convolutions() | depthwise_squares(), dtype=st.sampled_from(DTYPES), seed=st.integers(0, 1000))
+@given(shape=convolutions() | depthwise_squares() | whole_planes(), dtype=st.sampled_from(DTYPES), seed=st.integers(0, 1000))
 @example(shape=(0, 2, 3, Windows((4,), (2,), (1,), (1,), ((0, 0),))), dtype=np.float32, seed=0)
 @example(shape=(1, 1, 1, Windows((1,), (1,), (1,), (1,), ((0, 0),))), dtype=np.float32, seed=0)
 @example(shape=(1, 1, 1, Windows((1,), (3,), (1,), (1,), ((2, 2),))), dtype=np.float64, seed=0)

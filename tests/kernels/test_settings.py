@@ -123,6 +123,9 @@ def test_reasons_follow_the_settings() -> None:
     minigrad.set_conv_precision("high")
     strided = ((8, 64, 32, 32), (64, 64, 4, 4), 2, 1)
     assert explain_conv(*strided)[1].reason.startswith("estimated costs: direct 1, F(2x2, 2x2) of each phase 0.")
+    assert {(choice.of, choice.algorithm) for choice in explain_conv((8, 512, 4, 4), (1, 512, 4, 4), 2)} == {
+        (of, "matrix product") for of in ("forward", "input", "weight")
+    }
     assert explain_conv((8, 64, 32, 32), (64, 64, 5, 5))[0].reason.startswith(
         "Winograd's algorithm is for dense 3x3 windows"
     )

@@ -21,6 +21,7 @@ typedef struct {
         BY_PANELS,
         BY_WINOGRAD_PHASES,
         BY_TAPS,
+        BY_WHOLE_PLANES,
     } method;
     double direct, winograd_2, winograd_4;
 } conv_choice;
