@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -64,16 +65,16 @@ def filled(*shape: int) -> Any:
     return minigrad.full(shape, 0.5)
 
 
-# Each would compute for more than a second; of n channels, or rows.
-LONG: dict[str, Callable[[int], Any]] = {
-    "matmul": lambda n: filled(32 * n, 24 * n) @ filled(24 * n, 24 * n),
-    "batched matmul": lambda n: filled(2, 20 * n, 20 * n) @ filled(2, 20 * n, 20 * n),
-    "conv 3x3": lambda n: F.conv2d(filled(8, 2 * n, 80, 80), filled(4 * n, 2 * n, 3, 3), padding=1),
-    "conv 5x5": lambda n: F.conv2d(filled(8, n, 80, 80), filled(2 * n, n, 5, 5)),
-    "conv 1x1": lambda n: F.conv2d(filled(8, 6 * n, 80, 80), filled(6 * n, 6 * n, 1, 1)),
-    "conv_transpose": lambda n: F.conv_transpose2d(filled(8, n, 80, 80), filled(n, 2 * n, 5, 5)),
-    "depthwise": lambda n: F.conv2d(filled(8, 2 * n, 80, 80), filled(2 * n, 1, 31, 31), groups=2 * n),
-    "max_pool": lambda n: F.max_pool2d(filled(8, n, 80, 80), 25, 1),
+# Each would compute for more than a second; of n channels, or rows. Arguments are made before: filling large arrays takes long too.
+LONG: dict[str, Callable[[int], Callable[[], Any]]] = {
+    "matmul": lambda n: partial(minigrad.matmul, filled(32 * n, 24 * n), filled(24 * n, 24 * n)),
+    "batched matmul": lambda n: partial(minigrad.matmul, filled(2, 20 * n, 20 * n), filled(2, 20 * n, 20 * n)),
+    "conv 3x3": lambda n: partial(F.conv2d, filled(8, 2 * n, 80, 80), filled(4 * n, 2 * n, 3, 3), padding=1),
+    "conv 5x5": lambda n: partial(F.conv2d, filled(8, n, 80, 80), filled(2 * n, n, 5, 5)),
+    "conv 1x1": lambda n: partial(F.conv2d, filled(8, 6 * n, 80, 80), filled(6 * n, 6 * n, 1, 1)),
+    "conv_transpose": lambda n: partial(F.conv_transpose2d, filled(8, n, 80, 80), filled(n, 2 * n, 5, 5)),
+    "depthwise": lambda n: partial(F.conv2d, filled(8, 2 * n, 80, 80), filled(2 * n, 1, 31, 31), groups=2 * n),
+    "max_pool": lambda n: partial(F.max_pool2d, filled(8, n, 80, 80), 25, 1),
 }
 
 
@@ -81,7 +82,7 @@ LONG: dict[str, Callable[[int], Any]] = {
 @pytest.mark.parametrize("name", LONG)
 def test_a_long_kernel_ends_soon(name: str, threads: int, alarm: Alarm) -> None:
     minigrad.set_num_threads(threads)
-    small = LONG[name](3).numpy()
+    small, long = LONG[name](3)().numpy(), LONG[name](128)
     held = minigrad.memory_stats()["allocated_bytes.all.current"]
     sent = time.monotonic() + 0.25
     alarm.start(0.25)
@@ -89,7 +90,7 @@ def test_a_long_kernel_ends_soon(name: str, threads: int, alarm: Alarm) -> None:
     with pytest.raises(Rung):
         while True:
             cpu_before = time.thread_time(), time.monotonic()
-            LONG[name](128)
+            long()
     assert cpu_before is not None
     # The handler has run SOON after the signal, of the time that this thread had, and what it raised has come here at once.
     elapsed = alarm.cpu - cpu_before[0]
@@ -99,7 +100,7 @@ def test_a_long_kernel_ends_soon(name: str, threads: int, alarm: Alarm) -> None:
     assert time.thread_time() - alarm.cpu < SOON
     assert time.monotonic() - alarm.clock < LATE
     assert minigrad.memory_stats()["allocated_bytes.all.current"] <= held
-    np.testing.assert_array_equal(LONG[name](3).numpy(), small)
+    np.testing.assert_array_equal(LONG[name](3)().numpy(), small)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, TimeoutError])
@@ -111,7 +112,7 @@ def test_what_the_handler_raises_comes_as_it_is(error: type[BaseException], alar
     alarm.start(0.1)
     with pytest.raises(error, match=r"^of the handler$"):
         while True:
-            LONG["matmul"](128)
+            LONG["matmul"](128)()
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -123,14 +124,14 @@ def test_a_handler_may_compute(name: str, threads: int, alarm: Alarm) -> None:
     w = minigrad.randn(48, 40, 3, 3, generator=random)
 
     def computed() -> list[Any]:
-        return [F.conv2d(x, w).numpy(), F.max_pool2d(x, 3).numpy(), (x @ x).numpy(), LONG[name](3).numpy()]
+        return [F.conv2d(x, w).numpy(), F.max_pool2d(x, 3).numpy(), (x @ x).numpy(), LONG[name](3)().numpy()]
 
-    expected, inside, seen = (LONG[name](24).numpy(), computed()), [], []
+    expected, inside, seen = (LONG[name](24)().numpy(), computed()), [], []
     alarm.action = lambda: inside.append(computed())
     for delay in (0.002, 0.02, 0.04):
         alarm.start(delay)
         while len(inside) == len(seen):
-            found = LONG[name](24).numpy()
+            found = LONG[name](24)().numpy()
         seen.append(delay)
         np.testing.assert_array_equal(found, expected[0])
         for a, b in zip(inside[-1], expected[1], strict=True):
