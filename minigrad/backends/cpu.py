@@ -22,6 +22,7 @@ _METHODS = {
     "dots": "inner products",
     "panels": "implicit matrix product",
     "whole_planes": "matrix product",
+    "pixels": "matrix product, with vectors of channels",
     "reference": "reference kernel",
 }
 
@@ -95,6 +96,8 @@ def _reason(method: str, costs: tuple[float, float, float] | None, dtype: Any) -
         return "groups of so few filters have no matrix to multiply"
     if method == "whole_planes":
         return "the only window reads the whole plane: images and filters are rows of matrices"
+    if method == "pixels":
+        return "vectors of so few pixels would be half empty"
     if costs is not None:
         direct, of_2, of_4 = costs
         if not of_4:

@@ -4,7 +4,7 @@
 #include "depthwise.h"
 #include "finish.h"
 #include "implicit.h"
-#include "matmul.h"
+#include "plain.h"
 #include "planewise.h"
 #include "ranges.h"
 #include "scratch.h"
@@ -123,68 +123,22 @@ static status depthwise_conv(const conv_shape *shape, const void *x, const void 
     return result != OK || finishes ? result : finish_results(shape, y);
 }
 
-/* Does the one window read the whole plane, each element once? Then images and filters are rows of matrices, and each pass is
- * a product of two: that of the first and last layers of a GAN. */
-static int reads_whole_planes(const conv_shape *shape)
+static conv_choice plain_choice(const conv_shape *shape)
 {
-    for (int axis = 0; axis < AXES; axis++)
-        if (shape->out[axis] != 1 || shape->before[axis] != 0 || shape->kernel[axis] != shape->in[axis] ||
-            (shape->dilation[axis] != 1 && shape->kernel[axis] > 1))
-            return 0;
-    return shape->groups == 1;
-}
-
-static status multiply(const conv_shape *shape, matmul_shape product, const void *a, const void *b, const void *bias,
-                       void *c)
-{
-    const conv_choice choice = {.method = BY_WHOLE_PLANES};
-    const ptrdiff_t start = 0;
-    product.batch = 1;
-    product.left_start = product.right_start = &start;
-    return only_reported(shape, &choice) ? OK : NAME(matmul)(&product, a, b, bias, c);
-}
-
-static status whole_planes_conv(const conv_shape *shape, const void *x, const void *w, const void *bias, void *y)
-{
-    const ptrdiff_t inputs = shape->in_channels * volume(shape->in);
-    const matmul_shape product = {.rows = shape->batch, .columns = shape->out_channels, .depth = inputs,
-                                  .left_row = inputs, .left_step = 1, .right_step = 1, .right_column = inputs};
-    const status result = multiply(shape, product, x, w, bias, y);
-    return result != OK || shape->report ? result : finish_results(shape, y);
-}
-
-static status whole_planes_input(const conv_shape *shape, const void *g, const void *w, const real *bias, void *x)
-{
-    const ptrdiff_t size = volume(shape->in), inputs = shape->in_channels * size;
-    real *of_elements = NULL;
-    if (bias) {
-        of_elements = scratch(SCRATCH_TAPS, (size_t)inputs * sizeof(real));
-        if (!of_elements)
-            return NO_MEMORY;
-        for (ptrdiff_t i = 0; i < inputs; i++)
-            of_elements[i] = bias[i / size];
-    }
-    const matmul_shape product = {.rows = shape->batch, .columns = inputs, .depth = shape->out_channels,
-                                  .left_row = shape->out_channels, .left_step = 1, .right_step = inputs,
-                                  .right_column = 1};
-    return multiply(shape, product, g, w, of_elements, x);
-}
-
-static status whole_planes_weight(const conv_shape *shape, const void *x, const void *g, void *w)
-{
-    const ptrdiff_t inputs = shape->in_channels * volume(shape->in);
-    const matmul_shape product = {.rows = shape->out_channels, .columns = inputs, .depth = shape->batch,
-                                  .left_row = 1, .left_step = shape->out_channels, .right_step = inputs,
-                                  .right_column = 1};
-    return multiply(shape, product, g, x, NULL, w);
+    return (conv_choice){.method = reads_whole_planes(shape) ? BY_WHOLE_PLANES : BY_PIXELS};
 }
 
 status NAME(conv)(const conv_shape *shape, const void *x, const void *w, const void *bias, void *y)
 {
     if (planewise_takes(shape, 0) || goes_channelwise(shape))
         return depthwise_is_reported(shape) ? OK : depthwise_conv(shape, x, w, bias, y);
-    if (reads_whole_planes(shape))
-        return whole_planes_conv(shape, x, w, bias, y);
+    if (reads_whole_planes(shape) || multiplies_pixels(shape, 0)) {
+        const conv_choice choice = plain_choice(shape);
+        if (only_reported(shape, &choice))
+            return OK;
+        const status result = plain_conv(shape, x, w, bias, y);
+        return result == OK ? finish_results(shape, y) : result;
+    }
     tap_list taps;
     if (list_taps(shape, &taps) != OK)
         return NO_MEMORY;
@@ -291,8 +245,10 @@ status NAME(conv_input)(const conv_shape *shape, const void *g, const void *w, c
         return depthwise_is_reported(shape) ? OK : planewise_input(shape, g, w, bias, x);
     if (goes_channelwise(shape))
         return depthwise_is_reported(shape) ? OK : channelwise_input(shape, g, w, bias, x);
-    if (reads_whole_planes(shape))
-        return whole_planes_input(shape, g, w, bias, x);
+    if (reads_whole_planes(shape) || multiplies_pixels(shape, 1)) {
+        const conv_choice choice = plain_choice(shape);
+        return only_reported(shape, &choice) ? OK : plain_input(shape, g, w, bias, x);
+    }
     tap_list taps;
     if (allocate_taps(shape, &taps) != OK)
         return NO_MEMORY;
@@ -360,8 +316,10 @@ status NAME(conv_weight)(const conv_shape *shape, const void *x, const void *g, 
         return depthwise_is_reported(shape) ? OK : planewise_weight(shape, x, g, w);
     if (channelwise_takes(shape))
         return depthwise_is_reported(shape) ? OK : channelwise_weight(shape, x, g, w);
-    if (reads_whole_planes(shape))
-        return whole_planes_weight(shape, x, g, w);
+    if (reads_whole_planes(shape)) {
+        const conv_choice choice = plain_choice(shape);
+        return only_reported(shape, &choice) ? OK : plain_weight(shape, x, g, w);
+    }
     tap_list taps;
     if (list_taps(shape, &taps) != OK)
         return NO_MEMORY;

@@ -22,6 +22,7 @@ typedef struct {
         BY_WINOGRAD_PHASES,
         BY_TAPS,
         BY_WHOLE_PLANES,
+        BY_PIXELS,
     } method;
     double direct, winograd_2, winograd_4;
 } conv_choice;
