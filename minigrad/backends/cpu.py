@@ -97,7 +97,7 @@ def _reason(method: str, costs: tuple[float, float, float] | None, dtype: Any) -
     if method == "whole_planes":
         return "the only window reads the whole plane: images and filters are rows of matrices"
     if method == "pixels":
-        return "vectors of so few pixels would be half empty"
+        return "vectors of so few pixels would be partly empty"
     if costs is not None:
         direct, of_2, of_4 = costs
         if not of_4:

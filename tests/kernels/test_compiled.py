@@ -170,7 +170,7 @@ LARGE = {
     "large kernel": case(2, 3, 8, (40, 40), (19, 19), 1, 9),
     "kernel of the whole plane": case(6, 8, 90, (12, 12), (12, 12), 1, 0),
     "few pixels": case(50, 70, 131, (7, 7), (1, 1), 1, 0),
-    "few pixels of volumes": case(2, 80, 65, (3, 1, 6), (1, 1, 1), 1, 0),
+    "few pixels of volumes": case(2, 80, 65, (5, 1, 7), (1, 1, 1), 1, 0),
     "volumes": case(2, 6, 20, (12, 14, 16), (3, 3, 3), 1, 1),
     "wide rows": case(1, 3, 9, (6, 3000), (3, 5), 1, 2),
 }

@@ -5,10 +5,7 @@
 #include "simd.h"
 #include "threads.h"
 
-enum {
-    FEWEST_CHANNELS = 4 * LANES,
-    RESULTS_AT_ONCE = 1 << 17, /* that are transposed while they are in the second-level cache */
-};
+enum { FEWEST_CHANNELS = 4 * LANES };
 
 int reads_whole_planes(const conv_shape *shape)
 {
@@ -26,62 +23,62 @@ int multiplies_pixels(const conv_shape *shape, int input)
         if (shape->kernel[axis] != 1 || shape->stride[axis] != 1 || shape->before[axis] != 0 ||
             shape->out[axis] != shape->in[axis])
             return 0;
-    return shape->groups == 1 && 5 * pixels < 4 * round_up(pixels, LANES) &&
+    return shape->groups == 1 && pixels > 2 * LANES && 5 * pixels < 4 * round_up(pixels, LANES) &&
            (input ? shape->in_channels : shape->out_channels) >= FEWEST_CHANNELS;
 }
 
-/* Images of results (pixels, channels) on their way to (channels, pixels). */
+/* Images (depth, pixels) times filters [depth, channels], which have these strides; a task takes some channels of one. */
 typedef struct {
-    ptrdiff_t pixels, channels, blocks; /* blocks of channels of an image */
-    const real *from;
-    real *to;
-} turn_job;
+    ptrdiff_t pixels, depth, channels, step, column;
+    ptrdiff_t parts, channels_a_part;
+    const real *images, *filters, *bias;
+    real *results;
+} pixel_job;
 
-static status turn_block(void *context, ptrdiff_t task)
+/* (pixels, channels) becomes (channels, pixels). */
+static void turn(const real *from, ptrdiff_t pixels, ptrdiff_t channels, real *to)
 {
-    const turn_job *work = context;
-    const ptrdiff_t image = task / work->blocks, first = task % work->blocks * LANES;
-    const ptrdiff_t channels = smaller(LANES, work->channels - first);
-    const real *from = work->from + image * work->pixels * work->channels + first;
-    real *to = work->to + (image * work->channels + first) * work->pixels;
-    for (ptrdiff_t pixel = 0; pixel < work->pixels; pixel += LANES) {
-        const ptrdiff_t pixels = work->pixels - pixel;
-        vec square[LANES];
-        for (int i = 0; i < LANES; i++)
-            square[i] = i < pixels ? load_up_to(from + (pixel + i) * work->channels, channels) : zero_vector();
-        transpose(square);
-        for (int i = 0; i < LANES && i < channels; i++)
-            store_up_to(to + i * work->pixels + pixel, square[i], pixels);
-    }
-    return OK;
+    for (ptrdiff_t channel = 0; channel < channels; channel += LANES)
+        for (ptrdiff_t pixel = 0; pixel < pixels; pixel += LANES) {
+            vec square[LANES];
+            for (int i = 0; i < LANES; i++)
+                square[i] = pixel + i < pixels ? load_up_to(from + (pixel + i) * channels + channel, channels - channel)
+                                               : zero_vector();
+            transpose(square);
+            for (int i = 0; i < LANES && channel + i < channels; i++)
+                store_up_to(to + (channel + i) * pixels + pixel, square[i], pixels - pixel);
+        }
 }
 
-/* Multiplies images (depth, pixels), some at a time, with filters [depth, channels], which have these strides. */
-static status multiply_pixels(const conv_shape *shape, ptrdiff_t depth, ptrdiff_t channels, ptrdiff_t step,
-                              ptrdiff_t column, const real *images, const real *filters, const real *bias, real *to)
+static status multiply_part(void *context, ptrdiff_t task)
 {
-    const ptrdiff_t pixels = volume(shape->in), size = pixels * channels;
-    const ptrdiff_t at_once = smaller(shape->batch, larger(1, RESULTS_AT_ONCE / size));
-    ptrdiff_t *starts = scratch(SCRATCH_TAPS, (size_t)(2 * at_once) * sizeof *starts);
-    real *results = scratch(SCRATCH_TILES, (size_t)(at_once * size) * sizeof(real));
-    if (!starts || !results)
+    const pixel_job *work = context;
+    const ptrdiff_t image = task / work->parts, first = task % work->parts * work->channels_a_part;
+    const ptrdiff_t channels = smaller(work->channels_a_part, work->channels - first), start = 0;
+    real *turned = scratch(SCRATCH_TILES, (size_t)(work->pixels * channels) * sizeof(real));
+    if (!turned)
         return NO_MEMORY;
-    for (ptrdiff_t image = 0; image < at_once; image++) {
-        starts[image] = image * depth * pixels;
-        starts[at_once + image] = 0;
-    }
-    status result = OK;
-    for (ptrdiff_t first = 0; first < shape->batch && result == OK; first += at_once) {
-        const ptrdiff_t count = smaller(at_once, shape->batch - first);
-        const matmul_shape product = {.batch = count, .rows = pixels, .columns = channels, .depth = depth,
-                                      .left_start = starts, .right_start = starts + at_once, .left_row = 1,
-                                      .left_step = pixels, .right_step = step, .right_column = column};
-        result = NAME(matmul)(&product, images + first * depth * pixels, filters, bias, results);
-        turn_job work = {pixels, channels, ceil_div(channels, LANES), results, to + first * size};
-        if (result == OK)
-            result = (count * size < SERIAL_ELEMENTS ? serial_for : parallel_for)(count * work.blocks, turn_block, &work);
-    }
+    const matmul_shape product = {.batch = 1, .rows = work->pixels, .columns = channels, .depth = work->depth,
+                                  .left_start = &start, .right_start = &start, .left_row = 1,
+                                  .left_step = work->pixels, .right_step = work->step, .right_column = work->column};
+    const status result = NAME(matmul)(&product, work->images + image * work->depth * work->pixels,
+                                       work->filters + first * work->column, work->bias ? work->bias + first : NULL,
+                                       turned);
+    if (result == OK)
+        turn(turned, work->pixels, channels, work->results + (image * work->channels + first) * work->pixels);
     return result;
+}
+
+/* Few images are shared out by their channels: every sum is the same, however they are parted. */
+static status multiply_pixels(ptrdiff_t batch, pixel_job work)
+{
+    const double products = (double)(batch * work.pixels) * (double)(work.depth * work.channels);
+    const int threads = products < SERIAL_PRODUCTS ? 1 : get_num_threads();
+    work.channels_a_part = work.channels;
+    if (batch < 2 * threads)
+        work.channels_a_part = round_up(ceil_div(work.channels, threads), LANES);
+    work.parts = ceil_div(work.channels, work.channels_a_part);
+    return (threads == 1 ? serial_for : parallel_for)(batch * work.parts, multiply_part, &work);
 }
 
 static status multiply_planes(matmul_shape product, const real *a, const real *b, const real *bias, real *c)
@@ -96,7 +93,10 @@ status plain_conv(const conv_shape *shape, const real *x, const real *w, const r
 {
     const ptrdiff_t inputs = shape->in_channels * volume(shape->in);
     if (!reads_whole_planes(shape))
-        return multiply_pixels(shape, shape->in_channels, shape->out_channels, 1, shape->in_channels, x, w, bias, y);
+        return multiply_pixels(shape->batch, (pixel_job){.pixels = volume(shape->in), .depth = shape->in_channels,
+                                                         .channels = shape->out_channels, .step = 1,
+                                                         .column = shape->in_channels, .images = x, .filters = w,
+                                                         .bias = bias, .results = y});
     const matmul_shape product = {.rows = shape->batch, .columns = shape->out_channels, .depth = inputs,
                                   .left_row = inputs, .left_step = 1, .right_step = 1, .right_column = inputs};
     return multiply_planes(product, x, w, bias, y);
@@ -106,7 +106,10 @@ status plain_input(const conv_shape *shape, const real *g, const real *w, const 
 {
     const ptrdiff_t size = volume(shape->in), inputs = shape->in_channels * size;
     if (!reads_whole_planes(shape))
-        return multiply_pixels(shape, shape->out_channels, shape->in_channels, shape->in_channels, 1, g, w, bias, x);
+        return multiply_pixels(shape->batch, (pixel_job){.pixels = size, .depth = shape->out_channels,
+                                                         .channels = shape->in_channels, .step = shape->in_channels,
+                                                         .column = 1, .images = g, .filters = w, .bias = bias,
+                                                         .results = x});
     real *of_elements = NULL;
     if (bias) {
         of_elements = scratch(SCRATCH_TAPS, (size_t)inputs * sizeof(real));

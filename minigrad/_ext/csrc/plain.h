@@ -16,8 +16,8 @@
  * a product of two: that of the first and last layers of a GAN. */
 int reads_whole_planes(const conv_shape *shape);
 
-/* Has the filter one tap, and would vectors of so few pixels be half empty? Then an image, transposed, is multiplied with the
- * filters: vectors hold the channels of one pixel of the result. `input`: those of the gradient of the input. */
+/* Has the filter one tap, and would vectors of so few pixels be partly empty? Then an image, transposed, is multiplied with
+ * the filters: vectors hold the channels of one pixel of the result. `input`: those of the gradient of the input. */
 int multiplies_pixels(const conv_shape *shape, int input);
 
 /* As their namesakes in conv.h but without `finish`, for shapes of which one of these is true; the weights' gradient only
