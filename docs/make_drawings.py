@@ -383,6 +383,7 @@ def bench() -> str:
     def place(ratio: float) -> float:
         return left + (math.log2(ratio) + 1) / 3 * (right - left)
 
+    numbers = max(right, *[place(case["quartiles"][1]) for case in run["cases"]]) + 8  # behind the longest line
     bottom = 60 + row * len(run["cases"]) + 24 * len({case["group"] for case in run["cases"]})
     for ratio in (0.5, 1, 2, 4):
         parts.append(f'<path d="M{place(ratio):g} 38V{bottom:g}" stroke="{INK if ratio == 1 else GREY}"/>')
@@ -400,7 +401,7 @@ def bench() -> str:
         start, end = sorted((place(1), place(ratio)))
         parts += [
             text(24, y + 8, case["name"], 11.5, anchor="start"), box(start, y + 2, end - start, 13, BLUE if ratio >= 1 else ORANGE, SERIES[0 if ratio >= 1 else 1]),
-            f'<path d="M{place(low):.1f} {y + 8.5:g}H{place(high):.1f}" stroke="{INK}" stroke-width="2"/>', text(right + 8, y + 8, f"{ratio:.2f}", 12, anchor="start"),
+            f'<path d="M{place(low):.1f} {y + 8.5:g}H{place(high):.1f}" stroke="{INK}" stroke-width="2"/>', text(numbers, y + 8, f"{ratio:.2f}", 12, anchor="start"),
         ]  # fmt: skip
         y += row
     threads = run["minigrad"]["threads"]
@@ -409,7 +410,7 @@ def bench() -> str:
         f"{threads} thread{'s' * (threads > 1)} each, {run['rates']['operations'] / 1e9:.0f} GFLOP/s in a matrix product; PyTorch {run['torch']['version']}; by python -m bench",
     ]
     parts += [text(12, bottom + 16 + 16 * k, note, 11, anchor="start") for k, note in enumerate(notes)]
-    return svg(760, bottom + 48, parts)
+    return svg(numbers + 62, bottom + 48, parts)
 
 
 def main() -> None:
