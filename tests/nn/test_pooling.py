@@ -14,6 +14,7 @@ import minigrad
 from minigrad import Tensor
 from minigrad.core.engine import grad
 from minigrad.core.tensor import make_tensor
+from minigrad.kernels import cpu
 from minigrad.kernels.geometry import Windows
 from minigrad.nn import functional as F
 from minigrad.ops import pool
@@ -284,17 +285,26 @@ def compare(name: str, x: Array, *arguments: Any, indices: bool = False, **optio
     np.testing.assert_allclose(g.numpy(), their_g.numpy(), rtol=1e-11)
 
 
-@pytest.mark.parametrize("op", [F.max_pool2d, F.avg_pool2d])
-def test_windows_much_larger_than_the_plane_cost_no_more_than_it(op: Callable[..., Tensor]) -> None:
-    given = distinct(3, 2, 3, 5, 7)
-    results = []
-    for kernel in (2**30, 7):
+@pytest.mark.parametrize("name", ["max_pool", "sum_pool", "sum_pool_input"])
+def test_windows_much_larger_than_the_plane_cost_no_more_than_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = getattr(cpu, name)
+    calls = []
+
+    def noticed(x: Array, windows: Windows) -> Any:
+        assert windows.kernel == (5, 2)
+        calls.append(windows)
+        return kernel(x, windows)
+
+    monkeypatch.setattr(cpu, name, noticed)
+    given, results = distinct(3, 2, 3, 5, 7), []
+    for size in (2**30, 7):
         x = minigrad.tensor(given, requires_grad=True)
-        y = op(x, (kernel, 2), stride=(kernel, 2), ceil_mode=True)
+        y = (F.max_pool2d if name == "max_pool" else F.avg_pool2d)(x, (size, 2), stride=(size, 2), ceil_mode=True)
         y.square().sum().backward()
         results.append((y.detach().numpy(), x.grad.numpy()))
     for huge, wide in zip(*results, strict=True):
         np.testing.assert_array_equal(huge, wide)
+    assert len(calls) == 2
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
