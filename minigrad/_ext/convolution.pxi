@@ -2,7 +2,7 @@
 
 METHODS = (
     "product", "depthwise", "winograd2", "winograd4", "dots", "panels", "winograd_phases", "taps", "whole_planes",
-    "pixels",
+    "pixels", "spreading",
 )
 
 

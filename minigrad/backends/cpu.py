@@ -23,6 +23,7 @@ _METHODS = {
     "panels": "implicit matrix product",
     "whole_planes": "matrix product",
     "pixels": "matrix product, with vectors of channels",
+    "spreading": "products for each tap, added where it shifts them",
     "reference": "reference kernel",
 }
 
@@ -98,6 +99,8 @@ def _reason(method: str, costs: tuple[float, float, float] | None, dtype: Any) -
         return "the only window reads the whole plane: images and filters are rows of matrices"
     if method == "pixels":
         return "vectors of so few pixels would be partly empty"
+    if method == "spreading":
+        return "most of what windows would read lies beyond the source"
     if costs is not None:
         direct, of_2, of_4 = costs
         if not of_4:

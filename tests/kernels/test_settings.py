@@ -94,7 +94,7 @@ def test_a_training_step_is_the_same_to_the_bit_for_every_number_of_threads() ->
         (((8, 64, 32, 32), (64, 64, 2, 2), 2, 1), ["implicit matrix product"] * 5 + [None]),
         (((8, 64, 32, 32), (64, 64, 2, 2), 2), ["implicit matrix product"] * 2 + [None]),
         (((2, 3, 30), (3, 3, 5)), ["implicit matrix product"] * 2 + ["inner products"]),
-        (((2, 3, 30, 30), (32, 3, 5, 5)), ["implicit matrix product"] * 2 + ["sums for each tap, with vectors of filters"]),
+        (((2, 3, 30, 30), (32, 3, 5, 5), 1, 2), ["implicit matrix product"] * 2 + ["sums for each tap, with vectors of filters"]),
     ],
 )
 def test_choices_are_explained(arguments: Any, algorithms: list[str | None]) -> None:
@@ -129,6 +129,12 @@ def test_reasons_follow_the_settings() -> None:
     of_pixels = "matrix product, with vectors of channels", "vectors of so few pixels would be partly empty"
     if minigrad.backends.cpu.get_cpu_capability() == "AVX512":  # of 16 pixels
         assert explain_conv((8, 160, 7, 7), (960, 160, 1, 1))[1] == ("input", 0, *of_pixels)
+    assert explain_conv((64, 6, 14, 14), (16, 6, 5, 5))[1] == (
+        "input",
+        0,
+        "products for each tap, added where it shifts them",
+        "most of what windows would read lies beyond the source",
+    )
     assert explain_conv((8, 64, 32, 32), (64, 64, 5, 5))[0].reason.startswith(
         "Winograd's algorithm is for dense 3x3 windows"
     )

@@ -8,6 +8,7 @@
 #include "planewise.h"
 #include "ranges.h"
 #include "scratch.h"
+#include "spread.h"
 #include "weight.h"
 #include "winograd.h"
 
@@ -90,12 +91,17 @@ static status convolve(const implicit *product, const conv_shape *shape)
         choice.method = BY_DEPTHWISE;
     else
         form = winograd_form(product, shape->algorithm, &choice);
+    const int spreads = choice.method == BY_PRODUCT && spread_takes(product);
+    if (spreads)
+        choice.method = BY_SPREADING;
     if (only_reported(shape, &choice))
         return OK;
     if (choice.method == BY_DEPTHWISE) {
         const status result = depthwise_product(product);
         return result == OK ? finish_results(shape, product->target) : result;
     }
+    if (spreads)
+        return spread_product(product);
     return form ? winograd_product(product, form) : implicit_product(product);
 }
 

@@ -23,6 +23,7 @@ typedef struct {
         BY_TAPS,
         BY_WHOLE_PLANES,
         BY_PIXELS,
+        BY_SPREADING,
     } method;
     double direct, winograd_2, winograd_4;
 } conv_choice;
