@@ -335,6 +335,15 @@ def test_the_last_digits(name: str, dtype: str, isa: str) -> None:
     assert (np.abs(got.astype(wide) - exact) / np.spacing(np.abs(exact).astype(dtype))).max() < ULPS[name]
 
 
+def test_what_gelu_leaves_of_negative_numbers_has_digits(isa: str) -> None:
+    """Half of x times erfc: as x times 1 + erf, which is 0 in float32 from -5.5 on, it would have none from -4 on."""
+    x = np.linspace(-5.8, 6, 40001).astype(np.float32)
+    exact = np.array([v / 2 * math.erfc(-v / math.sqrt(2)) for v in x.tolist()])
+    np.testing.assert_allclose(compiled.map_unary("gelu", x, 0, 0), exact, rtol=5e-6)
+    exact = np.array([math.erfc(-v / math.sqrt(2)) / 2 + v * math.exp(-v * v / 2) / math.sqrt(2 * math.pi) for v in x.tolist()])
+    np.testing.assert_allclose(compiled.map_binary("gelu_input", np.ones_like(x), x, 0, 0), exact, rtol=1e-5, atol=3e-7)
+
+
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("name", ["tanh", "erf"])
 def test_odd_functions_keep_the_sign_of_zero(name: str, dtype: str, isa: str) -> None:

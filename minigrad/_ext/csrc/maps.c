@@ -29,7 +29,6 @@ typedef struct {
     }
 
 INLINE vec density(vec x) { return exp_of(x * x * (real)-0.5) * (real)0.3989422804014327; } /* of the normal distribution */
-INLINE vec distribution(vec x) { return (1 + erf_of(x * (real)0.7071067811865476)) * (real)0.5; }
 INLINE vec gelu_inner(vec x) { return (x + x * x * x * (real)0.044715) * (real)0.7978845608028654; }
 INLINE vec softplus_of(vec x) { return choose(x < 0, zero_vector(), x) + log1p_of(exp_of(-absolute(x))); }
 INLINE vec gelu_tanh_slope(vec x)
@@ -57,7 +56,7 @@ UNARY(tanh, tanh_of(x))
 UNARY(sigmoid, sigmoid_of(x))
 UNARY(erf, erf_of(x))
 UNARY(softplus, choose(x *a > b, x, softplus_of(x *a) / a))
-UNARY(gelu, x *distribution(x))
+UNARY(gelu, x *normal_cdf_of(x))
 UNARY(gelu_tanh, x *((1 + tanh_of(gelu_inner(x))) * (real)0.5))
 UNARY(silu, x *sigmoid_of(x))
 
@@ -74,7 +73,7 @@ BINARY(hardswish_input, choose(z <= -3, zero_vector(), choose(z >= 3, x, x *(z +
 BINARY(tanh_input, x *(1 - z * z)) /* z is the output, here and in the next */
 BINARY(sigmoid_input, x *(z *(1 - z)))
 BINARY(softplus_input, choose(z *a > b, x, x *sigmoid_of(z *a)))
-BINARY(gelu_input, x *(distribution(z) + z * density(z)))
+BINARY(gelu_input, x *(normal_cdf_of(z) + z * density(z)))
 BINARY(gelu_tanh_input, x *gelu_tanh_slope(z))
 BINARY(silu_input, x *silu_slope(z))
 BINARY(logistic_loss, (1 - z) * x + softplus_of(-x))

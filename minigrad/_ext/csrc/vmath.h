@@ -187,6 +187,25 @@ INLINE vec erf_of(vec x)
     return choose(size < between, near, with_sign(far, x));
 }
 
+/* The distribution function of the normal distribution. For float that of -|x| is 2^-p, and p a polynomial that was fitted:
+ * one for all x, within 1e-7, and what is left for negative x keeps five digits where 1 + erf has none. */
+INLINE vec normal_cdf_of(vec x)
+{
+#if REAL_BYTES == 8
+    return (1 + erf_of(x * 0.7071067811865476)) * 0.5;
+#else
+    const real end = 5.9f; /* beyond, 1 is the nearest number to the result */
+    const vec size = absolute(x), s = at_most(size, end);
+    const vec p = POLYNOMIAL(s, 1, 1.15110695f, 0.459191948f, 0.0525395498f, -0.00710178819f, 0.000131151304f,
+                             0.000215404812f, -5.77096689e-05f, 7.75894205e-06f, -5.61850584e-07f, 1.73656094e-08f);
+    const vec n = (p + ROUNDER) - ROUNDER, r = n - p;
+    const vec fraction = POLYNOMIAL(r, 1, 0.693147182f, 0.240226477f, 0.0555033237f, 0.00961843692f, 0.00133988739f,
+                                    0.00015353362f); /* 2^r */
+    const vec rest = choose(size > end, zero_vector(), fraction * power_of_two(-whole(n)));
+    return choose(x < 0, rest, 1 - rest);
+#endif
+}
+
 INLINE vec sigmoid_of(vec x)
 {
     const vec power = exp_of(-absolute(x)); /* neither overflows nor loses small results */
