@@ -123,8 +123,6 @@ cdef extern from "csrc/kernels.h" nogil:
                        void *) noexcept nogil
         status (*norm_input)(const norm_shape *, const void *, const void *, const void *, const void *, const void *,
                              const void *, const void *, void *, void *, void *, void *) noexcept nogil
-        status (*norm_weight)(const norm_shape *, const void *, const void *, const void *, const void *, void *,
-                              void *) noexcept nogil
         status (*scale_channels)(ptrdiff_t, ptrdiff_t, ptrdiff_t, rectifier, double, const void *, const void *,
                                  const void *, const void *, void *) noexcept nogil
         status (*softmax)(ptrdiff_t, ptrdiff_t, ptrdiff_t, int, const void *, void *) noexcept nogil

@@ -146,8 +146,6 @@ cdef _norm_input(str op, const norm_shape *shape, g, x, weight, mean, var, momen
     with nogil:
         result = kernels.norm_input(shape, g_data, x_data, weight_data, bias_data, residual_data, mean_data, var_data,
                                     dx_data, passed_data, weight_sums_data, bias_sums_data)
-        if result == OK and shape.weight_element:
-            result = kernels.norm_weight(shape, g_data, x_data, mean_data, var_data, weight_sums_data, bias_sums_data)
     _check_status(op, result)
     found = dx, weight_sums, bias_sums
     return found if passed is None else (*found, passed)

@@ -32,8 +32,6 @@ typedef struct {
     status (*norm_input)(const norm_shape *shape, const void *g, const void *x, const void *weight, const void *bias,
                          const void *residual, const void *mean, const void *var, void *dx, void *passed,
                          void *weight_sums, void *bias_sums);
-    status (*norm_weight)(const norm_shape *shape, const void *g, const void *x, const void *mean, const void *var,
-                          void *weight_sums, void *bias_sums);
     status (*scale_channels)(ptrdiff_t samples, ptrdiff_t channels, ptrdiff_t size, rectifier rectified, double slope,
                              const void *x, const void *scale, const void *shift, const void *residual, void *y);
     status (*softmax)(ptrdiff_t outer, ptrdiff_t classes, ptrdiff_t inner, int logarithm, const void *x, void *y);

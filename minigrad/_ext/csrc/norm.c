@@ -1,5 +1,6 @@
 #include "norm.h"
 
+#include "norm_elements.h"
 #include "ranges.h"
 #include "rectify.h"
 
@@ -288,14 +289,14 @@ static slope_source sources_at(const norm_job *work, ptrdiff_t begin, const real
     return from;
 }
 
-static status norm_input_sets(void *context, ptrdiff_t task)
+/* Of sets first .. last - 1. */
+static void norm_input_range(void *context, ptrdiff_t first_set, ptrdiff_t last_set)
 {
     const norm_job *work = context;
     const norm_shape *shape = work->shape;
-    const ptrdiff_t last = smaller(shape->sets, (task + 1) * work->sets_a_task);
     const int along = shape->weight_element && work->weight;
     const ptrdiff_t apart = shape->weight_part ? 1 : shape->parts; /* parts that share one weight */
-    for (ptrdiff_t set = task * work->sets_a_task; set < last; set++) {
+    for (ptrdiff_t set = first_set; set < last_set; set++) {
         const ptrdiff_t start = start_of(shape, set);
         const real mean = shape->centred ? work->known_mean[set] : 0, var = work->known_var[set];
         const double scale = 1 / sqrt(var + shape->eps), count = (double)(shape->parts * shape->length);
@@ -341,6 +342,12 @@ static status norm_input_sets(void *context, ptrdiff_t task)
             }
         }
     }
+}
+
+static status norm_input_sets(void *context, ptrdiff_t task)
+{
+    const norm_job *work = context;
+    norm_input_range(context, task * work->sets_a_task, smaller(work->shape->sets, (task + 1) * work->sets_a_task));
     return OK;
 }
 
@@ -380,8 +387,13 @@ status NAME(norm_input)(const norm_shape *shape, const void *g, const void *x, c
     if (!shape->weight_element) {
         work.weight_sums = weight_sums;
         work.bias_sums = bias_sums;
+        return for_sets(&work, norm_input_sets);
     }
-    return for_sets(&work, norm_input_sets);
+    const int few = shape->sets / shape->inner < FEW_ROWS;
+    const status done = few ? for_sets(&work, norm_input_sets) : OK;
+    return done == OK ? norm_element_sums(shape, g, x, mean, var, weight_sums, bias_sums,
+                                          few ? NULL : norm_input_range, &work)
+                      : done;
 }
 
 typedef struct {

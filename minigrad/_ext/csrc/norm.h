@@ -14,14 +14,10 @@ status NAME(norm)(const norm_shape *shape, const void *x, const void *weight, co
 
 /* The gradient of norm with respect to x, and to a residual if there was one: `passed`. For each set, or each part if
  * parts have weights of their own, the sums of what the rectifier lets pass of g and of that times the normalised x go
- * to bias_sums and weight_sums; not for weights of single elements. */
+ * to bias_sums and weight_sums; for weights of single elements they are [inner, length], over all sets. */
 status NAME(norm_input)(const norm_shape *shape, const void *g, const void *x, const void *weight, const void *bias,
                         const void *residual, const void *mean, const void *var, void *dx, void *passed,
                         void *weight_sums, void *bias_sums);
-
-/* The same sums for weights of single elements: [inner, length]. */
-status NAME(norm_weight)(const norm_shape *shape, const void *g, const void *x, const void *mean, const void *var,
-                         void *weight_sums, void *bias_sums);
 
 /* norm and norm_input for sets that are neighbouring columns, `length` of them, of a matrix (parts, sets * length), with
  * one weight each; length is at most norm_columns_most(). */

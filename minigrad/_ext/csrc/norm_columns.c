@@ -4,23 +4,11 @@
 #include "rectify.h"
 #include "strip.h"
 
-enum { CHUNK = 64 /* rows whose sums are taken in `real` */ };
-
 typedef struct {
     const norm_shape *shape;
     const real *g, *x, *weight, *bias, *residual, *known_mean, *known_var;
     real *to, *passed, *mean, *var, *weight_sums, *bias_sums;
-    ptrdiff_t blocks; /* of a group of columns */
 } column_job;
-
-static void add_up(double *sums, const vec part[STRIP_VECTORS])
-{
-    real lanes[STRIP];
-    for (int j = 0; j < STRIP_VECTORS; j++)
-        store(lanes + j * LANES, part[j]);
-    for (int i = 0; i < STRIP; i++)
-        sums[i] += (double)lanes[i];
-}
 
 /* Mean and variance of `width` columns of a matrix of `rows` rows. */
 static void column_moments(const real *x, ptrdiff_t rows, ptrdiff_t pitch, ptrdiff_t width, double *mean,
@@ -230,43 +218,6 @@ static status norm_input_column_block(void *context, ptrdiff_t task)
     return OK;
 }
 
-/* Group `task / blocks` of columns, block `task % blocks` of it; row r of the group is set r * inner + group. */
-static status norm_weight_block(void *context, ptrdiff_t task)
-{
-    const column_job *work = context;
-    const norm_shape *shape = work->shape;
-    const ptrdiff_t group = task / work->blocks, first = task % work->blocks * STRIP;
-    const ptrdiff_t width = smaller(STRIP, shape->length - first), rows = shape->sets / shape->inner;
-    double sum[STRIP] = {0}, product[STRIP] = {0};
-    for (ptrdiff_t start = 0; start < rows; start += CHUNK) {
-        vec sums[STRIP_VECTORS], products[STRIP_VECTORS];
-        for (int j = 0; j < STRIP_VECTORS; j++)
-            sums[j] = products[j] = zero_vector();
-        const ptrdiff_t end = smaller(rows, start + CHUNK);
-        real scales[CHUNK]; /* in a loop of their own, where roots and quotients are taken by vectors */
-        for (ptrdiff_t row = start; row < end; row++)
-            scales[row - start] = (real)(1 / sqrt(work->known_var[row * shape->inner + group] + shape->eps));
-        for (ptrdiff_t row = start; row < end; row++) {
-            const ptrdiff_t from = row * shape->outer_stride + group * shape->inner_stride + first;
-            const vec centre = broadcast(shape->centred ? work->known_mean[row * shape->inner + group] : 0);
-            const vec scale = broadcast(scales[row - start]);
-            UNROLL
-            for (int j = 0; j < STRIP_VECTORS; j++) {
-                const vec slope = load_strip(work->g + from, width, j);
-                sums[j] += slope;
-                products[j] += slope * ((load_strip(work->x + from, width, j) - centre) * scale);
-            }
-        }
-        add_up(sum, sums);
-        add_up(product, products);
-    }
-    for (ptrdiff_t i = 0; i < width; i++) {
-        work->bias_sums[group * shape->length + first + i] = (real)sum[i];
-        work->weight_sums[group * shape->length + first + i] = (real)product[i];
-    }
-    return OK;
-}
-
 static status for_columns(ptrdiff_t tasks, ptrdiff_t elements, task_body body, column_job *work)
 {
     return elements < SERIAL_ELEMENTS ? serial_for(tasks, body, work) : parallel_for(tasks, body, work);
@@ -292,12 +243,4 @@ status NAME(norm_columns_input)(const norm_shape *shape, const void *g, const vo
                        .bias_sums = bias_sums};
     return for_columns(ceil_div(shape->sets, sets_a_strip(shape)), shape->sets * shape->length * shape->parts,
                        norm_input_column_block, &work);
-}
-
-status NAME(norm_weight)(const norm_shape *shape, const void *g, const void *x, const void *mean, const void *var,
-                         void *weight_sums, void *bias_sums)
-{
-    column_job work = {.shape = shape, .g = g, .x = x, .known_mean = mean, .known_var = var,
-                       .weight_sums = weight_sums, .bias_sums = bias_sums, .blocks = ceil_div(shape->length, STRIP)};
-    return for_columns(shape->inner * work.blocks, shape->sets * shape->length, norm_weight_block, &work);
 }

@@ -7,7 +7,6 @@
 enum {
     BLOCK = 4096, /* elements whose sum is taken in `real` */
     PIECE = 1 << 16,
-    CHUNK = 64, /* rows, likewise */
 };
 
 static double sum_of(const real *x, ptrdiff_t count)
@@ -76,11 +75,7 @@ static status sum_columns(void *context, ptrdiff_t task)
             for (int j = 0; j < STRIP_VECTORS; j++)
                 sum[j] += load_strip(work->x + row * work->middle + first, width, j);
         }
-        real lanes[STRIP];
-        for (int j = 0; j < STRIP_VECTORS; j++)
-            store(lanes + j * LANES, sum[j]);
-        for (int i = 0; i < STRIP; i++)
-            total[i] += (double)lanes[i];
+        add_up(total, sum);
     }
     for (ptrdiff_t i = 0; i < width; i++)
         work->sums[first + i] = (real)total[i];

@@ -27,7 +27,6 @@ const kernel_table NAME(kernels) = {
     .sum_of_squares = NAME(sum_of_squares),
     .norm = NAME(norm),
     .norm_input = NAME(norm_input),
-    .norm_weight = NAME(norm_weight),
     .scale_channels = NAME(scale_channels),
     .softmax = NAME(softmax),
     .softmax_input = NAME(softmax_input),
