@@ -5,7 +5,7 @@
 #include "ranges.h"
 #include "simd.h"
 
-enum { COUNTERS = 16, WORDS = 4 * COUNTERS };
+enum { COUNTERS = 16, WORDS = 4 * COUNTERS, HELD = VECTOR_BYTES / 4 /* counters at a time */ };
 
 typedef struct {
     ptrdiff_t count;
@@ -19,42 +19,49 @@ typedef struct {
 typedef uint32_t word_vec __attribute__((vector_size(VECTOR_BYTES), may_alias));
 typedef uint64_t wide_vec __attribute__((vector_size(VECTOR_BYTES), may_alias));
 
-/* Lower and upper halves of the products with a constant: those of even lanes and those of odd lanes are computed as wide ones.
- */
-INLINE word_vec multiply(word_vec words, uint64_t factor, word_vec *upper)
+/* The products of the lower halves of wide lanes with a constant. */
+INLINE wide_vec multiply(wide_vec words, uint64_t factor)
 {
-    const wide_vec low = (wide_vec){0} + 0xFFFFFFFFu;
-    const wide_vec even = ((wide_vec)words & low) * factor, odd = ((wide_vec)words >> 32) * factor;
-    *upper = (word_vec)((even >> 32) | (odd & ~low));
-    return (word_vec)((even & low) | (odd << 32));
+#if defined(__AVX512F__)
+    return (wide_vec)_mm512_mul_epu32((__m512i)words, _mm512_set1_epi64((long long)factor));
+#elif defined(__AVX2__)
+    return (wide_vec)_mm256_mul_epu32((__m256i)words, _mm256_set1_epi64x((long long)factor));
+#else
+    return (words & 0xFFFFFFFFu) * factor;
+#endif
 }
 
-/* The 64 words of the counters first .. first + 15. */
+/* The 64 words of the counters first .. first + 15; `first` is a multiple of 16. Each counter has a wide lane, whose upper
+ * half is whatever comes up: products read the lower one only. Even and odd counters go side by side, and make pairs of
+ * words in the end. */
 static void philox(uint64_t key, uint64_t first, uint32_t words[WORDS])
 {
-    enum { HELD = VECTOR_BYTES / 4 };
+    static const uint64_t evens[] = {0, 2, 4, 6, 8, 10, 12, 14};
+    wide_vec even;
+    memcpy(&even, evens, sizeof even);
     for (int start = 0; start < COUNTERS; start += HELD) {
-        word_vec a, b, c = {0}, d = {0};
-        for (int i = 0; i < HELD; i++) {
-            a[i] = (uint32_t)first + (uint32_t)(start + i); /* first is a multiple of 16: no carry */
-            b[i] = (uint32_t)(first >> 32);
-        }
+        const wide_vec zero = {0}, lower = even + ((uint32_t)first + (uint32_t)start), upper = zero + (first >> 32);
+        wide_vec state[2][4] = {{lower, upper, zero, zero}, {lower + 1, upper, zero, zero}};
         uint32_t low = (uint32_t)key, high = (uint32_t)(key >> 32);
         UNROLL
         for (int round = 0; round < 10; round++) {
-            word_vec upper_a, upper_c;
-            const word_vec lower_a = multiply(a, 0xD2511F53u, &upper_a), lower_c = multiply(c, 0xCD9E8D57u, &upper_c);
-            a = upper_c ^ b ^ low;
-            b = lower_c;
-            c = upper_a ^ d ^ high;
-            d = lower_a;
+            UNROLL
+            for (int odd = 0; odd < 2; odd++) {
+                wide_vec *s = state[odd];
+                const wide_vec p = multiply(s[0], 0xD2511F53u), q = multiply(s[2], 0xCD9E8D57u);
+                s[0] = q >> 32 ^ s[1] ^ low;
+                s[1] = q;
+                s[2] = p >> 32 ^ s[3] ^ high;
+                s[3] = p;
+            }
             low += 0x9E3779B9u;
             high += 0xBB67AE85u;
         }
-        memcpy(words + start, &a, sizeof a);
-        memcpy(words + COUNTERS + start, &b, sizeof b);
-        memcpy(words + 2 * COUNTERS + start, &c, sizeof c);
-        memcpy(words + 3 * COUNTERS + start, &d, sizeof d);
+        UNROLL
+        for (int word = 0; word < 4; word++) {
+            const wide_vec pairs = (state[0][word] & 0xFFFFFFFFu) | state[1][word] << 32;
+            memcpy(words + word * COUNTERS + start, &pairs, sizeof pairs);
+        }
     }
 }
 
