@@ -426,6 +426,35 @@ static void sum_in_place(const pool_shape *shape, const real *plane, ptrdiff_t z
         memset(sums, 0, (size_t)shape->out[2] * sizeof(real));
 }
 
+/* Are these the windows of most average pooling: two wide and two apart, in planes, and all of their taps inside? Where a
+ * window's lines begin takes as long as all else. */
+static int are_pairs(const pool_shape *shape)
+{
+    const ptrdiff_t *in = shape->in, *out = shape->out, *kernel = shape->kernel, *stride = shape->stride;
+    return kernel[0] == 1 && stride[0] == 1 && in[0] == out[0] && kernel[2] == 2 && stride[2] == 2 &&
+           shape->dilation[1] == 1 && shape->dilation[2] == 1 && volume(out) > 0 && !shape->before[0] &&
+           !shape->before[1] && !shape->before[2] && (out[1] - 1) * stride[1] + kernel[1] <= in[1] &&
+           2 * out[2] <= in[2];
+}
+
+static void sum_pairs(const pool_shape *shape, const real *slice, real *sums)
+{
+    const ptrdiff_t width = shape->in[2], out = shape->out[2], lines = shape->kernel[1];
+    for (ptrdiff_t y = 0; y < shape->out[1]; y++, sums += out)
+        for (ptrdiff_t x = 0; x < out; x += LANES) {
+            const ptrdiff_t count = out - x;
+            const real *read = slice + y * shape->stride[1] * width + 2 * x;
+            vec total = zero_vector();
+            for (ptrdiff_t line = 0; line < lines; line++, read += width) {
+                const vec low = load_up_to(read, 2 * count);
+                const vec high = count >= LANES ? load(read + LANES) : load_first(read + LANES, 2 * count - LANES);
+                total += even_lanes(low, high);
+                total += odd_lanes(low, high);
+            }
+            store_up_to(sums + x, total, count);
+        }
+}
+
 /* The same with lines that are copied first, for any stride. */
 static void sum_of_windows(line_reader *reader, const real *plane, ptrdiff_t z, ptrdiff_t y, real *sums)
 {
@@ -454,13 +483,16 @@ static status sum_pool_planes(void *context, ptrdiff_t task)
 {
     const plane_job *work = context;
     const pool_shape *shape = work->shape;
+    const int pairs = are_pairs(shape);
     line_reader reader;
     if (open_lines(work, &reader) != OK)
         return NO_MEMORY;
     for (ptrdiff_t plane = first_plane(work, task); plane < last_plane(work, task); plane++) {
         const real *from = work->from + plane * work->in;
         real *sums = work->to + plane * work->out;
-        for (ptrdiff_t z = 0; z < shape->out[0]; z++)
+        for (ptrdiff_t z = 0; z < shape->out[0] && pairs; z++)
+            sum_pairs(shape, from + z * shape->in[1] * shape->in[2], sums + z * shape->out[1] * shape->out[2]);
+        for (ptrdiff_t z = 0; z < shape->out[0] && !pairs; z++)
             for (ptrdiff_t y = 0; y < shape->out[1]; y++, sums += shape->out[2])
                 if (has_wide_windows(shape))
                     sum_of_taps(&reader, from, z, y, sums);
