@@ -63,6 +63,7 @@ static int fill_vector(const resample_job *work, ptrdiff_t begin, ptrdiff_t coun
         highest = larger(highest, columns[i]);
         work->factors[vector * LANES + i] = (real)ldexp(work->weights[k], -halvings);
     }
+    lowest = smaller(lowest, larger(0, work->in - 2 * LANES)); /* so that whole vectors can be loaded, if there are two */
     work->begins[vector] = lowest;
     if (highest - lowest >= 2 * LANES)
         return 0;
@@ -91,38 +92,71 @@ static void group_taps(resample_job *work)
 /* What a sum begins with: it does not change the sign of a zero that is taken as it is. */
 INLINE real nothing(ptrdiff_t taps) { return taps ? -(real)0 : 0; }
 
+/* One group of elements, of lines first .. last - 1. `held`: there are two taps, whose weights and places stay in registers. */
+INLINE void resample_group(const int held, const resample_job *work, const group *here, ptrdiff_t begin,
+                           ptrdiff_t first, ptrdiff_t last)
+{
+    enum { HELD = 2 };
+    const ptrdiff_t taps = held ? HELD : here->taps, *begins = work->begins + here->vector;
+    const real *factors = work->factors + here->vector * LANES;
+    const lane_int *places = work->places + here->vector * LANES;
+    vec factor[HELD];
+    int_vec place[HELD];
+    for (ptrdiff_t tap = 0; tap < HELD && held; tap++) {
+        factor[tap] = load(factors + tap * LANES);
+        place[tap] = load_ints(places + tap * LANES);
+    }
+    for (ptrdiff_t line = first; line < last; line++) {
+        vec sum = broadcast(nothing(taps));
+        UNROLL
+        for (ptrdiff_t tap = 0; tap < taps; tap++) {
+            const real *near = work->x + line * work->in + begins[tap];
+            const ptrdiff_t readable = work->in - begins[tap];
+            const int whole = readable >= 2 * LANES;
+            const vec low = whole ? load(near) : load_first(near, readable);
+            const vec high = whole ? load(near + LANES) : load_first(near + LANES, readable - LANES);
+            sum += held ? factor[tap] * picked(low, high, place[tap])
+                        : load(factors + tap * LANES) * picked(low, high, load_ints(places + tap * LANES));
+        }
+        store_up_to(work->y + line * work->out + begin, sum, work->out - begin);
+    }
+}
+
 /* The axis is the last: each line by itself. */
 static status resample_lines(void *context, ptrdiff_t task)
 {
     const resample_job *work = context;
-    const ptrdiff_t lines = items_a_task(work->out), last = smaller(work->items, (task + 1) * lines);
-    for (ptrdiff_t line = task * lines; line < last; line++) {
-        const real *from = work->x + line * work->in;
-        real *to = work->y + line * work->out;
-        for (ptrdiff_t begin = 0; begin < work->out; begin += LANES) {
-            const group *here = &work->groups[begin / LANES];
-            if (here->taps < 0) {
+    const ptrdiff_t lines = items_a_task(work->out), first = task * lines, last = smaller(work->items, first + lines);
+    for (ptrdiff_t begin = 0; begin < work->out; begin += LANES) {
+        const group *here = &work->groups[begin / LANES];
+        if (here->taps == 2) {
+            resample_group(1, work, here, begin, first, last);
+        } else if (here->taps >= 0) {
+            resample_group(0, work, here, begin, first, last);
+        } else {
+            for (ptrdiff_t line = first; line < last; line++)
                 for (ptrdiff_t j = begin; j < smaller(work->out, begin + LANES); j++) {
                     real sum = nothing(work->starts[j + 1] - work->starts[j]);
                     for (ptrdiff_t k = work->starts[j]; k < work->starts[j + 1]; k++)
-                        sum += (real)work->weights[k] * from[work->columns[k]];
-                    to[j] = sum;
+                        sum += (real)work->weights[k] * work->x[line * work->in + work->columns[k]];
+                    work->y[line * work->out + j] = sum;
                 }
-                continue;
-            }
-            vec sum = broadcast(nothing(here->taps));
-            for (ptrdiff_t v = here->vector; v < here->vector + here->taps; v++) {
-                const real *near = from + work->begins[v];
-                const ptrdiff_t readable = work->in - work->begins[v];
-                const int whole = readable >= 2 * LANES;
-                const vec low = whole ? load(near) : load_first(near, readable);
-                const vec high = whole ? load(near + LANES) : load_first(near + LANES, readable - LANES);
-                sum += load(work->factors + v * LANES) * picked(low, high, load_ints(work->places + v * LANES));
-            }
-            store_up_to(to + begin, sum, work->out - begin);
         }
     }
     return OK;
+}
+
+/* to = the sum of `taps` stretches, the places and weights of which are given. */
+INLINE void sum_stretches(const ptrdiff_t taps, const real *from, const int64_t *columns, const double *weights,
+                          ptrdiff_t inner, real *to)
+{
+    for (ptrdiff_t i = 0; i < inner; i += LANES) {
+        vec sum = broadcast(nothing(taps));
+        UNROLL
+        for (ptrdiff_t tap = 0; tap < taps; tap++)
+            sum += (real)weights[tap] * load_up_to(from + columns[tap] * inner + i, inner - i);
+        store_up_to(to + i, sum, inner - i);
+    }
 }
 
 /* Another axis: each stretch of `inner` results is a sum of such stretches. */
@@ -132,16 +166,15 @@ static status resample_stretches(void *context, ptrdiff_t task)
     const ptrdiff_t inner = work->inner, stretches = items_a_task(inner),
                     last = smaller(work->items, (task + 1) * stretches);
     for (ptrdiff_t stretch = task * stretches; stretch < last; stretch++) {
-        const ptrdiff_t j = stretch % work->out, begin = work->starts[j], end = work->starts[j + 1];
+        const ptrdiff_t j = stretch % work->out, begin = work->starts[j], taps = work->starts[j + 1] - begin;
         const real *from = work->x + stretch / work->out * work->in * inner;
         real *to = work->y + stretch * inner;
-        for (ptrdiff_t i = 0; i < inner; i += LANES) {
-            vec sum = broadcast(nothing(end - begin));
-            for (ptrdiff_t k = begin; k < end; k++) {
-                const real *at = from + work->columns[k] * inner + i;
-                sum += (real)work->weights[k] * load_up_to(at, inner - i);
-            }
-            store_up_to(to + i, sum, inner - i);
+        if (taps == 2) { /* held in registers */
+            const int64_t columns[] = {work->columns[begin], work->columns[begin + 1]};
+            const double weights[] = {work->weights[begin], work->weights[begin + 1]};
+            sum_stretches(2, from, columns, weights, inner, to);
+        } else {
+            sum_stretches(taps, from, work->columns + begin, work->weights + begin, inner, to);
         }
     }
     return OK;
