@@ -404,10 +404,10 @@ def add_rows(target: Array, indices: Array, source: Array) -> None:
     """target[index] += source[i] for each of the indices, as often as one appears; indices may count from the end."""
     source = broadcast_to(source, indices.shape + target.shape[1:])
     if fits(target) and target.flags.carray and source.dtype == target.dtype:
-        places = indices.reshape(-1)
+        places = indices.reshape(-1).astype(int64, copy=False)  # int8 cannot count a thousand rows from the end
         if places.size and places.min() < 0:
             places = where(places < 0, places + len(target), places)
-        compiled.add_rows(target, packed(places.astype(int64, copy=False)), packed(source.reshape(-1, *target.shape[1:])))
+        compiled.add_rows(target, packed(places), packed(source.reshape(-1, *target.shape[1:])))
     else:
         reference.add_rows(target, indices, source)
 

@@ -195,3 +195,10 @@ def test_rows_are_added_as_often_as_they_are_named(indices: Any, dtype: Any) -> 
         np.add.at(expected, indices, rows)
         cpu.add_rows(got, indices, rows)
         np.testing.assert_array_equal(got, expected, strict=True)
+
+
+def test_short_integers_count_many_rows_from_the_end() -> None:
+    got = np.zeros((1000, 2), np.float32)
+    cpu.add_rows(got, np.array([-1, 5, -1], np.int8), np.ones((3, 2), np.float32))
+    assert got[[-1, 5]].tolist() == [[2, 2], [1, 1]]
+    assert got.sum() == 6
