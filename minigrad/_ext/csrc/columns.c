@@ -314,7 +314,7 @@ static column_form choose_form(const column_plan *cut)
         rest_cost = 0;
     const double in_window_lines = ((double)(width - rest) + rest_cost) / (double)width + (width % LANES ? buffered : 0);
 
-    const column_form lines = in_padded_lines < in_window_lines ? PADDED_LINES : WINDOW_LINES;
+    const column_form lines = in_padded_lines <= in_window_lines ? PADDED_LINES : WINDOW_LINES;
     const double wasted = (lines == PADDED_LINES ? in_padded_lines : in_window_lines) - 1;
     const double copied = (double)region_of(&cut->taps, cut->size).channel_pitch / (double)volume(cut->size);
     const double gathered = (double)from->taps;

@@ -115,8 +115,8 @@ static void write_runs(const column_block *block, ptrdiff_t step, const real *fr
         real *write = to + r->target;
         ptrdiff_t i = 0;
         if (step == 1)
-            for (; i + LANES <= r->count; i += LANES)
-                store(write + i, load(read + i));
+            for (; i + (VECTOR_BYTES == 64 ? 1 : LANES) <= r->count; i += LANES) /* masks are slow but with AVX-512 */
+                store_up_to(write + i, load(read + i), r->count - i);
         else if (step == 2) /* what lies between belongs to another phase, which nobody writes now */
             for (; i < r->count; i += LANES)
                 store_even(write + 2 * i, load(read + i), r->count - i);
