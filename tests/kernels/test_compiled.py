@@ -128,6 +128,7 @@ LARGE = {
     "few channels, many filters": case(9, 3, 40, (33, 30), (4, 4), 2, 1),
     "few channels, no padding": case(7, 6, 16, (14, 15), (5, 5), 1, 0),
     "no padding, groups of more rows than a panel": case(5, 40, 24, (9, 10), (5, 4), 1, 0, groups=2),
+    "nothing but padding around": case(9, 20, 16, (6, 7), (5, 4), 1, 4),
     "no padding, three axes, dilation": case(4, 5, 18, (7, 6, 9), (3, 2, 3), 1, 0, dilation=2),
     "few channels, 7x7": case(3, 3, 24, (40, 38), (7, 7), 2, 3),
     "few channels, dilated lines": case(2, 4, 20, (40, 38), (3, 3), 1, 2, dilation=2),

@@ -96,12 +96,10 @@ static status convolve(const implicit *product, const conv_shape *shape)
         choice.method = BY_SPREADING;
     if (only_reported(shape, &choice))
         return OK;
-    if (choice.method == BY_DEPTHWISE) {
-        const status result = depthwise_product(product);
+    if (choice.method == BY_DEPTHWISE || spreads) {
+        const status result = spreads ? spread_product(product) : depthwise_product(product);
         return result == OK ? finish_results(shape, product->target) : result;
     }
-    if (spreads)
-        return spread_product(product);
     return form ? winograd_product(product, form) : implicit_product(product);
 }
 

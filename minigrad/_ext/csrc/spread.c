@@ -7,8 +7,9 @@
 #include "threads.h"
 
 enum {
-    ADDING_COST = 6,      /* multiplications of a vector that take as long as to add one to the target */
-    LEAST_POSITIONS = 64, /* of the source in all: less is not worth to pack the filters for */
+    ADDING_COST = 6,         /* multiplications of a vector that take as long as to add one to the target */
+    LEAST_POSITIONS = 64,    /* of the source in all: less is not worth to pack the filters for */
+    NEAR_BYTES = 512 * 1024, /* of a panel's source and sums, which stay in the second-level cache */
 };
 
 typedef struct {
@@ -36,8 +37,9 @@ static ptrdiff_t shift_of(const gather *from, ptrdiff_t tap)
 int spread_takes(const implicit *product)
 {
     const gather *from = &product->from;
-    if (from->taps < 2 || product->shared != 1 || product->finish || product->rows * product->channels == 0 ||
-        product->batch * volume(from->plane) < LEAST_POSITIONS || volume(from->grid) > INT32_MAX / product->channels)
+    const ptrdiff_t most = NEAR_BYTES / (ptrdiff_t)sizeof(real) / larger(1, product->channels + TILE_ROWS);
+    if (from->taps < 2 || product->shared != 1 || product->rows * product->channels == 0 ||
+        product->batch * volume(from->plane) < LEAST_POSITIONS || volume(from->grid) > most)
         return 0;
     ptrdiff_t reach[AXES] = {0};
     for (int axis = 0; axis < AXES; axis++) {

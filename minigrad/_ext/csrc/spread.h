@@ -12,6 +12,8 @@
  * zeros as numbers. The same sums tap by tap: the source times that tap's filters, added to the target where the tap
  * shifts it, all of which lies inside. Is this such a product, and does it take less time so? */
 int spread_takes(const implicit *product);
+
+/* Without `finish`. */
 status spread_product(const implicit *product);
 
 #endif
