@@ -100,7 +100,7 @@ def _reason(method: str, costs: tuple[float, float, float] | None, dtype: Any) -
     if method == "pixels":
         return "vectors of so few pixels would be partly empty"
     if method == "spreading":
-        return "most of what windows would read lies beyond the source"
+        return "much of what windows would read lies beyond the source"
     if costs is not None:
         direct, of_2, of_4 = costs
         if not of_4:

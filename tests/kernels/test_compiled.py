@@ -384,6 +384,7 @@ def test_large_poolings_equal_the_reference(threads: int, isa: str) -> None:
     compiled.set_num_threads(threads)
     check_pooling(8, 40, Windows((33, 35), (3, 3), (2, 2), (1, 1), ((1, 1), (1, 1)), 1, True), np.float32, 3)
     check_pooling(2, 9, Windows((128, 128), (2, 2), (2, 2), (1, 1), ((0, 0), (0, 0))), np.float64, 4)
+    check_pooling(2, 5, Windows((4, 9, 75), (1, 3, 2), (1, 2, 2), (1, 1, 1), ((0, 0), (0, 0), (0, 0))), np.float32, 5)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -133,7 +133,7 @@ def test_reasons_follow_the_settings() -> None:
         "input",
         0,
         "products for each tap, added where it shifts them",
-        "most of what windows would read lies beyond the source",
+        "much of what windows would read lies beyond the source",
     )
     assert explain_conv((8, 64, 32, 32), (64, 64, 5, 5))[0].reason.startswith(
         "Winograd's algorithm is for dense 3x3 windows"

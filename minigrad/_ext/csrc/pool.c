@@ -490,9 +490,12 @@ static status sum_pool_planes(void *context, ptrdiff_t task)
     for (ptrdiff_t plane = first_plane(work, task); plane < last_plane(work, task); plane++) {
         const real *from = work->from + plane * work->in;
         real *sums = work->to + plane * work->out;
-        for (ptrdiff_t z = 0; z < shape->out[0] && pairs; z++)
-            sum_pairs(shape, from + z * shape->in[1] * shape->in[2], sums + z * shape->out[1] * shape->out[2]);
-        for (ptrdiff_t z = 0; z < shape->out[0] && !pairs; z++)
+        for (ptrdiff_t z = 0; z < shape->out[0]; z++) {
+            if (pairs) {
+                sum_pairs(shape, from + z * shape->in[1] * shape->in[2], sums);
+                sums += shape->out[1] * shape->out[2];
+                continue;
+            }
             for (ptrdiff_t y = 0; y < shape->out[1]; y++, sums += shape->out[2])
                 if (has_wide_windows(shape))
                     sum_of_taps(&reader, from, z, y, sums);
@@ -500,6 +503,7 @@ static status sum_pool_planes(void *context, ptrdiff_t task)
                     sum_in_place(shape, from, z, y, sums);
                 else
                     sum_of_windows(&reader, from, z, y, sums);
+        }
     }
     return OK;
 }
