@@ -1,5 +1,6 @@
 #include "matmul.h"
 
+#include "factor.h"
 #include "gemm.h"
 #include "scratch.h"
 #include "threads.h"
@@ -13,12 +14,6 @@ enum {
     TASK_WORK = 64 * 1024,           /* multiplications of a task, at least */
 };
 
-/* A matrix whose element [k, i] is at k * step + i * pitch; i counts rows of the left factor, columns of the right. */
-typedef struct {
-    const real *start;
-    ptrdiff_t step, pitch;
-} factor;
-
 /* One product, and the block of its rows that is computed now. */
 typedef struct {
     factor left, right;
@@ -31,54 +26,6 @@ typedef struct {
     real *packed; /* the rows, for each panel [depth, rows of the panel] */
 } plan;
 
-/* to[k * to_pitch + i] = element [first + k, i] for all k < depth, i < count. Rows are written in whole vectors as long
- * as these end before `to_end`, and as far as they are written, padded with zeros. */
-static void pack(const factor *from, ptrdiff_t first, ptrdiff_t depth, ptrdiff_t count, real *to, ptrdiff_t to_pitch,
-                 const real *to_end)
-{
-    const real *start = from->start + first * from->step;
-    if (from->pitch == 1) {
-        for (ptrdiff_t k = 0; k < depth; k++) {
-            const real *read = start + k * from->step;
-            real *write = to + k * to_pitch;
-            ptrdiff_t i = 0;
-            for (; i + LANES <= count; i += LANES)
-                store(write + i, load(read + i));
-            if (i < count && write + i + LANES <= to_end)
-                store(write + i, load_first(read + i, count - i));
-            else if (i < count)
-                store_first(write + i, load_first(read + i, count - i), count - i);
-        }
-    } else if (from->step == 1) {
-        for (ptrdiff_t i = 0; i < count; i += LANES)
-            for (ptrdiff_t k = 0; k < depth; k += LANES) {
-                const real *read = start + k + i * from->pitch;
-                const ptrdiff_t rows = smaller(LANES, count - i), steps = smaller(LANES, depth - k);
-                vec square[LANES];
-                if (rows == LANES && steps == LANES) {
-                    UNROLL
-                    for (int row = 0; row < LANES; row++)
-                        square[row] = load(read + row * from->pitch);
-                } else {
-                    for (int row = 0; row < LANES; row++)
-                        square[row] = row < rows ? load_first(read + row * from->pitch, steps) : zero_vector();
-                }
-                transpose(square);
-                for (int step = 0; step < LANES && step < steps; step++) {
-                    real *write = to + (k + step) * to_pitch + i;
-                    if (rows < LANES && (to_pitch - i < LANES || write + LANES > to_end))
-                        store_first(write, square[step], rows);
-                    else
-                        store(write, square[step]);
-                }
-            }
-    } else {
-        for (ptrdiff_t k = 0; k < depth; k++)
-            for (ptrdiff_t i = 0; i < round_up(count, LANES) && to + k * to_pitch + i < to_end && i < to_pitch; i++)
-                to[k * to_pitch + i] = i < count ? start[k * from->step + i * from->pitch] : 0;
-    }
-}
-
 static status pack_panel(void *context, ptrdiff_t panel)
 {
     const plan *cut = context;
@@ -86,7 +33,7 @@ static status pack_panel(void *context, ptrdiff_t panel)
     const factor panel_rows = {cut->left.start + (cut->first_row + first) * cut->left.pitch, cut->left.step,
                                cut->left.pitch};
     real *packed = cut->packed + first * cut->depth;
-    pack(&panel_rows, 0, cut->depth, rows, packed, rows, packed + rows * cut->depth);
+    pack_factor(&panel_rows, 0, cut->depth, rows, packed, rows, packed + rows * cut->depth);
     return OK;
 }
 
@@ -144,8 +91,8 @@ static status multiply_block(void *context, ptrdiff_t task)
             const factor panel_columns = {cut->right.start + column * cut->right.pitch, cut->right.step,
                                           cut->right.pitch};
             real *to = packed_columns + tile * tile_pitch;
-            pack(&panel_columns, done, depth, smaller(TILE_COLUMNS, cut->columns - column), to, TILE_COLUMNS,
-                 to + tile_pitch);
+            pack_factor(&panel_columns, done, depth, smaller(TILE_COLUMNS, cut->columns - column), to, TILE_COLUMNS,
+                        to + tile_pitch);
         }
         for (ptrdiff_t panel = panel_first; panel < panel_last; panel++) {
             const ptrdiff_t row = panel_begin(cut->panels, panel), height = panel_begin(cut->panels, panel + 1) - row;
