@@ -61,6 +61,69 @@ def conv(
     return y
 
 
+def separable(x, windows, widen, filters, narrow, residual=None, KeptFilters kept=None):
+    """A convolution of one tap, a depthwise one by the windows, and another of one tap, of x (N, C, *in).
+
+    There are one or two axes in the plane. Each is a tuple, the first one may be None: filters, bias, the mean,
+    variance, weight, bias and eps of a batch norm, any of which but the filters may be None, and two limits. The
+    residual is added to the last. What is kept is of a tuple of these three. Shapes: (N, K, *out). Raises as conv does.
+    """
+    cdef separable_shape shape
+    cdef const kernel_table *kernels = _kernels_for("separable", "x", x)
+    cdef int rank = cnp.PyArray_NDIM(x) - 2
+    if rank > 2:
+        raise ValueError(f"separable: expected x with 1 or 2 axes in the plane, but got shape {x.shape}")
+    y = _empty((x.shape[0], narrow[0].shape[0], *windows.out_size), cnp.PyArray_TYPE(x))
+    _read_axes("separable", windows, shape.input, shape.out, shape.kernel, shape.stride, shape.dilation, shape.before)
+    shape.batch = cnp.PyArray_DIM(x, 0)
+    shape.in_channels = cnp.PyArray_DIM(x, 1)
+    shape.channels = windows.groups
+    shape.out_channels = cnp.PyArray_DIM(y, 1)
+    channels_in = shape.channels if widen is None else shape.in_channels
+    _check_equal("separable", "shape of the input", x.shape, (shape.batch, channels_in, *windows.in_size))
+    shape.widen.filter = shape.widen.bias = shape.widen.mean = shape.widen.var = NULL
+    shape.widen.finish = conv_finish(NULL, NULL, NULL, 0, 0)
+    ones = (1, 1)[:rank]
+    if widen is not None:
+        _read_filters(widen, (shape.channels, shape.in_channels, *ones), x, &shape.widen)
+    _read_filters(filters, (shape.channels, 1, *windows.kernel), x, &shape.filter)
+    _read_filters(narrow, (shape.out_channels, shape.channels, *ones), x, &shape.narrow)
+    if residual is not None:
+        _check_like("separable", "residual", residual, y)
+        shape.narrow.finish.residual = cnp.PyArray_DATA(residual)
+    shape.kept = NULL
+    if kept is not None:
+        if kept.filters[0] is not widen or kept.filters[1] is not filters or kept.filters[2] is not narrow:
+            raise ValueError("separable: the filters that are kept are others")
+        shape.kept = &kept.kept
+    cdef void *x_data = cnp.PyArray_DATA(x)
+    cdef void *y_data = cnp.PyArray_DATA(y)
+    cdef status result
+    with nogil:
+        result = kernels.separable(&shape, x_data, y_data)
+    _check_status("separable", result)
+    return y
+
+
+cdef int _read_filters(tuple given, tuple size, x, finished_filters *to) except -1:
+    """Filters of this size with what is done to their results, for C."""
+    w, bias, mean, var, weight, shift, eps, low, high = given
+    cdef Py_ssize_t filters = size[0]
+    _check_array("separable", "w", w, x)
+    _check_equal("separable", "shape of the filters", w.shape, size)
+    to.filter = cnp.PyArray_DATA(w)
+    to.bias = _bias_data("separable", bias, filters, x)
+    to.mean = NULL if mean is None else _vector_data("separable", "mean", mean, filters, x)
+    to.var = NULL if var is None else _vector_data("separable", "var", var, filters, x)
+    to.eps = 0 if eps is None else eps
+    to.finish = conv_finish(NULL, NULL, NULL, low, high)
+    if weight is not None:
+        to.finish.scale = _vector_data("separable", "weight", weight, filters, x)
+    if shift is not None:
+        to.finish.shift = _vector_data("separable", "bias", shift, filters, x)
+    return 0
+
+
 def conv_input(g, w, bias, windows):
     """The adjoint of conv in x: each value of g (N, K, *out) spreads over its window, plus bias (C,) or None.
 

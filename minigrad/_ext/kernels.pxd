@@ -59,6 +59,21 @@ cdef extern from "csrc/shapes.h" nogil:
         const conv_finish *finish
         kept_filters *kept
 
+    ctypedef struct finished_filters:
+        const void *filter
+        const void *bias
+        const void *mean
+        const void *var
+        double eps
+        conv_finish finish
+
+    ctypedef struct separable_shape:
+        ptrdiff_t batch, in_channels, channels, out_channels
+        ptrdiff_t[3] input "in"
+        ptrdiff_t[3] out, kernel, stride, dilation, before
+        finished_filters widen, filter, narrow
+        kept_filters *kept
+
     ctypedef struct pool_shape:
         ptrdiff_t planes
         ptrdiff_t[3] input "in"
@@ -110,6 +125,7 @@ cdef extern from "csrc/kernels.h" nogil:
         status (*conv)(const conv_shape *, const void *, const void *, const void *, void *) noexcept nogil
         status (*conv_input)(const conv_shape *, const void *, const void *, const void *, void *) noexcept nogil
         status (*conv_weight)(const conv_shape *, const void *, const void *, void *) noexcept nogil
+        status (*separable)(const separable_shape *, const void *, void *) noexcept nogil
         status (*matmul)(const matmul_shape *, const void *, const void *, const void *, void *) noexcept nogil
         status (*max_pool)(const pool_shape *, const void *, void *, int64_t *) noexcept nogil
         status (*sum_pool)(const pool_shape *, const void *, void *) noexcept nogil

@@ -8,9 +8,10 @@ import numpy as np
 
 from minigrad.core.modes import is_grad_enabled, no_grad
 from minigrad.core.tensor import Tensor, make_tensor
-from minigrad.inference.finish import with_finished_convs
+from minigrad.inference.finish import with_blocks, with_finished_convs
 from minigrad.inference.passes import with_folded_scales, without_dead
 from minigrad.inference.plan import Plan
+from minigrad.inference.state import State
 from minigrad.inference.trace import replaced, traced
 from minigrad.nn import Module
 
@@ -24,9 +25,10 @@ def optimize(model: Module, example: Any) -> Optimized:
 
     The model runs once on the example (a tensor, or a tuple of tensors for several arguments), and the operations that it uses become
     a plan: what does not depend on the input is computed now, batch norm goes into the weights before it, rectifiers and residual
-    sums into the convolution that they follow, whose filters stay packed; other activations overwrite what they read, and memory is
+    sums into the convolution that they follow, whose filters stay packed; a depthwise convolution is computed together with those of
+    one tap around it; other activations overwrite what they read, and memory is
     given back as early as can be. Inputs of other shapes get plans of their own when
-    they first come; so do all after the model's parameters or buffers have changed.
+    they first come; so do all after the model's modules, parameters or buffers have changed.
 
     The result needs no gradient. Raises TypeError for what is no module or no tensor; RuntimeError for a model in training, and for one
     that operations do not tell wholly: it draws random numbers, computes with NumPy, or branches on values (this is found by
@@ -61,7 +63,7 @@ class Optimized(Module):
         super().__init__()
         self.model = model
         self.plans: dict[Any, Plan] = {}
-        self.state: Any = None
+        self.state: State | None = None
         super().train(model.training)
 
     def forward(self, *inputs: Tensor) -> Any:
@@ -80,10 +82,9 @@ class Optimized(Module):
 
     def plan_for(self, inputs: tuple[Tensor, ...]) -> Plan:
         """The plan for inputs of these shapes and dtypes, made if there is none."""
-        state = [(t.array, t._version) for t in (*self.model.parameters(), *self.model.buffers())]
-        if self.state is None or not same(state, self.state):
+        if self.state is None or not self.state.lasts():
             self.plans.clear()
-            self.state = state
+            self.state = State(self.model)
         kind = tuple([(x.shape, x.dtype) for x in inputs])
         plan = self.plans.get(kind)
         if plan is None:
@@ -96,7 +97,7 @@ def planned(model: Module, inputs: tuple[Tensor, ...]) -> Plan:
     if any(module.training for module in model.modules()):
         raise RuntimeError("optimize: the model is in training; call eval() on it first")
     program, expected = traced(model, inputs)
-    plan = Plan(with_finished_convs(with_folded_scales(without_dead(program))))
+    plan = Plan(with_blocks(with_finished_convs(with_folded_scales(without_dead(program)))))
     compare(plan, inputs, expected)
     others = tuple([make_tensor(other(x.array)) for x in inputs])
     with no_grad():
@@ -123,11 +124,6 @@ def compare(plan: Plan, inputs: tuple[Tensor, ...], expected: Any) -> None:
                 "optimize: the model cannot be followed: the operations it used do not give what it returned. It may draw random numbers, "
                 "compute outside of tensors, or branch on values; such a model must run as it is"
             )
-
-
-def same(state: list[Any], before: list[Any]) -> bool:
-    """Are these the same arrays, not written to since?"""
-    return len(state) == len(before) and all([a is b and v == w for (a, v), (b, w) in zip(state, before, strict=True)])
 
 
 def check_tensors(inputs: tuple[Any, ...]) -> None:

@@ -1,4 +1,5 @@
-"""Convolutions that also do what comes after them: filters stay packed, and results are finished while they are near."""
+"""Convolutions that also do what comes after them: filters stay packed, and results are finished while they are near; depthwise ones
+with their neighbours of one tap."""
 
 from __future__ import annotations
 
@@ -98,3 +99,58 @@ def named(before: Call, call: Call, **parts: Any) -> Call:
     """The convolution with these parts, which gives what the call gave."""
     before.op.name += f" and {call.op.name}"
     return before._replace(outputs=call.outputs, **parts)
+
+
+# --- separable convolutions -------------------------------------------------------------------------------------------
+
+
+class FinishedBlock:
+    """The operation of a call with input and residual: a depthwise convolution, the one of one tap behind it, and perhaps one before."""
+
+    def __init__(self, calls: list[Call]) -> None:
+        self.name = ", ".join(call.op.name for call in calls)
+        self.windows = calls[-2].static[0]
+        stages = [(*call.args[1:3], *(None,) * 5, *call.static[1:]) for call in calls]
+        self.stages = (*stages,) if len(stages) == 3 else (None, *stages)
+        self.kept = cpu.compiled.KeptFilters(self.stages)
+
+    def compute(self, arrays: list[Array], static: tuple[Any, ...]) -> Array:
+        x, residual = arrays
+        return cpu.compiled.separable(cpu.packed(x), self.windows, *self.stages, cpu.pack(residual), self.kept)
+
+
+def with_blocks(program: Program) -> Program:
+    """Depthwise convolutions are computed together with those of one tap around them, if nothing else reads what lies between."""
+    used = readers(program)
+    maker = {n: call for call in program.calls for n in call.outputs}
+    blocks: dict[int, Call] = {}  # by the number of what they give
+    inside: set[int] = set()  # what lies between
+
+    def before(call: Call) -> Call | None:
+        """The finished convolution that gives what this one reads, if this is all that reads it."""
+        ref = call.args[0]
+        found = maker.get(ref.number) if isinstance(ref, Ref) and used[ref.number] == 1 else None
+        return found if found and isinstance(found.op, FinishedConv) and found.args[3] is None else None
+
+    for call in program.calls:
+        depthwise = before(call) if isinstance(call.op, FinishedConv) and is_pointwise(call) else None
+        if depthwise is not None and is_depthwise(depthwise):
+            widen = before(depthwise)
+            parts = [depthwise, call] if widen is None or not is_pointwise(widen) else [widen, depthwise, call]
+            inside.update(n for part in parts[:-1] for n in part.outputs)
+            args = (parts[0].args[0], call.args[3])
+            blocks[call.outputs[0]] = call._replace(op=FinishedBlock(parts), args=args, static=())
+    calls = [blocks.get(call.outputs[0], call) for call in program.calls if inside.isdisjoint(call.outputs)]
+    return program._replace(calls=calls)
+
+
+def is_pointwise(call: Call) -> bool:
+    """Has each filter one tap, for every pixel?"""
+    windows = call.static[0]
+    return bool(windows.groups == 1 and {*windows.kernel, *windows.stride} == {1} and windows.in_size == windows.out_size)
+
+
+def is_depthwise(call: Call) -> bool:
+    """Has each channel a filter of its own, and are there enough for vectors of them?"""
+    windows, (filters, channels, *_) = call.static[0], call.args[1].shape
+    return bool(windows.rank <= 2 and channels == 1 and filters == windows.groups >= cpu.FEWEST_SEPARABLE)

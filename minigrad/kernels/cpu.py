@@ -24,6 +24,7 @@ from .resampling import Line
 Array = Any  # numpy.ndarray
 COMPILED_DTYPES = (dtype("float32"), dtype("float64"))
 LARGE = 1 << 15  # elements; from here on two threads add faster than NumPy does
+FEWEST_SEPARABLE = 16  # channels of a separable convolution, whose vectors hold channels
 SMALL_SUM = 4096  # elements; NumPy sums fewer as fast
 NUMPY_SUM: Any = add.reduce  # which x.sum() takes a detour to
 
@@ -96,6 +97,21 @@ def finished_conv(
         arrays = pack(scale), pack(shift), pack(residual)
         return compiled.conv(packed(x), packed(w), pack(bias), windows, *arrays, low, high, kept)
     return fused.finish(reference.conv(x, w, bias, windows), scale, shift, low, high, residual)
+
+
+def separable(
+    x: Array,
+    windows: Windows,
+    widen: tuple[Any, ...] | None,
+    filters: tuple[Any, ...],
+    narrow: tuple[Any, ...],
+) -> Array:
+    """A depthwise convolution between two of one tap, or before one, of what `takes` says.
+
+    Each is filters, bias, the mean, variance, weight, bias and eps of a batch norm or five times None, and two limits.
+    """
+    stages = [None if one is None else (*map(pack, one[:6]), *one[6:]) for one in (widen, filters, narrow)]
+    return compiled.separable(packed(x), windows, *stages)  # type: ignore[no-any-return]
 
 
 def conv_input(g: Array, w: Array, bias: Array | None, windows: Windows) -> Array:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from operator import index
 from typing import Any, Self, TypeVar, overload
 
+from minigrad.core.modes import tracing
 from minigrad.core.tensor import Tensor
-from minigrad.nn.fusion import in_turn
+from minigrad.nn.fusion import in_turn, is_plain
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
 
@@ -119,7 +120,8 @@ class Sequential(_ModuleSequence):
     """Applies its modules one after the other, each to what the one before it gave.
 
     args: the modules, or one OrderedDict of named modules. A batch norm and the rectifier behind it are computed at once, while no
-    gradient is recorded with the convolution before them, unless a hook looks between them; the results are the same.
+    gradient is recorded with the convolution before them, unless a hook looks between them; the results are the same. Then a
+    depthwise convolution is computed at once with those of one tap around it as well, which rounds in another order.
 
     >>> import minigrad
     >>> from minigrad import nn
@@ -143,7 +145,22 @@ class Sequential(_ModuleSequence):
                 self.add_module(str(position), module)
 
     def forward(self, input: Any) -> Any:
-        return in_turn([module for module in self.__dict__.values() if isinstance(module, Module)], input)
+        return in_turn(self._flat(), input)
+
+    def _flat(self) -> Iterator[Module]:
+        """Its modules; instead of a Sequential among them, that one's, unless somebody looks at it."""
+        for module in list(self.__dict__.values()):
+            if not isinstance(module, Module):
+                continue
+            if isinstance(module, Sequential) and module._is_plain():
+                yield from module._flat()
+            else:
+                yield module
+
+    def _is_plain(self) -> bool:
+        """Is a call of it nothing but its modules in turn?"""
+        own = type(self).forward is Sequential.forward and type(self).__call__ is Module.__call__
+        return own and is_plain(self) and not tracing()
 
     def _of_same_kind(self, items: list[tuple[str, Module]]) -> Self:
         return type(self)(OrderedDict(items))

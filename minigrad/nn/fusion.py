@@ -1,16 +1,19 @@
-"""What comes after one another and is computed at once where nobody looks between: batch norm and a rectifier; without gradients, a convolution too."""
+"""What comes after one another and is computed at once where nobody looks between: batch norm and a rectifier; without gradients, a
+convolution too, and a depthwise one with its neighbours of one tap."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigrad.core.autocast import is_autocast_enabled
 from minigrad.core.modes import recording, tracing
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, make_tensor
+from minigrad.kernels import cpu
+from minigrad.kernels.geometry import Windows
 from minigrad.nn.activation import LeakyReLU, ReLU, ReLU6
 from minigrad.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from minigrad.nn.conv import Conv1d, Conv2d, Conv3d
@@ -61,8 +64,32 @@ def normalised_and_rectified(norm: Any, rectifier: Module, input: Tensor, residu
 # --- one module after the other ---------------------------------------------------------------------------------------
 
 
+class FinishedConv(NamedTuple):
+    """A convolution with what comes after it: a batch norm in evaluation, or None, and two limits."""
+
+    conv: Any
+    norm: Any
+    limits: tuple[float, float]
+
+    def __call__(self, input: Tensor) -> Any:
+        """What the convolution gives, normalised and between limits."""
+        norm = self.norm
+        if norm is None:
+            return self.conv(input) if self.limits is NO_LIMITS else self.conv.finished(input, (None, None, *self.limits))
+        scale, shift = scale_and_shift(norm.running_mean, norm.running_var, norm.weight, norm.bias, norm.eps)
+        return self.conv.finished(input, (scale, shift, *self.limits))
+
+    def for_kernel(self) -> tuple[Any, ...]:
+        """Filters, bias, statistics, weight and bias of the norm as arrays, its eps, and limits."""
+        conv, norm = self.conv, self.norm
+        given = (conv.weight, conv.bias)
+        given += (None,) * 4 if norm is None else (norm.running_mean, norm.running_var, norm.weight, norm.bias)
+        return *[None if x is None else x.array for x in given], None if norm is None else norm.eps, *self.limits
+
+
 def in_turn(modules: Iterable[Any], input: Any) -> Any:
     """What the last of the modules gives, each having got what the one before it gave."""
+    block: list[FinishedConv] = []  # these wait too
     conv = norm = None  # wait to see what follows
     for module in modules:
         if conv is not None:
@@ -70,7 +97,7 @@ def in_turn(modules: Iterable[Any], input: Any) -> Any:
             if limits is None and norm is None and follows(conv, module):
                 norm = module
                 continue
-            input, conv, norm = finished(conv, norm, input, limits or NO_LIMITS), None, None
+            input, conv, norm = joined(block, FinishedConv(conv, norm, limits or NO_LIMITS), input), None, None
             if limits is not None:
                 continue
         elif norm is not None:
@@ -80,12 +107,15 @@ def in_turn(modules: Iterable[Any], input: Any) -> Any:
                 continue
         if type(module) in NORM_AFTER and not recording() and may_be_finished(module, input):
             conv = module
-        elif type(module) in BATCH_NORMS and may_wait(module, input):
+            continue
+        input = computed(block, input)
+        if type(module) in BATCH_NORMS and may_wait(module, input):
             norm = module
         else:
             input = module(input)
     if conv is not None:
-        return finished(conv, norm, input, NO_LIMITS)
+        return computed(block, joined(block, FinishedConv(conv, norm, NO_LIMITS), input))
+    input = computed(block, input)
     return input if norm is None else norm(input)
 
 
@@ -116,9 +146,58 @@ def follows(conv: Any, norm: Any) -> bool:
     )
 
 
-def finished(conv: Any, norm: Any, input: Tensor, limits: tuple[float, float]) -> Any:
-    """What the convolution gives, normalised and between limits."""
-    if norm is None:
-        return conv(input) if limits is NO_LIMITS else conv.finished(input, (None, None, *limits))
-    scale, shift = scale_and_shift(norm.running_mean, norm.running_var, norm.weight, norm.bias, norm.eps)
-    return conv.finished(input, (scale, shift, *limits))
+# --- separable convolutions -------------------------------------------------------------------------------------------
+
+
+def joined(block: list[FinishedConv], stage: FinishedConv, input: Tensor) -> Any:
+    """What can be computed now that this convolution is the next, else the input: a depthwise convolution waits for the one of
+    one tap behind it, and one of one tap for the depthwise one."""
+    if block and block[-1].conv.out_channels != stage.conv.in_channels:
+        input = computed(block, input)
+    if is_depthwise(stage.conv):
+        if block and is_depthwise(block[-1].conv):
+            input = computed(block, input)
+    elif is_pointwise(stage.conv):
+        if block and is_depthwise(block[-1].conv):
+            block.append(stage)
+            return computed(block, input)
+        input = computed(block, input)
+    else:
+        return stage(computed(block, input))
+    block.append(stage)
+    return input
+
+
+def is_pointwise(conv: Any) -> bool:
+    """Has each filter one tap, for every pixel?"""
+    ones = conv.rank * (1,)
+    return (
+        conv.kernel_size == ones and conv.stride == ones and conv.groups == 1 and conv.padding in (conv.rank * (0,), "same", "valid")
+    )
+
+
+def is_depthwise(conv: Any) -> bool:
+    """Has each channel a filter of its own, and are there enough for vectors of them?"""
+    return conv.groups == conv.in_channels == conv.out_channels >= cpu.FEWEST_SEPARABLE and conv.rank <= 2  # type: ignore[no-any-return]
+
+
+def computed(block: list[FinishedConv], input: Any) -> Any:
+    """What the convolutions that waited give; none is left."""
+    stages = block.copy()
+    block.clear()
+    if len(stages) > 1 and is_depthwise(stages[-2].conv) and fits_block(stages, input):
+        *widen, depthwise, narrow = stages
+        conv = depthwise.conv
+        shape = (input.shape[0], conv.in_channels, *input.shape[2:])
+        sizes = (conv.stride, conv.padding, conv.dilation, conv.groups)
+        windows = Windows.conv(f"conv{conv.rank}d", conv.rank, shape, conv.weight.shape, None, *sizes)
+        before = widen[0].for_kernel() if widen else None
+        return make_tensor(cpu.separable(input.array, windows, before, depthwise.for_kernel(), narrow.for_kernel()))
+    for stage in stages:
+        input = stage(input)
+    return input
+
+
+def fits_block(stages: list[FinishedConv], input: Tensor) -> bool:
+    """Do the compiled kernels take all of this, computed together?"""
+    return input.shape[1] == stages[0].conv.in_channels and cpu.takes(input.array, stages[0].conv.rank)

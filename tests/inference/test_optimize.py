@@ -292,9 +292,9 @@ def test_other_shapes_get_plans_of_their_own():
     assert len(fast.plans) == 3
 
 
-@pytest.mark.parametrize("change", ["in place", "data", "load"])
+@pytest.mark.parametrize("change", ["in place", "data", "load", "parameter", "bias", "buffer", "module", "one more"])
 def test_changed_parameters_are_seen(change):
-    model = used(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)))
+    model = used(nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4)))
     x = minigrad.randn(1, 3, 8, 8)
     fast = optimize(model, x)
     with minigrad.no_grad():
@@ -302,12 +302,24 @@ def test_changed_parameters_are_seen(change):
             model[0].weight.mul_(2.0)
         elif change == "data":
             model[0].weight.data = minigrad.randn(4, 3, 3, 3)
+        elif change == "parameter":
+            model[0].weight = nn.Parameter(minigrad.randn(4, 3, 3, 3))
+        elif change == "bias":
+            model[0].bias = nn.Parameter(minigrad.ones(4))
+        elif change == "buffer":
+            model[1].running_mean = minigrad.ones(4)
+        elif change == "module":
+            model[0] = nn.Conv2d(3, 4, 3).eval()
+        elif change == "one more":
+            model.append(nn.Tanh().eval())
         else:
             model.load_state_dict(
                 {name: value * 1.5 + 0.1 for name, value in model.state_dict().items() if value.dtype.kind == "f"},
                 strict=False,
             )
+    state = fast.state
     assert_same_results(fast, model, x)
+    assert fast.state is not state and fast.state.lasts()
 
 
 def test_several_threads_may_run_it_at_once():
@@ -370,3 +382,41 @@ def test_nothing_is_told_of_operations_afterwards():
     with pytest.raises(ZeroDivisionError):
         optimize(Of(lambda self, x: 1 / 0).eval(), minigrad.ones(2))
     assert set_tracer(None) is None
+
+
+# --- separable convolutions -------------------------------------------------------------------------------------------
+
+
+class Separable(nn.Module):
+    """A block as networks for small devices have them, or something near it."""
+
+    def __init__(self, look=lambda x: x, **depthwise):
+        super().__init__()
+        self.widen, self.narrow = nn.Conv2d(8, 32, 1), nn.Conv2d(32, 8, 1)
+        self.depthwise = nn.Conv2d(32, 32, 3, padding=1, **{"groups": 32, **depthwise})
+        self.look = look
+
+    def forward(self, x):
+        between = F.relu(self.widen(x))
+        return self.look(x + self.narrow(F.relu6(self.depthwise(between))), between)
+
+
+def test_separable_convolutions_are_one_step():
+    if cpu.compiled is None:
+        return
+    x = minigrad.randn(2, 8, 9, 9)
+    once = "conv and relu, conv and hardtanh, conv and add"
+    for look, steps in ((lambda out, between: out, [once]), (lambda out, between: F.relu(out), [once + " and relu"])):
+        model = Separable(look).eval()
+        fast = optimize(model, x)
+        assert fast.steps(x) == steps
+        assert_same_results(fast, model, x)
+        with minigrad.no_grad():
+            model.depthwise.weight.mul_(2)  # what was kept is packed anew
+        assert_same_results(fast, model, x)
+    model = Separable(lambda out, between: (out.sum((1, 2, 3)) + between.sum((1, 2, 3)))).eval()
+    fast = optimize(model, x)
+    assert "conv and hardtanh, conv and add" in fast.steps(x) and "conv and relu" in fast.steps(x)
+    assert_same_results(fast, model, x)
+    model = Separable(lambda out, between: out, groups=16).eval()
+    assert optimize(model, x).steps(x) == ["conv and relu", "conv and hardtanh", "conv and add"]

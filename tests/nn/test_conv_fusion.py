@@ -112,8 +112,8 @@ def test_other_inputs_are_left_alone(counted: list[int]) -> None:
 
 
 @pytest.mark.parametrize("modules", [(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(5)), (nn.Conv2d(3, 4, 3), nn.BatchNorm1d(4)), (nn.Conv2d(2, 4, 3), nn.ReLU())])
-def test_errors_are_those_of_the_modules(modules: tuple[nn.Module, ...]) -> None:
-    model, x, messages = nn.Sequential(*modules).eval(), minigrad.randn(2, 3, 6, 6), []
+def test_errors_are_those_of_the_modules(modules: tuple[nn.Module, ...], shape: tuple[int, ...] = (2, 3, 6, 6)) -> None:
+    model, x, messages = nn.Sequential(*modules).eval(), minigrad.randn(*shape), []
     for run in (model, lambda x: one_by_one(model, x)):
         with minigrad.no_grad(), pytest.raises((RuntimeError, ValueError)) as error:
             run(x)
@@ -126,3 +126,114 @@ def test_what_optimize_follows_is_each_operation() -> None:
     x = minigrad.randn(2, 3, 6, 6)
     if cpu.compiled is not None:
         assert minigrad.inference.optimize(model, x).steps(x) == ["conv and relu"]
+
+
+# --- separable convolutions -------------------------------------------------------------------------------------------
+
+
+def inverted_residual(conv: Any = nn.Conv2d, channels: int = 24, stride: int = 1, **options: Any) -> list[nn.Module]:
+    """The layers of a block: widened, filtered and narrowed."""
+    norm = CONVOLUTIONS[conv]
+    return [
+        conv(8, channels, 1, **options), norm(channels), nn.ReLU6(),
+        conv(channels, channels, 3, stride, 1, groups=channels, bias=False), norm(channels), nn.ReLU(),
+        conv(channels, 10, 1, bias=False), norm(10),
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def blocks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """For each block that was computed at once whether it was widened."""
+    calls: list[int] = []
+    separable = cpu.separable
+    monkeypatch.setattr("minigrad.kernels.cpu.separable", lambda *args: (calls.append(args[2] is not None), separable(*args))[1])
+    return calls
+
+
+def found_blocks(model: nn.Sequential, x: Any, blocks: list[int]) -> list[int]:
+    """Which blocks were computed at once; the results are the same as one by one, up to rounding."""
+    blocks.clear()
+    with minigrad.no_grad():
+        out = model(x)
+        found = blocks.copy()
+        expected = one_by_one(model, x)
+    assert out.dtype == expected.dtype
+    bound = 20 * np.finfo(out.numpy().dtype).eps * np.abs(expected.numpy()).max()
+    np.testing.assert_allclose(out.numpy(), expected.numpy(), rtol=0, atol=bound, strict=True)
+    return found
+
+
+needs_compiled = pytest.mark.skipif(cpu.compiled is None, reason="the reference computes one after the other")
+
+
+@needs_compiled
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("conv", [nn.Conv1d, nn.Conv2d])
+def test_blocks_are_computed_at_once(conv: Any, dtype: str, blocks: list[int]) -> None:
+    norm = CONVOLUTIONS[conv]
+    second = inverted_residual(conv, stride=2)[3:]
+    model = started(*inverted_residual(conv), nn.ReLU(), conv(10, 24, 3), *second, conv(10, 24, 1), norm(24), nn.ReLU6())
+    model = model.to(minigrad.zeros(0, dtype=dtype).dtype)
+    x = minigrad.randn(2, 8, *[19] * conv.rank, dtype=dtype)
+    assert found_blocks(model, x, blocks) == [True, False]
+    blocks.clear()
+    model(x).sum().backward()
+    assert not blocks
+
+
+@needs_compiled
+def test_blocks_are_found_in_sequentials_of_sequentials(blocks: list[int]) -> None:
+    flat = started(*inverted_residual())
+    x = minigrad.randn(2, 8, 9, 9)
+    nested = nn.Sequential(flat[:3], nn.Sequential(flat[3:6], nn.Sequential()), flat[6], flat[7]).eval()
+    assert found_blocks(nested, x, blocks) == [True]
+
+    class Doubled(nn.Sequential):
+        def forward(self, input: Any) -> Any:
+            return super().forward(input) * 2
+
+    assert found_blocks(nn.Sequential(Doubled(*flat[:3]), flat[3:]).eval(), x, blocks) == [False]
+    nested[1].register_forward_hook(lambda module, args, out: out + 1)
+    assert found_blocks(nested, x, blocks) == []
+
+
+def unlike_blocks() -> dict[str, tuple[list[nn.Module], tuple[int, ...]]]:
+    """Layers that resemble a block, and the shape of their input."""
+    few, usual = inverted_residual(channels=12), (2, 8, 9, 9)
+    return {
+        "few channels": (few, usual),
+        "a stride in front": ([nn.Conv2d(8, 24, 1, 2), *inverted_residual()[3:6], nn.Conv2d(24, 4, 1, 2)], usual),
+        "padding behind": ([*inverted_residual()[:6], nn.Conv2d(24, 4, 1, padding=1)], usual),
+        "groups behind": ([*inverted_residual()[:6], nn.Conv2d(24, 4, 1, groups=2)], usual),
+        "two filters a channel": ([nn.Conv2d(24, 48, 3, groups=24), nn.ReLU(), nn.Conv2d(48, 4, 1)], (2, 24, 9, 9)),
+        "something between": ([*inverted_residual()[:6], nn.Identity(), *inverted_residual()[6:]], usual),
+        "three axes": ([nn.Conv3d(24, 24, 3, groups=24), nn.ReLU(), nn.Conv3d(24, 4, 1)], (2, 24, 5, 5, 5)),
+        "no samples": (inverted_residual(), (0, 8, 9, 9)),
+        "no batch": (inverted_residual(), (8, 9, 9)),
+    }
+
+
+@needs_compiled
+@pytest.mark.parametrize("what", unlike_blocks())
+def test_what_is_no_block_is_computed_as_ever(what: str, blocks: list[int]) -> None:
+    layers, shape = unlike_blocks()[what]
+    layers = [x for x in layers if len(shape) > 3 or not isinstance(x, nn.BatchNorm2d)]
+    model, x = started(*layers), minigrad.randn(*shape)
+    if what != "no samples":
+        assert found_blocks(model, x, blocks) == []
+        return
+    with minigrad.no_grad():
+        assert model(x).shape == (0, 10, 9, 9)
+
+
+@pytest.mark.parametrize(
+    "layers, shape",
+    [
+        (inverted_residual(), (2, 7, 9, 9)),
+        ([nn.Conv2d(8, 20, 1), *inverted_residual()[3:]], (2, 8, 9, 9)),
+        ([*inverted_residual()[:6], nn.Conv2d(25, 4, 1)], (2, 8, 9, 9)),
+        ([nn.Conv2d(8, 24, 1), nn.Conv2d(24, 24, 5, groups=24), nn.Conv2d(24, 4, 1)], (2, 8, 3, 3)),
+    ],
+)
+def test_errors_of_blocks_are_those_of_the_modules(layers: list[nn.Module], shape: tuple[int, ...]) -> None:
+    test_errors_are_those_of_the_modules((*layers,), shape)

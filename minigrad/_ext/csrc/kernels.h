@@ -9,11 +9,12 @@
 #include "status.h"
 
 /* The kernels of one element type, as declared and explained in conv.h, matmul.h, pool.h, formula.h, norm.h, softmax.h,
- * map_kernels.h, reduce.h, rows.h, resample.h and random.h. */
+ * map_kernels.h, reduce.h, rows.h, separable.h, resample.h and random.h. */
 typedef struct {
     status (*conv)(const conv_shape *shape, const void *x, const void *w, const void *bias, void *y);
     status (*conv_input)(const conv_shape *shape, const void *g, const void *w, const void *bias, void *x);
     status (*conv_weight)(const conv_shape *shape, const void *x, const void *g, void *w);
+    status (*separable)(const separable_shape *shape, const void *x, void *y);
     status (*matmul)(const matmul_shape *shape, const void *a, const void *b, const void *bias, void *c);
     status (*max_pool)(const pool_shape *shape, const void *x, void *values, int64_t *indices);
     status (*sum_pool)(const pool_shape *shape, const void *x, void *sums);

@@ -68,6 +68,24 @@ static inline int only_reported(const conv_shape *shape, const conv_choice *choi
     return shape->report != 0;
 }
 
+/* Filters with their bias, or NULL, and what is done to their results: a batch norm with these statistics of channels,
+ * unless they are NULL, then as its finish says, whose scale and shift, each of them or NULL, are the norm's weight and
+ * bias. */
+typedef struct {
+    const void *filter, *bias, *mean, *var;
+    double eps;
+    conv_finish finish;
+} finished_filters;
+
+/* A convolution of one tap to `channels` (unless its filter is NULL: then there are as many before), a depthwise one of
+ * planes (axis 0 has size 1), and one of one tap to out_channels; only this may have a residual. */
+typedef struct {
+    ptrdiff_t batch, in_channels, channels, out_channels;
+    ptrdiff_t in[AXES], out[AXES], kernel[AXES], stride[AXES], dilation[AXES], before[AXES]; /* of the depthwise one */
+    finished_filters widen, filter, narrow;
+    kept_filters *kept; /* or NULL */
+} separable_shape;
+
 typedef struct {
     ptrdiff_t planes; /* batch * channels */
     ptrdiff_t in[AXES], out[AXES], kernel[AXES], stride[AXES], dilation[AXES], before[AXES];

@@ -9,6 +9,7 @@
 #include "reduce.h"
 #include "resample.h"
 #include "rows.h"
+#include "separable.h"
 #include "softmax.h"
 
 extern const kernel_table NAME(kernels);
@@ -16,6 +17,7 @@ const kernel_table NAME(kernels) = {
     .conv = NAME(conv),
     .conv_input = NAME(conv_input),
     .conv_weight = NAME(conv_weight),
+    .separable = NAME(separable),
     .matmul = NAME(matmul),
     .max_pool = NAME(max_pool),
     .sum_pool = NAME(sum_pool),
