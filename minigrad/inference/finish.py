@@ -137,6 +137,8 @@ def with_blocks(program: Program) -> Program:
         if depthwise is not None and is_depthwise(depthwise):
             widen = before(depthwise)
             parts = [depthwise, call] if widen is None or not is_pointwise(widen) else [widen, depthwise, call]
+            if not cpu.separable_pays(depthwise.static[0], len(parts) == 3):
+                continue
             inside.update(n for part in parts[:-1] for n in part.outputs)
             args = (parts[0].args[0], call.args[3])
             blocks[call.outputs[0]] = call._replace(op=FinishedBlock(parts), args=args, static=())
@@ -151,6 +153,6 @@ def is_pointwise(call: Call) -> bool:
 
 
 def is_depthwise(call: Call) -> bool:
-    """Has each channel a filter of its own, and are there enough for vectors of them?"""
+    """Has each channel a filter of its own?"""
     windows, (filters, channels, *_) = call.static[0], call.args[1].shape
-    return bool(windows.rank <= 2 and channels == 1 and filters == windows.groups >= cpu.FEWEST_SEPARABLE)
+    return bool(windows.rank <= 2 and channels == 1 and filters == windows.groups)

@@ -24,7 +24,8 @@ from .resampling import Line
 Array = Any  # numpy.ndarray
 COMPILED_DTYPES = (dtype("float32"), dtype("float64"))
 LARGE = 1 << 15  # elements; from here on two threads add faster than NumPy does
-FEWEST_SEPARABLE = 16  # channels of a separable convolution, whose vectors hold channels
+FEWEST_SEPARABLE, LARGEST_SEPARABLE = 16, 5  # channels of a separable convolution, whose vectors hold channels; its filters' size
+LONG_LINE = 32  # which vectors along it fill well
 SMALL_SUM = 4096  # elements; NumPy sums fewer as fast
 NUMPY_SUM: Any = add.reduce  # which x.sum() takes a detour to
 
@@ -97,6 +98,12 @@ def finished_conv(
         arrays = pack(scale), pack(shift), pack(residual)
         return compiled.conv(packed(x), packed(w), pack(bias), windows, *arrays, low, high, kept)
     return fused.finish(reference.conv(x, w, bias, windows), scale, shift, low, high, residual)
+
+
+def separable_pays(windows: Windows, widened: bool) -> bool:
+    """Is `separable` faster than one convolution after the other? Large filters and long lines that are not widened are not."""
+    turned = not widened and windows.stride[-1] == 1 and windows.out_size[-1] >= LONG_LINE
+    return windows.groups >= FEWEST_SEPARABLE and max(windows.kernel) <= LARGEST_SEPARABLE and not turned
 
 
 def separable(

@@ -177,8 +177,8 @@ def is_pointwise(conv: Any) -> bool:
 
 
 def is_depthwise(conv: Any) -> bool:
-    """Has each channel a filter of its own, and are there enough for vectors of them?"""
-    return conv.groups == conv.in_channels == conv.out_channels >= cpu.FEWEST_SEPARABLE and conv.rank <= 2  # type: ignore[no-any-return]
+    """Has each channel a filter of its own?"""
+    return conv.groups == conv.in_channels == conv.out_channels > 1 and conv.rank <= 2  # type: ignore[no-any-return]
 
 
 def computed(block: list[FinishedConv], input: Any) -> Any:
@@ -191,8 +191,9 @@ def computed(block: list[FinishedConv], input: Any) -> Any:
         shape = (input.shape[0], conv.in_channels, *input.shape[2:])
         sizes = (conv.stride, conv.padding, conv.dilation, conv.groups)
         windows = Windows.conv(f"conv{conv.rank}d", conv.rank, shape, conv.weight.shape, None, *sizes)
-        before = widen[0].for_kernel() if widen else None
-        return make_tensor(cpu.separable(input.array, windows, before, depthwise.for_kernel(), narrow.for_kernel()))
+        if cpu.separable_pays(windows, bool(widen)):
+            before = widen[0].for_kernel() if widen else None
+            return make_tensor(cpu.separable(input.array, windows, before, depthwise.for_kernel(), narrow.for_kernel()))
     for stage in stages:
         input = stage(input)
     return input

@@ -126,6 +126,8 @@ LARGE = {
     "many lines": (1, 24, 32, square(56, 72, 1)),
     "many channels": (2, 96, 70, square(7, 600, 1)),
     "nothing before": (1, None, 16, square(60, 48, 1)),
+    "five taps": (1, 8, 16, square(28, 70, 1, 5)),
+    "five taps at stride 2": (1, 12, 30, square(29, 33, 2, 5)),
     "large filters": (1, 8, 16, square(40, 40, 2, 7)),
     "several bands": (2, 3, 5, Windows((100, 260), (3, 3), (1, 1), (1, 1), ((1, 1), (1, 1)), 200)),
 }

@@ -207,6 +207,8 @@ def unlike_blocks() -> dict[str, tuple[list[nn.Module], tuple[int, ...]]]:
         "groups behind": ([*inverted_residual()[:6], nn.Conv2d(24, 4, 1, groups=2)], usual),
         "two filters a channel": ([nn.Conv2d(24, 48, 3, groups=24), nn.ReLU(), nn.Conv2d(48, 4, 1)], (2, 24, 9, 9)),
         "something between": ([*inverted_residual()[:6], nn.Identity(), *inverted_residual()[6:]], usual),
+        "large filters": ([nn.Conv2d(8, 24, 1), nn.Conv2d(24, 24, 7, padding=3, groups=24), nn.Conv2d(24, 4, 1)], usual),
+        "long lines": (inverted_residual()[3:], (2, 24, 8, 40)),
         "three axes": ([nn.Conv3d(24, 24, 3, groups=24), nn.ReLU(), nn.Conv3d(24, 4, 1)], (2, 24, 5, 5, 5)),
         "no samples": (inverted_residual(), (0, 8, 9, 9)),
         "no batch": (inverted_residual(), (8, 9, 9)),

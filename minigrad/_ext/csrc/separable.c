@@ -12,6 +12,7 @@ enum {
     LINES_A_PART = 6,         /* of results, at least: lines that two parts need are widened twice */
     TASKS_A_THREAD = 4,       /* so that threads end together */
     RESULTS = 4,              /* neighbours that are filtered together */
+    MOST_TAPS = 25,           /* of which all are known when compiled */
     GROUP = 8,                /* panels of results that are narrowed together, at most */
     BAND_BYTES = 8 << 20,     /* of filtered lines, which are narrowed when all are there */
     BAND_LINES = 16,          /* at least, whatever they take */
@@ -198,34 +199,37 @@ INLINE void filter_pixels(const int count, const int taps, const int stride, con
         store(to + i * STRIDED_PITCH, finished_between(finish, sums[i]));
 }
 
-INLINE void filter_line_by_three(const plan *cut, const int stride, const real *from, const real *filter,
-                                 const vec_finish *finish, real *to)
+INLINE void filter_by_squares(const plan *cut, const int taps, const int stride, const real *from, const real *filter,
+                              const vec_finish *finish, real *to)
 {
     const ptrdiff_t width = cut->shape->out[2], line = cut->padded_width * TILE_COLUMNS, next = stride * TILE_COLUMNS;
-    vec factors[9];
+    vec factors[MOST_TAPS];
     UNROLL
-    for (int tap = 0; tap < 9; tap++)
+    for (int tap = 0; tap < taps * taps; tap++)
         factors[tap] = load(filter + tap * TILE_COLUMNS);
     ptrdiff_t x = 0;
     for (; x + RESULTS <= width; x += RESULTS)
-        filter_pixels(RESULTS, 3, stride, from + x * next, line, factors, finish, to + x * STRIDED_PITCH);
+        filter_pixels(RESULTS, taps, stride, from + x * next, line, factors, finish, to + x * STRIDED_PITCH);
     for (; x < width; x++)
-        filter_pixels(1, 3, stride, from + x * next, line, factors, finish, to + x * STRIDED_PITCH);
+        filter_pixels(1, taps, stride, from + x * next, line, factors, finish, to + x * STRIDED_PITCH);
 }
 
 static void filter_line(const plan *cut, const real *from, const real *filter, const vec_finish *finish, real *to)
 {
     const separable_shape *shape = cut->shape;
     const ptrdiff_t *kernel = shape->kernel, *dilation = shape->dilation, stride = shape->stride[2];
-    const int by_three = kernel[1] == 3 && kernel[2] == 3 && dilation[1] == 1 && dilation[2] == 1;
-    if (by_three && stride == 1) {
-        filter_line_by_three(cut, 1, from, filter, finish, to);
+    const int square = kernel[1] == kernel[2] && kernel[1] <= 5 && dilation[1] == 1 && dilation[2] == 1;
+#define BY_SQUARES(taps, step)                                                                                         \
+    case (taps) * 2 + (step):                                                                                          \
+        filter_by_squares(cut, taps, step, from, filter, finish, to);                                                  \
         return;
+    switch (square && stride <= 2 ? kernel[1] * 2 + stride : 0) {
+        BY_SQUARES(3, 1)
+        BY_SQUARES(3, 2)
+        BY_SQUARES(5, 1)
+        BY_SQUARES(5, 2)
     }
-    if (by_three && stride == 2) {
-        filter_line_by_three(cut, 2, from, filter, finish, to);
-        return;
-    }
+#undef BY_SQUARES
     for (ptrdiff_t x = 0; x < shape->out[2]; x++, from += stride * TILE_COLUMNS) {
         vec sum = zero_vector();
         for (ptrdiff_t i = 0; i < kernel[1]; i++)
@@ -366,7 +370,7 @@ static status prepare_filters(plan *cut, status (*run)(ptrdiff_t, task_body, voi
     pack_finish(&shape->widen, shape->channels, &cut->widened);
     pack_finish(&shape->filter, shape->channels, &cut->filtered);
     pack_finish(&shape->narrow, shape->out_channels, &cut->narrowed);
-    const status packed = run(cut->narrow_tiles + cut->tiles, pack_filters, cut);
+    const status packed = (count < SERIAL_ELEMENTS ? serial_for : run)(cut->narrow_tiles + cut->tiles, pack_filters, cut);
     if (packed == OK && keeps)
         shape->kept->layout = &layout;
     return packed;
