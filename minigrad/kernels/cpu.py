@@ -25,7 +25,7 @@ Array = Any  # numpy.ndarray
 COMPILED_DTYPES = (dtype("float32"), dtype("float64"))
 LARGE = 1 << 15  # elements; from here on two threads add faster than NumPy does
 FEWEST_SEPARABLE, LARGEST_SEPARABLE = 16, 5  # channels of a separable convolution, whose vectors hold channels; its filters' size
-LONG_LINE = 32  # which vectors along it fill well
+LONG_LINE, LONGEST_LINE = 32, 1024  # which vectors along it fill well; of a separable convolution
 SMALL_SUM = 4096  # elements; NumPy sums fewer as fast
 NUMPY_SUM: Any = add.reduce  # which x.sum() takes a detour to
 
@@ -101,9 +101,13 @@ def finished_conv(
 
 
 def separable_pays(windows: Windows, widened: bool) -> bool:
-    """Is `separable` faster than one convolution after the other? Large filters and long lines that are not widened are not."""
+    """Is `separable` faster than one convolution after the other?
+
+    With large filters it is not, nor are long lines that are not widened; a few of the longest would not fit into a cache.
+    """
     turned = not widened and windows.stride[-1] == 1 and windows.out_size[-1] >= LONG_LINE
-    return windows.groups >= FEWEST_SEPARABLE and max(windows.kernel) <= LARGEST_SEPARABLE and not turned
+    small = max(windows.kernel) <= LARGEST_SEPARABLE and windows.in_size[-1] <= LONGEST_LINE
+    return windows.groups >= FEWEST_SEPARABLE and small and not turned
 
 
 def separable(

@@ -209,6 +209,7 @@ def unlike_blocks() -> dict[str, tuple[list[nn.Module], tuple[int, ...]]]:
         "something between": ([*inverted_residual()[:6], nn.Identity(), *inverted_residual()[6:]], usual),
         "large filters": ([nn.Conv2d(8, 24, 1), nn.Conv2d(24, 24, 7, padding=3, groups=24), nn.Conv2d(24, 4, 1)], usual),
         "long lines": (inverted_residual()[3:], (2, 24, 8, 40)),
+        "very long lines": (inverted_residual(), (1, 8, 2, 1030)),
         "three axes": ([nn.Conv3d(24, 24, 3, groups=24), nn.ReLU(), nn.Conv3d(24, 4, 1)], (2, 24, 5, 5, 5)),
         "no samples": (inverted_residual(), (0, 8, 9, 9)),
         "no batch": (inverted_residual(), (8, 9, 9)),
