@@ -139,10 +139,10 @@ def follows(conv: Any, norm: Any) -> bool:
         type(norm) is NORM_AFTER[type(conv)]
         and is_plain(norm)
         and not norm.training
+        and norm.eps >= 0
         and norm.running_mean is not None
         and norm.num_features == conv.out_channels
-        and norm.running_mean.dtype == conv.weight.dtype
-        and (norm.weight is None or norm.weight.dtype == conv.weight.dtype)
+        and all([v is None or v.dtype == conv.weight.dtype for v in (norm.running_mean, norm.running_var, norm.weight, norm.bias)])
     )
 
 
@@ -152,18 +152,16 @@ def follows(conv: Any, norm: Any) -> bool:
 def joined(block: list[FinishedConv], stage: FinishedConv, input: Tensor) -> Any:
     """What can be computed now that this convolution is the next, else the input: a depthwise convolution waits for the one of
     one tap behind it, and one of one tap for the depthwise one."""
-    if block and block[-1].conv.out_channels != stage.conv.in_channels:
+    conv, before = stage.conv, block[-1].conv if block else None
+    fits = before is not None and before.out_channels == conv.in_channels
+    if fits and is_depthwise(before) and is_pointwise(conv):
+        stages = [*block, stage]
+        block.clear()
+        return computed_at_once(stages, input)
+    if not (fits and is_pointwise(before) and is_depthwise(conv)):
         input = computed(block, input)
-    if is_depthwise(stage.conv):
-        if block and is_depthwise(block[-1].conv):
-            input = computed(block, input)
-    elif is_pointwise(stage.conv):
-        if block and is_depthwise(block[-1].conv):
-            block.append(stage)
-            return computed(block, input)
-        input = computed(block, input)
-    else:
-        return stage(computed(block, input))
+    if not (is_pointwise(conv) or is_depthwise(conv)):
+        return stage(input)
     block.append(stage)
     return input
 
@@ -182,23 +180,31 @@ def is_depthwise(conv: Any) -> bool:
 
 
 def computed(block: list[FinishedConv], input: Any) -> Any:
-    """What the convolutions that waited give; none is left."""
+    """What the convolutions that waited give, one after the other; none is left."""
     stages = block.copy()
     block.clear()
-    if len(stages) > 1 and is_depthwise(stages[-2].conv) and fits_block(stages, input):
-        *widen, depthwise, narrow = stages
-        conv = depthwise.conv
-        shape = (input.shape[0], conv.in_channels, *input.shape[2:])
-        sizes = (conv.stride, conv.padding, conv.dilation, conv.groups)
-        windows = Windows.conv(f"conv{conv.rank}d", conv.rank, shape, conv.weight.shape, None, *sizes)
-        if cpu.separable_pays(windows, bool(widen)):
-            before = widen[0].for_kernel() if widen else None
-            return make_tensor(cpu.separable(input.array, windows, before, depthwise.for_kernel(), narrow.for_kernel()))
     for stage in stages:
         input = stage(input)
     return input
 
 
-def fits_block(stages: list[FinishedConv], input: Tensor) -> bool:
-    """Do the compiled kernels take all of this, computed together?"""
-    return input.shape[1] == stages[0].conv.in_channels and cpu.takes(input.array, stages[0].conv.rank)
+def computed_at_once(stages: list[FinishedConv], input: Tensor) -> Any:
+    """What a depthwise convolution gives with the one of one tap behind it, and perhaps one before."""
+    conv = stages[-2].conv
+    given = [stage.for_kernel() for stage in stages]
+    sound = all([is_sound(stage.conv, *vectors) for stage, (*vectors, _, _, _) in zip(stages, given, strict=True)])
+    if sound and input.shape[1] == stages[0].conv.in_channels and cpu.takes(input.array, conv.rank):
+        shape, sizes = (input.shape[0], conv.in_channels, *input.shape[2:]), (conv.stride, conv.padding, conv.dilation, conv.groups)
+        windows = Windows.conv(f"conv{conv.rank}d", conv.rank, shape, conv.weight.shape, None, *sizes)
+        if cpu.separable_pays(windows, len(stages) == 3):
+            before = given[0] if len(given) == 3 else None
+            return make_tensor(cpu.separable(input.array, windows, before, *given[-2:]))
+    return computed(stages, input)
+
+
+def is_sound(conv: Any, filters: Any, *vectors: Any) -> bool:
+    """Are these what the convolution says it has? Who put others in their place finds them used, or the error of the operation."""
+    size = (conv.out_channels, conv.in_channels // conv.groups, *conv.kernel_size)
+    return filters.shape == size and all(
+        [v is None or (type(v) is np.ndarray and v.shape == size[:1] and v.dtype == filters.dtype) for v in vectors]
+    )

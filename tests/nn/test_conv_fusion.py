@@ -240,3 +240,33 @@ def test_what_is_no_block_is_computed_as_ever(what: str, blocks: list[int]) -> N
 )
 def test_errors_of_blocks_are_those_of_the_modules(layers: list[nn.Module], shape: tuple[int, ...]) -> None:
     test_errors_are_those_of_the_modules((*layers,), shape)
+
+
+def replaced() -> dict[str, Callable[[Any], Any]]:
+    """What may be put in the place of a block's tensors; not all of it can be computed."""
+    return {
+        "other taps": lambda m: setattr(m[6], "weight", nn.Parameter(minigrad.randn(10, 24, 3, 3))),
+        "fewer results": lambda m: (setattr(m[6], "weight", nn.Parameter(minigrad.randn(5, 24, 1, 1))), m.pop(7)),
+        "fewer channels": lambda m: setattr(m[0], "weight", nn.Parameter(minigrad.randn(24, 4, 1, 1))),
+        "a wide bias": lambda m: setattr(m[3], "bias", nn.Parameter(minigrad.randn(24).double())),
+        "a short bias": lambda m: setattr(m[3], "bias", nn.Parameter(minigrad.randn(7))),
+        "a wide bias of the norm": lambda m: setattr(m[4], "bias", nn.Parameter(m[4].bias.detach().double())),
+        "a wide variance": lambda m: setattr(m[4], "running_var", m[4].running_var.double()),
+        "a negative eps": lambda m: setattr(m[4], "eps", -1.0),
+    }
+
+
+@pytest.mark.parametrize("what", replaced())
+def test_what_was_replaced_is_used_or_refused_as_by_the_modules(what: str) -> None:
+    model, x, found = started(*inverted_residual()), minigrad.randn(2, 8, 9, 9), []
+    replaced()[what](model)
+    for run in (model, lambda x: one_by_one(model, x)):
+        with minigrad.no_grad():
+            try:
+                found.append(run(x).numpy())
+            except (RuntimeError, TypeError, ValueError) as error:
+                found.append((type(error), str(error)))
+    if isinstance(found[1], tuple):
+        assert found[0] == found[1]
+    else:
+        np.testing.assert_array_equal(found[0], found[1])
